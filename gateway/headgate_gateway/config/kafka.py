@@ -1,0 +1,85 @@
+"""How a line becomes a Kafka record: topic, key, headers, timestamp, and when the client gets its answer."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from headgate_gateway.config.base import ContractModel, FieldPath, ObjectName, TopicName, cel
+
+
+class Delivery(StrEnum):
+    """When a request is answered."""
+
+    SYNC = "Sync"
+
+
+class TimestampFormat(StrEnum):
+    """How a timestamp is written in its field."""
+
+    RFC3339 = "RFC3339"
+    UNIX_SECONDS = "UnixSeconds"
+    UNIX_MILLISECONDS = "UnixMilliseconds"
+
+
+class KeySource(ContractModel):
+    """Where a record's key comes from."""
+
+    field: FieldPath
+    """Dotted path. A string's bytes, or a number's or boolean's source text, become the key; an absent or null field means no key; anything else is a line error."""
+
+
+class TimestampSource(ContractModel):
+    """Where a record's timestamp comes from."""
+
+    field: FieldPath
+    """Dotted path. An absent or null field means the time of acceptance; a value that is no timestamp is a line error."""
+    format: TimestampFormat = TimestampFormat.RFC3339
+    """RFC3339 (`2026-11-21T08:00:00Z`), UnixSeconds (a number or numeric string, fractions allowed) or UnixMilliseconds."""
+
+
+class HeaderSource(ContractModel):
+    """One header of every record of the repo."""
+
+    model_config = {
+        "json_schema_extra": cel(
+            (
+                "[has(self.value), has(self.requestHeader), has(self.field)].exists_one(x, x)",
+                "a header takes exactly one of value, requestHeader and field",
+            )
+        )
+    }
+
+    name: Annotated[str, Field(min_length=1, max_length=256)]
+    """The Kafka header's name."""
+    value: Annotated[str, Field(max_length=4096)] | None = None
+    """A fixed value."""
+    request_header: (
+        Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")] | None
+    ) = None
+    """The name of an HTTP request header whose value is taken; without it in the request, the record has no such header."""
+    field: FieldPath | None = None
+    """Dotted path of a field of the line, read as a key is."""
+
+    @model_validator(mode="after")
+    def _check_one_source(self) -> Self:
+        if sum(source is not None for source in (self.value, self.request_header, self.field)) != 1:
+            raise ValueError("a header takes exactly one of value, requestHeader and field")
+        return self
+
+
+class KafkaRouting(ContractModel):
+    """Where the repo's lines go, and how."""
+
+    producer_profile: ObjectName
+    """Name of a KafkaProducerProfile in the fleet's namespace."""
+    topic: TopicName
+    """The topic that takes the lines. Headgate never creates topics."""
+    delivery: Delivery = Delivery.SYNC
+    """Sync: a 200 only after Kafka has acknowledged every line at the profile's acks."""
+    key: KeySource | None = None
+    """The record's key. Without one, lines are spread over the partitions."""
+    headers: Annotated[tuple[HeaderSource, ...], Field(max_length=32)] = ()
+    """Headers that every record carries, beside `traceparent`, which is passed on where the request has one."""
+    timestamp: TimestampSource | None = None
+    """The record's timestamp. Without one, the time of acceptance."""

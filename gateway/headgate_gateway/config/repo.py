@@ -1,0 +1,47 @@
+"""One repo as a gateway sees it: everything it needs to serve it, resolved."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from headgate_gateway.config.base import ContractModel
+from headgate_gateway.config.constraint import Constraint
+from headgate_gateway.config.endpoint import Endpoint
+from headgate_gateway.config.kafka import KafkaRouting
+from headgate_gateway.config.producer import ProducerConfig
+from headgate_gateway.config.units import ByteSize
+
+
+class PartialPolicy(StrEnum):
+    """What a bad line does to its body."""
+
+    REJECT = "Reject"
+    ACCEPT = "Accept"
+
+
+class Limits(ContractModel):
+    """Sizes beyond which a request is refused with 413."""
+
+    body_bytes: Annotated[ByteSize, Field(ge=1_024, le=64 * 2**20)] = 8 * 2**20
+    """Largest body of a request."""
+    line_bytes: Annotated[ByteSize, Field(ge=256, le=16 * 2**20)] = 512 * 2**10
+    """Largest line of a body. Kafka refuses records over the topic's max.message.bytes (1 MiB by default)."""
+
+
+class RepoConfig(ContractModel):
+    """An entry of a shard."""
+
+    name: str
+    """The repo's name, unique in its fleet; the `repo` label of metrics."""
+    namespace: str
+    """The namespace of its EventRepo."""
+    revision: str
+    """Hash of the intent that this entry was rendered from."""
+    endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
+    constraint: Constraint | None = None
+    kafka: KafkaRouting
+    partial: PartialPolicy = PartialPolicy.REJECT
+    limits: Limits = Limits()
+    producers: dict[str, ProducerConfig]
+    """The resolved profiles that `kafka` names, by profile name."""

@@ -1,0 +1,1 @@
+"""Accumulates records into batches, brings them to Kafka, and says what became of each. The only aiokafka import."""

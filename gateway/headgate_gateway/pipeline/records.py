@@ -1,0 +1,26 @@
+"""What the pipeline hands to Kafka: the records of one request for one topic. Holds data, decides nothing."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Records:
+    """Records of one request for one topic of one producer, in the order of their lines.
+
+    `values`, `lines` and, where they are not None, `keys`, `timestamps` and `row_headers` have the same length.
+    """
+
+    profile: str
+    """Name of the producer's profile."""
+    topic: str
+    values: list[bytes]
+    lines: list[int]
+    """1-based numbers of the lines that the records were made from."""
+    keys: list[bytes | None] | None = None
+    """None: the whole request is keyless."""
+    timestamps: list[int] | None = None
+    """Milliseconds since the epoch; None: the time of acceptance for all."""
+    headers: tuple[tuple[str, bytes], ...] = ()
+    """Headers that all records share."""
+    row_headers: list[tuple[tuple[str, bytes], ...]] | None = None
+    """Headers of each record, in addition to the shared ones."""

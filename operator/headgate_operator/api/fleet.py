@@ -1,0 +1,290 @@
+"""GatewayFleet (`gwf`): one pool of gateways, owned by the platform team."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from headgate_gateway.config import ByteSize, Duration
+from headgate_gateway.config.base import ObjectName, cel
+from headgate_operator.api.meta import Condition, LabelSelector, ObjectMeta, OpaqueObject, ResourceModel
+from headgate_operator.api.resource import Resource
+
+
+class ImagePullPolicy(StrEnum):
+    """When kubelets pull the gateway's image."""
+
+    ALWAYS = "Always"
+    IF_NOT_PRESENT = "IfNotPresent"
+    NEVER = "Never"
+
+
+class Autoscaling(ResourceModel):
+    """A HorizontalPodAutoscaler on the gateways' CPU."""
+
+    model_config = {
+        "json_schema_extra": cel(("self.minReplicas <= self.maxReplicas", "minReplicas must not exceed maxReplicas"))
+    }
+
+    min_replicas: Annotated[int, Field(ge=1, le=1_000)] = 2
+    """Fewest gateways."""
+    max_replicas: Annotated[int, Field(ge=1, le=1_000)]
+    """Most gateways."""
+    target_cpu_utilization: Annotated[int, Field(ge=1, le=100, alias="targetCPUUtilization")] = 70
+    """Percent of the CPU request that the autoscaler aims at; `resources.requests.cpu` must be set for it to work."""
+
+    @model_validator(mode="after")
+    def _check_bounds(self) -> Self:
+        if self.min_replicas > self.max_replicas:
+            raise ValueError("minReplicas must not exceed maxReplicas")
+        return self
+
+
+class LocalObjectRef(ResourceModel):
+    """Names an object in the fleet's namespace."""
+
+    name: ObjectName
+    """The object's name."""
+
+
+class Scheduling(ResourceModel):
+    """Where gateway pods may run: fields of a pod's spec, passed on as they are."""
+
+    node_selector: dict[str, str] = {}
+    """Labels that a node must have."""
+    tolerations: tuple[OpaqueObject, ...] = ()
+    """Taints that the pods tolerate."""
+    affinity: OpaqueObject | None = None
+    """Node and pod affinity."""
+    topology_spread_constraints: tuple[OpaqueObject, ...] = ()
+    """How pods spread. Without any, over nodes where possible."""
+    priority_class_name: str | None = None
+    """The pods' priority class."""
+
+
+class PodMetadata(ResourceModel):
+    """Labels and annotations of gateway pods. Those of Headgate's own win."""
+
+    labels: dict[str, str] = {}
+    """Labels to add."""
+    annotations: dict[str, str] = {}
+    """Annotations to add."""
+
+
+class ServiceType(StrEnum):
+    """Types of the fleet's Service."""
+
+    CLUSTER_IP = "ClusterIP"
+    NODE_PORT = "NodePort"
+    LOAD_BALANCER = "LoadBalancer"
+
+
+class FleetService(ResourceModel):
+    """The Service in front of the gateways."""
+
+    type: ServiceType = ServiceType.CLUSTER_IP
+    """ClusterIP, NodePort or LoadBalancer."""
+    annotations: dict[str, str] = {}
+    """Annotations; a cloud load balancer's go here."""
+
+
+class RoutingProvider(StrEnum):
+    """Who brings requests to the fleet."""
+
+    GATEWAY_API = "GatewayAPI"
+    NONE = "None"
+
+
+class RouteLayout(StrEnum):
+    """How repos map to routes."""
+
+    PER_REPO = "PerRepo"
+    SHARED = "Shared"
+
+
+class ParentRef(ResourceModel):
+    """A Gateway that the routes attach to."""
+
+    name: ObjectName
+    """The Gateway's name."""
+    namespace: ObjectName | None = None
+    """The Gateway's namespace; the fleet's own if it is left out."""
+    section_name: ObjectName | None = None
+    """One listener of the Gateway; all if it is left out."""
+    port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    """One port of the Gateway."""
+
+
+class GatewayApiRouting(ResourceModel):
+    """Gateway API's part."""
+
+    parent_refs: Annotated[tuple[ParentRef, ...], Field(min_length=1, max_length=32)]
+    """The Gateways that the routes attach to."""
+
+
+Hostname = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        pattern=r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+    ),
+]
+
+
+class Routing(ResourceModel):
+    """How requests reach the fleet from outside."""
+
+    model_config = {
+        "json_schema_extra": cel(
+            (
+                "(self.provider == 'GatewayAPI') == has(self.gatewayAPI)",
+                "provider GatewayAPI needs the gatewayAPI block with parentRefs, and no other provider takes it",
+            ),
+        )
+    }
+
+    provider: RoutingProvider = RoutingProvider.NONE
+    """GatewayAPI: an HTTPRoute for each repo. None: the fleet's Service is all there is."""
+    hostnames: Annotated[tuple[Hostname, ...], Field(max_length=16)] = ()
+    """Host names of the routes. Without any, all that the listener takes."""
+    routes: RouteLayout = RouteLayout.PER_REPO
+    """PerRepo: a route of its own for each repo. Shared: one prefix route for all repos on `/log/repo/`, and a route of its own only for repos with other endpoints; for fleets of thousands of repos."""
+    gateway_api: Annotated[GatewayApiRouting | None, Field(alias="gatewayAPI")] = None
+    """What the provider GatewayAPI needs to know."""
+
+    @model_validator(mode="after")
+    def _check_block(self) -> Self:
+        if (self.provider is RoutingProvider.GATEWAY_API) != (self.gateway_api is not None):
+            raise ValueError(
+                "provider GatewayAPI needs the gatewayAPI block with parentRefs, and no other provider takes it"
+            )
+        return self
+
+
+class NamespacesFrom(StrEnum):
+    """Which namespaces, as Gateway API names it."""
+
+    SAME = "Same"
+    ALL = "All"
+    SELECTOR = "Selector"
+
+
+class AllowedNamespaces(ResourceModel):
+    """Namespaces whose repos the fleet takes."""
+
+    model_config = {
+        "json_schema_extra": cel(
+            (
+                "(self.from == 'Selector') == has(self.selector)",
+                "from: Selector needs a selector, and nothing else takes one",
+            ),
+        )
+    }
+
+    from_: Annotated[NamespacesFrom, Field(alias="from")] = NamespacesFrom.SAME
+    """Same: the fleet's own namespace. All. Selector: those whose labels the selector matches."""
+    selector: LabelSelector | None = None
+    """Labels of namespaces, with from: Selector."""
+
+    @model_validator(mode="after")
+    def _check_selector(self) -> Self:
+        if (self.from_ is NamespacesFrom.SELECTOR) != (self.selector is not None):
+            raise ValueError("from: Selector needs a selector, and nothing else takes one")
+        return self
+
+
+class AllowedRepos(ResourceModel):
+    """Which repos the fleet takes."""
+
+    namespaces: AllowedNamespaces = AllowedNamespaces()
+    """By namespace."""
+
+
+class FleetLimits(ResourceModel):
+    """Defaults for the fleet's repos, and the bound of a gateway's memory."""
+
+    body_bytes: Annotated[ByteSize, Field(ge=1_024, le=64 * 2**20)] = 8 * 2**20
+    """Largest body of a request, where the repo does not say."""
+    line_bytes: Annotated[ByteSize, Field(ge=256, le=16 * 2**20)] = 512 * 2**10
+    """Largest line of a body, where the repo does not say."""
+    buffer_bytes: Annotated[ByteSize, Field(ge=2**20)] = 128 * 2**20
+    """Bytes of requests that one gateway may hold at a time; beyond it requests get a 503 at once."""
+
+
+class FleetSpec(ResourceModel):
+    """What the platform team wants of a fleet."""
+
+    model_config = {
+        "json_schema_extra": cel(
+            (
+                "!(has(self.replicas) && has(self.autoscaling))",
+                "replicas and autoscaling exclude each other: remove one",
+            ),
+        )
+    }
+
+    image: Annotated[str, Field(min_length=1, max_length=512)]
+    """The gateway's image."""
+    image_pull_policy: ImagePullPolicy = ImagePullPolicy.IF_NOT_PRESENT
+    """Always, IfNotPresent or Never."""
+    image_pull_secrets: Annotated[tuple[LocalObjectRef, ...], Field(max_length=16)] = ()
+    """Secrets for pulling the image."""
+    replicas: Annotated[int, Field(ge=0, le=1_000)] | None = None
+    """Number of gateways; 2 where autoscaling is not set either."""
+    autoscaling: Autoscaling | None = None
+    """Let an autoscaler choose the number of gateways."""
+    resources: OpaqueObject = {}
+    """Requests and limits of the gateway container. A gateway uses one core at most."""
+    scheduling: Scheduling = Scheduling()
+    """Where gateway pods may run."""
+    pod_metadata: PodMetadata = PodMetadata()
+    """Labels and annotations of gateway pods."""
+    service: FleetService = FleetService()
+    """The Service in front of the gateways."""
+    termination_grace_period: Annotated[Duration, Field(ge=5_000, le=3_600_000)] = 60_000
+    """How long a gateway may take to stop. A profile's deliveryTimeout, and the drain before it, must fit in it."""
+    drain_delay: Annotated[Duration, Field(ge=0, le=300_000)] = 8_000
+    """How long a stopping gateway goes on serving while routes learn that it leaves."""
+    routing: Routing = Routing()
+    """How requests reach the fleet from outside."""
+    allowed_repos: AllowedRepos = AllowedRepos()
+    """Which repos the fleet takes."""
+    limits: FleetLimits = FleetLimits()
+    """Defaults for the fleet's repos, and the bound of a gateway's memory."""
+
+    @model_validator(mode="after")
+    def _check_replicas(self) -> Self:
+        if self.replicas is not None and self.autoscaling is not None:
+            raise ValueError("replicas and autoscaling exclude each other: remove one")
+        return self
+
+
+class FleetStatus(ResourceModel):
+    """What the operator has seen of a fleet."""
+
+    observed_generation: int = -1
+    """The generation that the status speaks of; -1 until somebody has looked."""
+    gateways: str | None = None
+    """How many gateways are ready, of how many."""
+    repos: Annotated[int, Field(ge=0)] | None = None
+    """How many repos the fleet serves."""
+    contract_version: Annotated[int, Field(ge=1)] | None = None
+    """The version of the config contract in use."""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    ] = ()
+    """Ready, Accepted and Programmed; Reconciling and Stalled while true."""
+
+
+class GatewayFleet(Resource):
+    """One pool of gateways: image, size, scheduling, the way in, and who may use it."""
+
+    KIND: ClassVar[str] = "GatewayFleet"
+    PLURAL: ClassVar[str] = "gatewayfleets"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("gwf",)
+
+    metadata: ObjectMeta
+    spec: FleetSpec
+    status: FleetStatus = FleetStatus()

@@ -1,0 +1,119 @@
+"""KafkaProducerProfile (`kpp`): one producer configuration, in its fleet's namespace, referred to by name."""
+
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field, model_validator
+
+from headgate_gateway.config import ProducerSettings, SaslMechanism
+from headgate_gateway.config.base import ObjectName, cel
+from headgate_operator.api.meta import Condition, ObjectMeta, ResourceModel
+from headgate_operator.api.resource import Resource
+
+SecretKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
+
+
+class CaSecretRef(ResourceModel):
+    """A Secret that holds certificates to trust."""
+
+    name: ObjectName
+    """The Secret's name, in the profile's namespace."""
+    key: SecretKey = "ca.crt"
+    """The key that holds the PEM certificates."""
+
+
+class CertificateSecretRef(ResourceModel):
+    """A Secret of type kubernetes.io/tls."""
+
+    name: ObjectName
+    """The Secret's name, in the profile's namespace; its keys are tls.crt and tls.key."""
+
+
+class ProfileTls(ResourceModel):
+    """TLS to the brokers; an empty object trusts the system's certificates."""
+
+    ca_secret_ref: CaSecretRef | None = None
+    """Certificates to trust. Without it, the gateway image's own."""
+    client_certificate_secret_ref: CertificateSecretRef | None = None
+    """The certificate that the producer shows."""
+
+
+class SaslSecretRef(ResourceModel):
+    """A Secret that holds the producer's credentials."""
+
+    name: ObjectName
+    """The Secret's name, in the profile's namespace."""
+    username_key: SecretKey = "username"
+    """The key that holds the user name (PLAIN, SCRAM)."""
+    password_key: SecretKey = "password"
+    """The key that holds the password (PLAIN, SCRAM)."""
+    token_key: SecretKey = "token"
+    """The key that holds the token (OAUTHBEARER)."""
+
+
+class ProfileSasl(ResourceModel):
+    """SASL to the brokers."""
+
+    mechanism: SaslMechanism
+    """PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER."""
+    secret_ref: SaslSecretRef
+    """Where the credentials are."""
+
+
+NamePattern = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-zA-Z0-9._*?{}-]+$")]
+"""A shell-style pattern: `*` any characters, `?` one, `{namespace}` the repo's namespace."""
+
+
+class ProfileSpec(ProducerSettings):
+    """What the platform team wants of a producer."""
+
+    model_config = {
+        "json_schema_extra": cel(
+            (
+                "!has(self.sasl) || self.sasl.mechanism != 'PLAIN' || has(self.tls)",
+                "PLAIN sends the password as it is: set tls (an empty object trusts the system's certificates)",
+            ),
+        )
+    }
+
+    tls: ProfileTls | None = None
+    """TLS to the brokers. Without it, plain text."""
+    sasl: ProfileSasl | None = None
+    """SASL to the brokers. Without it, none."""
+    allowed_namespaces: Annotated[tuple[NamePattern, ...], Field(max_length=64)] = ("*",)
+    """Which namespaces' repos may use the profile, as patterns (`team-*`)."""
+    allowed_topics: Annotated[tuple[NamePattern, ...], Field(max_length=64)] = ("*",)
+    """Which topics repos may name, as patterns; `{namespace}` stands for the repo's namespace (`{namespace}.*`)."""
+
+    @model_validator(mode="after")
+    def _check_plain_has_tls(self) -> Self:
+        if self.sasl is not None and self.sasl.mechanism is SaslMechanism.PLAIN and self.tls is None:
+            raise ValueError(
+                "PLAIN sends the password as it is: set tls (an empty object trusts the system's certificates)"
+            )
+        return self
+
+
+class ProfileStatus(ResourceModel):
+    """What the operator has seen of a profile."""
+
+    observed_generation: int = -1
+    """The generation that the status speaks of; -1 until somebody has looked."""
+    repos: Annotated[int, Field(ge=0)] | None = None
+    """How many accepted repos use the profile."""
+    conditions: Annotated[
+        tuple[Condition, ...],
+        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
+    ] = ()
+    """Ready and Accepted; Reconciling and Stalled while true."""
+
+
+class KafkaProducerProfile(Resource):
+    """One producer configuration: brokers, security, acks, compression, batching."""
+
+    KIND: ClassVar[str] = "KafkaProducerProfile"
+    PLURAL: ClassVar[str] = "kafkaproducerprofiles"
+    SHORT_NAMES: ClassVar[tuple[str, ...]] = ("kpp",)
+
+    metadata: ObjectMeta
+    spec: ProfileSpec
+    status: ProfileStatus = ProfileStatus()

@@ -1,0 +1,57 @@
+"""The base of the three resource types, and the one place where an object from outside becomes one."""
+
+from typing import Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+from headgate_operator.api.meta import ObjectMeta
+from headgate_operator.api.names import API_VERSION
+
+
+class InvalidResourceError(ValueError):
+    """A resource does not fit its type; `problems` holds (dotted path, message) pairs."""
+
+    def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
+        super().__init__("; ".join(f"{path}: {message}" for path, message in problems))
+        self.problems = problems
+
+
+class Resource(BaseModel):
+    """One object of group headgate.dev. Unknown top-level fields (managedFields' home) are passed over."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="ignore",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    KIND: ClassVar[str]
+    PLURAL: ClassVar[str]
+    SHORT_NAMES: ClassVar[tuple[str, ...]]
+
+    metadata: ObjectMeta
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(namespace, name)."""
+        return self.metadata.namespace, self.metadata.name
+
+    @classmethod
+    def from_object(cls, manifest: dict[str, Any]) -> Self:
+        """Parse a manifest. Raises InvalidResourceError naming every field that does not fit."""
+        if manifest.get("apiVersion") != API_VERSION or manifest.get("kind") != cls.KIND:
+            found = f"{manifest.get('apiVersion')}/{manifest.get('kind')}"
+            raise InvalidResourceError((("kind", f"is {found}, not {API_VERSION}/{cls.KIND}"),))
+        try:
+            return cls.model_validate(manifest)
+        except ValidationError as error:
+            raise InvalidResourceError(
+                tuple(
+                    (".".join(str(part) for part in problem["loc"]), problem["msg"].removeprefix("Value error, "))
+                    for problem in error.errors(include_url=False, include_input=False)
+                )
+            ) from error
