@@ -1,0 +1,56 @@
+# Thin targets: each sets up what it needs and calls one program. `make` lists them.
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTHON := $(BIN)/python
+# Tools read no user site and no leftovers of the calling shell.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+export PYTHONDONTWRITEBYTECODE := 1
+
+.PHONY: help setup demo demo-down test check generate format lock images bench clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets.
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.installed ## Make the virtual environment from the locked requirements.
+
+$(VENV)/.installed: requirements/bootstrap.txt requirements/dev.txt pyproject.toml
+	@sh tests/testbed/venv.sh $(VENV)
+	@touch $@
+
+demo: setup ## Everything from nothing: cluster, chart, a real nginx's log into a real Kafka. Shows it happening.
+	@$(PYTHON) -m tests.demo up
+
+demo-down: setup ## Take the demo and its cluster down; keep what was built.
+	@$(PYTHON) -m tests.demo down
+
+test: setup ## Every test: unit, integration (API server, Kafka), end to end (two nodes, Envoy, the chart).
+	@$(PYTHON) -m pytest tests
+
+check: setup ## Format, lint, types, layers, generated files, unit tests. Under a minute.
+	@$(BIN)/ruff format --quiet --check . || { echo "run 'make format'"; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-timing > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
+	@$(PYTHON) -m headgate_operator.api.crd --check
+	@$(PYTHON) -m pytest -q tests/unit
+
+generate: setup ## Write what is generated: CRDs, and the chart's copies.
+	@$(PYTHON) -m headgate_operator.api.crd
+
+format: setup ## Format the code, and mend what the linter can.
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --quiet --fix .
+
+lock: setup ## Compile the locked requirements afresh from pyproject.toml.
+	@sh tests/testbed/lock.sh $(BIN)/uv
+
+images: setup ## Build the operator's and the gateway's images with the testbed's engine.
+	@$(PYTHON) -m tests.testbed images
+
+bench: setup ## Measure, and write docs/performance.md.
+	@$(PYTHON) -m tests.bench
+
+clean: ## Remove all that was made: cluster, containers, our engine, caches, the virtual environment.
+	@if [ -x $(PYTHON) ]; then $(PYTHON) -m tests.testbed clean; fi
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .lint-imports.log dist
