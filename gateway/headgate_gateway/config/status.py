@@ -1,0 +1,101 @@
+"""What a gateway says about itself at `/status` on its admin port: the operator reads it, so it is contract.
+
+Fields are only ever added. An operator of another version reads it too, so unknown fields are passed over here,
+unlike everywhere else in the contract.
+"""
+
+import hashlib
+from collections.abc import Mapping
+
+from pydantic import ConfigDict
+
+from headgate_gateway.config.base import ContractModel
+
+
+class StatusModel(ContractModel):
+    """A part of the status. Tolerates fields of newer gateways."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class RefusedRepo(StatusModel):
+    """A repo whose newest config this gateway does not serve."""
+
+    namespace: str
+    name: str
+    reason: str
+    """What is wrong with it, for people."""
+    revision: str = ""
+    """The revision that was refused; empty when it could not even be read."""
+    serving_revision: str | None = None
+    """The last good revision, which is still served; None: the repo is not served at all."""
+
+
+class RefusedShard(StatusModel):
+    """A shard file that could not be read as a whole; its last good content is still served."""
+
+    shard: str
+    """Two digits, as in `shards`."""
+    hash: str
+    """Hash of the bytes that were refused."""
+    reason: str
+
+
+class ProducerStatus(StatusModel):
+    """One producer of this gateway."""
+
+    profile: str
+    config_hash: str = ""
+    """Hash of the content of the profile."""
+    down: str | None = None
+    """Why it cannot deliver now; None while it can, or has not tried yet."""
+    reserved_bytes: int = 0
+    """Bytes that requests hold of the profile's `maxBufferBytes`."""
+    max_buffer_bytes: int = 0
+    in_flight_records: int = 0
+    """Records handed in whose fate is not known yet."""
+    topics: tuple[str, ...] = ()
+
+
+class MemoryStatus(StatusModel):
+    """The one budget over received, decoded and batched bytes."""
+
+    reserved_bytes: int = 0
+    limit_bytes: int = 0
+    resident_bytes: int = 0
+    """The process's resident set, for comparison."""
+
+
+class GatewayStatus(StatusModel):
+    """The body of `GET /status` on the admin port."""
+
+    version: str
+    """Headgate's version of this process."""
+    track: str = "stable"
+    contract_versions: tuple[int, ...]
+    """Contract versions that this gateway reads."""
+    shards: dict[str, str] = {}
+    """Content hash of the file bytes of each shard that is loaded, by two-digit index. A shard without a file is absent.
+    A refused shard keeps the hash of its last good bytes."""
+    credentials_hash: str = ""
+    """`credentials_hash` of the credential files that were last loaded."""
+    repos: int = 0
+    """Repos served."""
+    refused: tuple[RefusedRepo, ...] = ()
+    refused_shards: tuple[RefusedShard, ...] = ()
+    producers: tuple[ProducerStatus, ...] = ()
+    ready: bool = False
+    draining: bool = False
+    memory: MemoryStatus = MemoryStatus()
+
+
+def credentials_hash(files: Mapping[str, bytes]) -> str:
+    """One hash over all credential files: over (name, NUL, bytes, NUL) in order of name; 16 hex digits."""
+    digest = hashlib.sha256()
+    for name in sorted(files):
+        digest.update(b"%b\0%b\0" % (name.encode(), files[name]))
+    return digest.hexdigest()[:16]
+
+
+CREDENTIAL_PREFIX = "credential."
+"""Names of credential files in the config directory start with this, and no others do."""
