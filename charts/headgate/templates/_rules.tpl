@@ -1,0 +1,53 @@
+{{/*
+What the operator may do in a namespace that it looks after, and nothing more. Server-side apply asks for patch, and
+for create where the object is new.
+*/}}
+{{- define "headgate.namespaceRules" -}}
+# What users own is read; only its status is written.
+- apiGroups: [headgate.dev]
+  resources: [gatewayfleets, kafkaproducerprofiles, eventrepos]
+  verbs: [get, list, watch]
+- apiGroups: [headgate.dev]
+  resources: [gatewayfleets/status, kafkaproducerprofiles/status, eventrepos/status]
+  verbs: [patch]
+# Children of a fleet.
+- apiGroups: [""]
+  resources: [configmaps, services, serviceaccounts]
+  verbs: [get, list, watch, create, patch, delete]
+# Secrets are fetched by the names that profiles give, never listed or watched.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create, patch, delete]
+- apiGroups: [apps]
+  resources: [deployments]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [httproutes]
+  verbs: [get, list, watch, create, patch, delete]
+# Gateway pods: found by label, and annotated so that kubelets refresh their volumes at once.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch, patch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end -}}
+
+{{/* Reading what is cluster-wide: labels of namespaces, and which resource types there are. */}}
+{{- define "headgate.discoveryRules" -}}
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get, list, watch]
+- apiGroups: [apiextensions.k8s.io]
+  resources: [customresourcedefinitions]
+  verbs: [get, list, watch]
+{{- end -}}

@@ -1,0 +1,141 @@
+"""Generates charts/headgate/values.schema.json: every key of values.yaml, and no other.
+
+The default fleet's spec comes from the GatewayFleet CRD, so that a new field of a fleet is a new value of the chart.
+Run `python -m tests.unit.chart.values_schema` to write it; a test compares.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[3]
+SCHEMA = ROOT / "charts" / "headgate" / "values.schema.json"
+FLEET_CRD = ROOT / "crds" / "headgate.dev_gatewayfleets.yaml"
+
+Schema = dict[str, Any]
+
+STRING: Schema = {"type": "string"}
+BOOLEAN: Schema = {"type": "boolean"}
+NAME: Schema = {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$", "maxLength": 63}
+LABELS: Schema = {"type": "object", "additionalProperties": STRING}
+PORT: Schema = {"type": "integer", "minimum": 1024, "maximum": 65535}
+PULL_POLICY: Schema = {"enum": ["Always", "IfNotPresent", "Never"]}
+# Values of Kubernetes' own types: the API server judges them.
+KUBERNETES_OBJECT: Schema = {"type": "object"}
+KUBERNETES_OBJECTS: Schema = {"type": "array", "items": KUBERNETES_OBJECT}
+
+
+def closed(properties: Schema, required: tuple[str, ...] = ()) -> Schema:
+    """An object with these keys and no others."""
+    schema: Schema = {"type": "object", "additionalProperties": False, "properties": properties}
+    return {**schema, "required": list(required)} if required else schema
+
+
+def image() -> Schema:
+    """An image's reference in three parts."""
+    return closed({"repository": {"type": "string", "minLength": 1}, "tag": STRING, "pullPolicy": PULL_POLICY})
+
+
+def from_structural(schema: Schema) -> Schema:
+    """JSON schema of a structural schema: unknown keys refused, Kubernetes' extensions translated or left out."""
+    if schema.get("x-kubernetes-int-or-string"):
+        return {"type": ["integer", "string"]}
+    if schema.get("x-kubernetes-preserve-unknown-fields"):
+        return {"type": "object"}
+    kept = {
+        key: value
+        for key, value in schema.items()
+        if not key.startswith("x-kubernetes-") and key not in {"default", "nullable", "format", "properties", "items"}
+    }
+    if "properties" in schema:
+        kept["properties"] = {name: from_structural(field) for name, field in schema["properties"].items()}
+        kept["additionalProperties"] = False
+    elif isinstance(schema.get("additionalProperties"), dict):
+        kept["additionalProperties"] = from_structural(schema["additionalProperties"])
+    if "items" in schema:
+        kept["items"] = from_structural(schema["items"])
+    return kept
+
+
+def fleet_spec() -> Schema:
+    """The default fleet's spec. Its image stands apart, so that the chart can fill in the tag."""
+    crd = yaml.safe_load(FLEET_CRD.read_text())
+    schema = from_structural(crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"])
+    for name in ("image", "imagePullPolicy"):
+        del schema["properties"][name]
+    required = [name for name in schema.pop("required", []) if name != "image"]
+    return {**schema, "required": required} if required else schema
+
+
+def default_fleet() -> Schema:
+    return closed(
+        {"enabled": BOOLEAN, "name": {**NAME, "minLength": 1}, "namespace": NAME, "image": image(), "spec": fleet_spec()}
+    )
+
+
+def metrics() -> Schema:
+    return closed(
+        {
+            "port": PORT,
+            "service": closed({"enabled": BOOLEAN, "annotations": LABELS}),
+            "podMonitor": closed(
+                {"enabled": BOOLEAN, "interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m)$"}, "labels": LABELS}
+            ),
+        }
+    )
+
+
+def pods() -> Schema:
+    """What shapes the operator's pods."""
+    return {
+        "replicas": {"type": "integer", "minimum": 0, "maximum": 10},
+        "resources": KUBERNETES_OBJECT,
+        "nodeSelector": LABELS,
+        "tolerations": KUBERNETES_OBJECTS,
+        "affinity": KUBERNETES_OBJECT,
+        "topologySpreadConstraints": KUBERNETES_OBJECTS,
+        "priorityClassName": STRING,
+        "podLabels": LABELS,
+        "podAnnotations": LABELS,
+        "extraArgs": {"type": "array", "items": STRING},
+        "extraEnv": {
+            "type": "array",
+            "items": closed({"name": STRING, "value": STRING, "valueFrom": KUBERNETES_OBJECT}, ("name",)),
+        },
+        "podDisruptionBudget": closed({"enabled": BOOLEAN, "maxUnavailable": {"type": ["integer", "string"]}}),
+    }
+
+
+def values_schema() -> Schema:
+    """The schema of the chart's values."""
+    schema = closed(
+        {
+            # Helm's own: what a parent chart hands down.
+            "global": KUBERNETES_OBJECT,
+            "nameOverride": NAME,
+            "fullnameOverride": NAME,
+            "image": image(),
+            "imagePullSecrets": {"type": "array", "items": closed({"name": STRING}, ("name",))},
+            "watchNamespaces": {"type": "array", "items": {**NAME, "minLength": 1}, "uniqueItems": True},
+            **pods(),
+            "serviceAccount": closed({"create": BOOLEAN, "name": NAME, "annotations": LABELS}),
+            "rbac": closed({"create": BOOLEAN, "clusterDiscovery": BOOLEAN, "aggregate": BOOLEAN}),
+            "networkPolicy": closed({"enabled": BOOLEAN, "monitoring": KUBERNETES_OBJECTS}),
+            "metrics": metrics(),
+            "templates": LABELS,
+            "crds": closed({"install": BOOLEAN}),
+            "defaultFleet": default_fleet(),
+        }
+    )
+    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "Values of the Headgate chart", **schema}
+
+
+def rendered() -> str:
+    """The file's content."""
+    return json.dumps(values_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(rendered())
