@@ -1,0 +1,1 @@
+"""The Docker engine: the one that answers, or one of our own on Debian as root."""

@@ -1,0 +1,8 @@
+//go:build tools
+
+// Package tools pins what the testbed builds, so that `go mod tidy` locks it.
+package tools
+
+import (
+	_ "github.com/envoyproxy/gateway/cmd/envoy-gateway"
+)
