@@ -6,8 +6,9 @@ unlike everywhere else in the contract.
 
 import hashlib
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from headgate_gateway.config.base import ContractModel
 
@@ -74,7 +75,7 @@ class GatewayStatus(StatusModel):
     track: str = "stable"
     contract_versions: tuple[int, ...]
     """Contract versions that this gateway reads."""
-    shards: dict[str, str] = {}
+    shards: Annotated[dict[str, str], Field(default_factory=dict)]
     """Content hash of the file bytes of each shard that is loaded, by two-digit index. A shard without a file is absent.
     A refused shard keeps the hash of its last good bytes."""
     credentials_hash: str = ""
