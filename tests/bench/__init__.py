@@ -1,0 +1,1 @@
+"""Measurements: each module prints figures, none asserts a speed. `python -m tests.bench` runs them all."""

@@ -1,0 +1,236 @@
+"""How long thousands of EventRepos take from `apply` to route, config shard and status, and what memory that costs.
+
+Runs against the testbed's cluster with the chart installed; measured with the ingress controller stopped (it writes
+each route's status too, on the same two cores) or running. Run: `python -m tests.bench.scale --repos 1000 5000`.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kubernetes import aio
+
+from tests.support.install import Installation, install
+from tests.testbed import cluster as testbed_cluster
+
+GROUP = "headgate.dev/v1alpha1"
+NAMESPACE = "headgate-scale"
+FLEET = "scale"
+IN_FLIGHT = 20
+WAIT_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds are counted from the first apply; memory is the leader's resident set, in MiB."""
+
+    repos: int
+    ingress_controller: bool
+    applied_seconds: float
+    routes_seconds: float
+    shards_seconds: float
+    statuses_seconds: float
+    memory_mib: float
+    memory_peak_mib: float
+
+
+class Api:
+    """The few calls that the measurement needs, on the official client's raw requests."""
+
+    def __init__(self, client: aio.client.ApiClient) -> None:
+        self._client = client
+
+    async def request(self, method: str, path: str, body: Any = None, content_type: str | None = None, **query: str) -> Any:
+        """One request; returns the parsed body. Raises ApiException."""
+        headers = {"Accept": "application/json"}
+        if content_type:
+            headers["Content-Type"] = content_type
+        response = await self._client.call_api(
+            path, method, query_params=list(query.items()), header_params=headers, body=body,
+            auth_settings=["BearerToken"], _preload_content=False,
+        )
+        text = await response.text()
+        if response.status >= 300:
+            raise RuntimeError(f"{method} {path}: {response.status} {text[:300]}")
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            return text
+
+    async def apply(self, path: str, manifest: dict[str, Any]) -> None:
+        """Server-side apply, as a user would."""
+        await self.request(
+            "PATCH", f"{path}/{manifest['metadata']['name']}", manifest, "application/apply-patch+yaml",
+            fieldManager="scale", force="true",
+        )
+
+    async def count(self, path: str) -> int:
+        """Number of objects of a collection, without fetching them."""
+        answer = await self.request("GET", path, limit="1")
+        return len(answer["items"]) + int(answer["metadata"].get("remainingItemCount", 0))
+
+
+REPOS = f"/apis/{GROUP}/namespaces/{NAMESPACE}/eventrepos"
+ROUTES = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes"
+CONFIGMAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+
+
+def repo_manifest(number: int) -> dict[str, Any]:
+    """An EventRepo as a team would write it."""
+    return {
+        "apiVersion": GROUP,
+        "kind": "EventRepo",
+        "metadata": {"name": f"stream-{number:05d}", "namespace": NAMESPACE},
+        "spec": {
+            "fleetRef": {"name": FLEET},
+            "constraint": {"matchExpressions": [{"field": "status", "operator": "Ge", "values": [400]}]},
+            "kafka": {"producerProfile": "main", "topic": f"stream-{number:05d}"},
+        },
+    }
+
+
+async def apply_all(api: Api, count: int) -> None:
+    """Apply `count` repos with a bounded number of requests in flight."""
+    slots = asyncio.Semaphore(IN_FLIGHT)
+
+    async def one(number: int) -> None:
+        async with slots:
+            await api.apply(REPOS, repo_manifest(number))
+
+    await asyncio.gather(*(one(number) for number in range(count)))
+
+
+async def sharded_repos(api: Api) -> int:
+    """How many entries the fleet's shards hold."""
+    answer = await api.request("GET", CONFIGMAPS, labelSelector=f"headgate.dev/fleet={FLEET}")
+    return sum(
+        len(json.loads(text)["repos"])
+        for item in answer["items"]
+        for name, text in (item.get("data") or {}).items()
+        if name.startswith("shard-")
+    )
+
+
+async def accepted_repos(api: Api) -> int:
+    """How many repos carry Accepted=True at their generation."""
+    answer = await api.request("GET", REPOS)
+    return sum(
+        item.get("status", {}).get("observedGeneration") == item["metadata"]["generation"]
+        and any(c["type"] == "Accepted" and c["status"] == "True" for c in item["status"].get("conditions", ()))
+        for item in answer["items"]
+    )
+
+
+async def wait_for(what: str, wanted: int, count: Any, started: float, every: float) -> float:
+    """Seconds since `started` when `count()` reached `wanted`. Raises TimeoutError naming what is missing."""
+    found = -1
+    while time.monotonic() - started < WAIT_SECONDS:
+        found = await count()
+        if found == wanted:
+            return time.monotonic() - started
+        print(f"  {time.monotonic() - started:6.1f} s  {found} of {wanted} {what}", flush=True)
+        await asyncio.sleep(every)
+    raise TimeoutError(f"only {found} of {wanted} {what} after {WAIT_SECONDS} s")
+
+
+async def operator_memory(api: Api, installation: Installation) -> tuple[float, float]:
+    """(resident now, peak) of the leading operator, MiB."""
+    leader = installation.leader_pod()
+    status = installation.exec(leader, "cat", "/proc/1/status")
+    rows = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+    return int(rows["VmRSS"].split()[0]) / 1024, int(rows["VmHWM"].split()[0]) / 1024
+
+
+@contextlib.asynccontextmanager
+async def scale_fleet(api: Api, installation: Installation) -> AsyncIterator[None]:
+    """A fleet of one gateway in a namespace of its own, gone afterwards."""
+    for manifest in fleet_manifests(installation):
+        installation.apply(manifest)
+    try:
+        yield
+    finally:
+        installation.delete("namespace", NAMESPACE)
+
+
+def fleet_manifests(installation: Installation) -> list[dict[str, Any]]:
+    """The namespace, its fleet and its producer profile."""
+    meta = {"namespace": NAMESPACE}
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
+        {"apiVersion": GROUP, "kind": "GatewayFleet", "metadata": {"name": FLEET, **meta},
+         "spec": {"image": installation.gateway_image, "imagePullPolicy": "Never", "replicas": 1,
+                  "routing": installation.routing}},
+        {"apiVersion": GROUP, "kind": "KafkaProducerProfile", "metadata": {"name": "main", **meta},
+         "spec": {"bootstrapServers": [installation.cluster.kafka_bootstrap_in_cluster]}},
+    ]
+
+
+async def measure(api: Api, installation: Installation, repos: int, ingress: bool) -> Measured:
+    """One run: apply, wait for routes, shards and statuses, read the memory."""
+    installation.cluster.set_envoy_gateway_running(ingress)
+    print(f"{repos} repos, ingress controller {'running' if ingress else 'stopped'}", flush=True)
+    async with scale_fleet(api, installation):
+        started = time.monotonic()
+        await apply_all(api, repos)
+        applied = time.monotonic() - started
+        shards = asyncio.create_task(wait_for("sharded", repos, lambda: sharded_repos(api), started, 1.0))
+        routes = await wait_for("routes", repos, lambda: api.count(ROUTES), started, 0.5)
+        statuses = await wait_for("statuses", repos, lambda: accepted_repos(api), started, 1.0)
+        memory, peak = await operator_memory(api, installation)
+        return Measured(repos, ingress, applied, routes, await shards, statuses, memory, peak)
+
+
+async def run(sizes: list[int], with_ingress: bool) -> list[Measured]:
+    """All runs, one after the other; the ingress controller runs again afterwards."""
+    installation = install(testbed_cluster.ensure())
+    client = await aio.config.new_client_from_config(str(installation.cluster.kubeconfig))
+    results = []
+    try:
+        async with client:
+            api = Api(client)
+            for size in sizes:
+                results.append(await measure(api, installation, size, ingress=False))
+            if with_ingress:
+                results.append(await measure(api, installation, sizes[0], ingress=True))
+    finally:
+        installation.cluster.set_envoy_gateway_running(True)
+    return results
+
+
+def main() -> None:
+    """Print a table, and the figures as JSON with --json."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repos", type=int, nargs="+", default=[1_000, 5_000])
+    parser.add_argument("--without-ingress-run", action="store_true", help="skip the run with the controller running")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    results = asyncio.run(run(options.repos, not options.without_ingress_run))
+    if options.json:
+        json.dump([asdict(result) for result in results], sys.stdout, indent=2)
+        return
+    print(table(results))
+
+
+def table(results: list[Measured]) -> str:
+    """The figures as a Markdown table."""
+    rows = [
+        "| repos | ingress controller | applied | routes | shards | statuses | operator, MiB | peak, MiB |",
+        "| ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    rows += [
+        f"| {r.repos} | {'running' if r.ingress_controller else 'stopped'} | {r.applied_seconds:.1f} s "
+        f"| {r.routes_seconds:.1f} s | {r.shards_seconds:.1f} s | {r.statuses_seconds:.1f} s "
+        f"| {r.memory_mib:.0f} | {r.memory_peak_mib:.0f} |"
+        for r in results
+    ]
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()
