@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from headgate_gateway.config import ByteSize, Duration
 from headgate_gateway.config.base import ObjectName, cel
@@ -22,9 +22,9 @@ class ImagePullPolicy(StrEnum):
 class Autoscaling(ResourceModel):
     """A HorizontalPodAutoscaler on the gateways' CPU."""
 
-    model_config = {
-        "json_schema_extra": cel(("self.minReplicas <= self.maxReplicas", "minReplicas must not exceed maxReplicas"))
-    }
+    model_config = ConfigDict(
+        json_schema_extra=cel(("self.minReplicas <= self.maxReplicas", "minReplicas must not exceed maxReplicas"))
+    )
 
     min_replicas: Annotated[int, Field(ge=1, le=1_000)] = 2
     """Fewest gateways."""
@@ -50,7 +50,7 @@ class LocalObjectRef(ResourceModel):
 class Scheduling(ResourceModel):
     """Where gateway pods may run: fields of a pod's spec, passed on as they are."""
 
-    node_selector: dict[str, str] = {}
+    node_selector: dict[str, str] = Field(default_factory=dict)
     """Labels that a node must have."""
     tolerations: tuple[OpaqueObject, ...] = ()
     """Taints that the pods tolerate."""
@@ -65,9 +65,9 @@ class Scheduling(ResourceModel):
 class PodMetadata(ResourceModel):
     """Labels and annotations of gateway pods. Those of Headgate's own win."""
 
-    labels: dict[str, str] = {}
+    labels: dict[str, str] = Field(default_factory=dict)
     """Labels to add."""
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = Field(default_factory=dict)
     """Annotations to add."""
 
 
@@ -84,7 +84,7 @@ class FleetService(ResourceModel):
 
     type: ServiceType = ServiceType.CLUSTER_IP
     """ClusterIP, NodePort or LoadBalancer."""
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = Field(default_factory=dict)
     """Annotations; a cloud load balancer's go here."""
 
 
@@ -135,14 +135,14 @@ Hostname = Annotated[
 class Routing(ResourceModel):
     """How requests reach the fleet from outside."""
 
-    model_config = {
-        "json_schema_extra": cel(
+    model_config = ConfigDict(
+        json_schema_extra=cel(
             (
                 "(self.provider == 'GatewayAPI') == has(self.gatewayAPI)",
                 "provider GatewayAPI needs the gatewayAPI block with parentRefs, and no other provider takes it",
             ),
         )
-    }
+    )
 
     provider: RoutingProvider = RoutingProvider.NONE
     """GatewayAPI: an HTTPRoute for each repo. None: the fleet's Service is all there is."""
@@ -173,14 +173,14 @@ class NamespacesFrom(StrEnum):
 class AllowedNamespaces(ResourceModel):
     """Namespaces whose repos the fleet takes."""
 
-    model_config = {
-        "json_schema_extra": cel(
+    model_config = ConfigDict(
+        json_schema_extra=cel(
             (
                 "(self.from == 'Selector') == has(self.selector)",
                 "from: Selector needs a selector, and nothing else takes one",
             ),
         )
-    }
+    )
 
     from_: Annotated[NamespacesFrom, Field(alias="from")] = NamespacesFrom.SAME
     """Same: the fleet's own namespace. All. Selector: those whose labels the selector matches."""
@@ -215,14 +215,14 @@ class FleetLimits(ResourceModel):
 class FleetSpec(ResourceModel):
     """What the platform team wants of a fleet."""
 
-    model_config = {
-        "json_schema_extra": cel(
+    model_config = ConfigDict(
+        json_schema_extra=cel(
             (
                 "!(has(self.replicas) && has(self.autoscaling))",
                 "replicas and autoscaling exclude each other: remove one",
             ),
         )
-    }
+    )
 
     image: Annotated[str, Field(min_length=1, max_length=512)]
     """The gateway's image."""
@@ -234,7 +234,7 @@ class FleetSpec(ResourceModel):
     """Number of gateways; 2 where autoscaling is not set either."""
     autoscaling: Autoscaling | None = None
     """Let an autoscaler choose the number of gateways."""
-    resources: OpaqueObject = {}
+    resources: OpaqueObject = Field(default_factory=dict)
     """Requests and limits of the gateway container. A gateway uses one core at most."""
     scheduling: Scheduling = Scheduling()
     """Where gateway pods may run."""

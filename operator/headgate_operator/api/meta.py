@@ -1,10 +1,9 @@
 """What the three resources have in common: metadata, conditions, status."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from headgate_gateway.config.base import ContractModel
@@ -24,10 +23,10 @@ class ObjectMeta(BaseModel):
     uid: str = ""
     generation: int = 0
     resource_version: str = ""
-    creation_timestamp: datetime | None = None
-    deletion_timestamp: datetime | None = None
-    labels: dict[str, str] = {}
-    annotations: dict[str, str] = {}
+    creation_timestamp: AwareDatetime | None = None
+    deletion_timestamp: AwareDatetime | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    annotations: dict[str, str] = Field(default_factory=dict)
 
 
 class ConditionStatus(StrEnum):
@@ -82,7 +81,7 @@ class LabelSelectorRequirement(ResourceModel):
 class LabelSelector(ResourceModel):
     """A `metav1.LabelSelector`."""
 
-    match_labels: dict[str, str] = {}
+    match_labels: dict[str, str] = Field(default_factory=dict)
     """Labels that must be there, with these values."""
     match_expressions: tuple[LabelSelectorRequirement, ...] = ()
     """Requirements that must all hold."""

@@ -34,3 +34,45 @@ PORT_ADMIN = 8081
 
 CONFIG_DIR = "/etc/headgate"
 """Where a gateway finds its shards and credentials, in one projected volume."""
+
+RESERVED_PATHS = ("/status",)
+"""Paths on the traffic port that gateways answer themselves."""
+
+SHARED_PREFIX = "/log/repo"
+"""What the shared route of a fleet matches: the parent of every default endpoint."""
+
+LABEL_VALUE_MAX = 63
+"""Names of resources become values of labels (and of metrics), so they may be no longer than one."""
+
+FLEET_NAME_MAX = 50
+"""A fleet's name starts the names of its Services (63 characters at most), and leaves room for what follows."""
+
+
+def default_path(repo: str) -> str:
+    """The endpoint of a repo that names none."""
+    return f"{SHARED_PREFIX}/{repo}"
+
+
+def gateway_name(fleet: str) -> str:
+    """The fleet's Deployment, Service, ServiceAccount, PodDisruptionBudget and HorizontalPodAutoscaler."""
+    return f"{fleet}-gateway"
+
+
+def shard_name(fleet: str, index: int) -> str:
+    """The ConfigMap of one shard."""
+    return f"{fleet}-shard-{index:02d}"
+
+
+def credentials_name(fleet: str) -> str:
+    """The Secret with the credentials of the fleet's producers."""
+    return f"{fleet}-credentials"
+
+
+def route_name(fleet: str, namespace: str, repo: str) -> str:
+    """The HTTPRoute of one repo. Neither fleets nor namespaces have dots in their names, so no two repos share one."""
+    return f"{fleet}.{namespace}.{repo}"
+
+
+def shared_route_name(fleet: str) -> str:
+    """The HTTPRoute of all repos on their default endpoints."""
+    return f"{fleet}-shared"

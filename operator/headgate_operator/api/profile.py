@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from headgate_gateway.config import ProducerSettings, SaslMechanism
 from headgate_gateway.config.base import ObjectName, cel
@@ -44,9 +44,9 @@ class SaslSecretRef(ResourceModel):
     """The Secret's name, in the profile's namespace."""
     username_key: SecretKey = "username"
     """The key that holds the user name (PLAIN, SCRAM)."""
-    password_key: SecretKey = "password"
+    password_key: SecretKey = "password"  # noqa: S105 (the name of a key)
     """The key that holds the password (PLAIN, SCRAM)."""
-    token_key: SecretKey = "token"
+    token_key: SecretKey = "token"  # noqa: S105 (the name of a key)
     """The key that holds the token (OAUTHBEARER)."""
 
 
@@ -66,14 +66,14 @@ NamePattern = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z
 class ProfileSpec(ProducerSettings):
     """What the platform team wants of a producer."""
 
-    model_config = {
-        "json_schema_extra": cel(
+    model_config = ConfigDict(
+        json_schema_extra=cel(
             (
                 "!has(self.sasl) || self.sasl.mechanism != 'PLAIN' || has(self.tls)",
                 "PLAIN sends the password as it is: set tls (an empty object trusts the system's certificates)",
             ),
         )
-    }
+    )
 
     tls: ProfileTls | None = None
     """TLS to the brokers. Without it, plain text."""

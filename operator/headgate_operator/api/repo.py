@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from headgate_gateway.config import Constraint, Endpoint, KafkaRouting, PartialPolicy
 from headgate_gateway.config.base import ObjectName, cel
@@ -32,14 +32,14 @@ class RepoLimits(ResourceModel):
 class RepoSpec(ResourceModel):
     """What the application team wants of a repo."""
 
-    model_config = {
-        "json_schema_extra": cel(
+    model_config = ConfigDict(
+        json_schema_extra=cel(
             (
                 "has(self.fleetRef) == has(oldSelf.fleetRef) && (!has(self.fleetRef) || self.fleetRef == oldSelf.fleetRef)",
                 "fleetRef is immutable: delete the EventRepo and create it in the other fleet",
             ),
         )
-    }
+    )
 
     fleet_ref: FleetRef | None = None
     """The fleet that serves the repo. Without it, the operator's default fleet. Immutable."""

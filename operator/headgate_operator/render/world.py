@@ -33,6 +33,11 @@ class FleetWorld:
     """The data of the fleet's live credentials Secret."""
     gateway_contract_versions: tuple[int, ...] = (1,)
     """Contract versions that every gateway of the fleet can read."""
+    invalid_repos: Mapping[RepoKey, str] = field(default_factory=dict)
+    """EventRepos of this fleet that exist but do not parse (a regular expression that does not compile passes the API
+    server), with the message of the InvalidResourceError. They get InvalidSpec and keep what is served."""
+    invalid_profiles: Mapping[str, str] = field(default_factory=dict)
+    """The same for profiles of the fleet's namespace, by name."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,103 @@
+"""The objects of a fleet that depend on no repo: workload, Service and what goes with them; and its config objects."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+from headgate_gateway.config import SHARD_COUNT, format_duration, shard_file_name
+from headgate_operator.api import names
+from headgate_operator.api.fleet import GatewayFleet
+from headgate_operator.render.owned import (
+    COMPONENT_CONFIG,
+    COMPONENT_CREDENTIALS,
+    COMPONENT_GATEWAY,
+    build_child,
+    fleet_labels,
+    pod_selector,
+)
+from headgate_operator.render.templates import Templates
+from headgate_operator.render.world import RenderedObject
+
+DEFAULT_REPLICAS = 2
+SERVICE_PORT = 80
+
+
+def fleet_context(fleet: GatewayFleet) -> dict[str, Any]:
+    """What templates see as `fleet`: name, namespace and the spec as it is written, defaults filled in."""
+    return {
+        "name": fleet.metadata.name,
+        "namespace": fleet.metadata.namespace,
+        "spec": fleet.spec.model_dump(mode="json", by_alias=True, exclude_none=True),
+    }
+
+
+def build_workload(templates: Templates, fleet: GatewayFleet) -> list[RenderedObject]:
+    """ServiceAccount, Service, PodDisruptionBudget, Deployment, and the autoscaler if there is to be one."""
+    context = _workload_context(fleet)
+    kinds = ["serviceaccount", "service", "poddisruptionbudget", "deployment"]
+    if fleet.spec.autoscaling is not None:
+        kinds.append("horizontalpodautoscaler")
+    labels = {names.LABEL_TRACK: names.TRACK_STABLE}
+    return [build_child(templates, f"{kind}.yaml.j2", fleet, COMPONENT_GATEWAY, context, labels) for kind in kinds]
+
+
+def build_shard_object(templates: Templates, fleet: GatewayFleet, index: int, content: bytes) -> RenderedObject:
+    """The ConfigMap of one shard."""
+    context = {
+        "name": names.shard_name(fleet.metadata.name, index),
+        "data": {shard_file_name(index): content.decode()},
+        "fleet": fleet_context(fleet),
+    }
+    return build_child(templates, "configmap.yaml.j2", fleet, COMPONENT_CONFIG, context)
+
+
+def build_credentials_object(
+    templates: Templates, fleet: GatewayFleet, credentials: Mapping[str, bytes]
+) -> RenderedObject:
+    """The Secret with the credential files of all producers; there even when it is empty, so that it can be emptied."""
+    context = {
+        "name": names.credentials_name(fleet.metadata.name),
+        "data": {name: base64.b64encode(content).decode() for name, content in sorted(credentials.items())},
+        "fleet": fleet_context(fleet),
+    }
+    return build_child(templates, "credentials.yaml.j2", fleet, COMPONENT_CREDENTIALS, context)
+
+
+def _workload_context(fleet: GatewayFleet) -> dict[str, Any]:
+    name, spec = fleet.metadata.name, fleet.spec
+    selector = pod_selector(name)
+    ours = fleet_labels(name, COMPONENT_GATEWAY) | selector
+    return {
+        "name": names.gateway_name(name),
+        "fleet": fleet_context(fleet),
+        "selector": selector,
+        "pod_labels": spec.pod_metadata.labels | ours,
+        "replicas": _replicas(fleet),
+        "args": _args(fleet),
+        # Kubernetes counts whole seconds; rounding up keeps the pod alive for all of the gateway's own grace.
+        "grace_period_seconds": -(-spec.termination_grace_period // 1_000),
+        "ports": {"http": names.PORT_HTTP, "admin": names.PORT_ADMIN},
+        "service_port": SERVICE_PORT,
+        "config_dir": names.CONFIG_DIR,
+        "shards": [names.shard_name(name, index) for index in range(SHARD_COUNT)],
+        "credentials": names.credentials_name(name),
+    }
+
+
+def _replicas(fleet: GatewayFleet) -> int | None:
+    """None where an autoscaler decides: whoever sets replicas as well would fight it."""
+    if fleet.spec.autoscaling is not None:
+        return None
+    return DEFAULT_REPLICAS if fleet.spec.replicas is None else fleet.spec.replicas
+
+
+def _args(fleet: GatewayFleet) -> list[str]:
+    spec = fleet.spec
+    return [
+        *("--config", names.CONFIG_DIR),
+        *("--port", str(names.PORT_HTTP)),
+        *("--admin-port", str(names.PORT_ADMIN)),
+        *("--buffer-bytes", str(spec.limits.buffer_bytes)),
+        *("--grace-period", format_duration(spec.termination_grace_period)),
+        *("--drain-delay", format_duration(spec.drain_delay)),
+    ]

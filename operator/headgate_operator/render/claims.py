@@ -1,0 +1,107 @@
+"""What repos of a fleet contend for: names, paths and room in shards. Pure arbitration, whatever the order of input.
+
+Who is served keeps what it holds until its own change lets go of it; then the older, then by namespace and name.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from headgate_gateway.config import SHARD_COUNT
+from headgate_operator.api import reasons
+from headgate_operator.render.entries import Entry
+from headgate_operator.render.world import RepoKey, Verdict
+
+SHARD_BYTES_MAX = 1_000_000
+"""Room in one shard. A ConfigMap may hold 1 MiB (1,048,576 bytes) with its metadata; the rest is left for that."""
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A usable repo that asks to be served as `entry`."""
+
+    key: RepoKey
+    created: datetime | None
+    shard: int
+    entry: Entry
+
+
+def arbitrate(claims: Iterable[Claim], served: Mapping[RepoKey, tuple[int, Entry]]) -> dict[RepoKey, Verdict]:
+    """Objections to claims; a key without one is granted. `served`: shard and entry of every repo that has one."""
+    ledger = _Ledger(served)
+    pending = sorted(claims, key=lambda claim: _rank(claim, served))
+    objections: dict[RepoKey, Verdict] = {}
+    # A repo that is granted its change lets go of old paths, for which another may have asked in vain: ask again.
+    while pending:
+        refused = [(claim, objection) for claim in pending if (objection := ledger.grant(claim))]
+        objections = {claim.key: objection for claim, objection in refused}
+        if len(refused) == len(pending):
+            break
+        pending = [claim for claim, _ in refused]
+    return objections
+
+
+def _rank(claim: Claim, served: Mapping[RepoKey, tuple[int, Entry]]) -> tuple[bool, datetime, RepoKey]:
+    return claim.key not in served, claim.created or _NEVER, claim.key
+
+
+def _wanted(key: RepoKey, entry: Entry) -> frozenset[tuple[str, str]]:
+    return frozenset({("name", key[1]), *(("path", path) for path in entry.paths)})
+
+
+class _Ledger:
+    """Who holds what, and how full the shards are."""
+
+    def __init__(self, served: Mapping[RepoKey, tuple[int, Entry]]) -> None:
+        self._holders: dict[tuple[str, str], RepoKey] = {}
+        self._sizes: dict[RepoKey, int] = {}
+        self._used = [0] * SHARD_COUNT
+        for key, (shard, entry) in sorted(served.items()):
+            self._hold(key, shard, entry)
+        self._held = {key: _wanted(key, entry) for key, (_, entry) in served.items()}
+
+    def grant(self, claim: Claim) -> Verdict | None:
+        wanted = _wanted(claim.key, claim.entry)
+        objection = self._conflict(claim.key, wanted) or self._no_room(claim)
+        if objection is None:
+            self._release(claim.key, self._held.get(claim.key, frozenset()) - wanted)
+            self._hold(claim.key, claim.shard, claim.entry)
+        return objection
+
+    def _hold(self, key: RepoKey, shard: int, entry: Entry) -> None:
+        for thing in _wanted(key, entry):
+            self._holders.setdefault(thing, key)
+        size = len(entry.content) + 1
+        self._used[shard] += size - self._sizes.get(key, 0)
+        self._sizes[key] = size
+
+    def _release(self, key: RepoKey, things: frozenset[tuple[str, str]]) -> None:
+        for thing in things:
+            if self._holders.get(thing) == key:
+                del self._holders[thing]
+
+    def _conflict(self, key: RepoKey, wanted: frozenset[tuple[str, str]]) -> Verdict | None:
+        for what, value in sorted(wanted):
+            holder = self._holders.get((what, value), key)
+            if holder != key:
+                return Verdict(
+                    False,
+                    reasons.CONFLICT,
+                    f"EventRepo {holder[0]}/{holder[1]} already holds the {what} {value!r} in this fleet: "
+                    + ("rename this one, or use another fleet" if what == "name" else "choose another path"),
+                )
+        return None
+
+    def _no_room(self, claim: Claim) -> Verdict | None:
+        used = self._used[claim.shard] - self._sizes.get(claim.key, 0)
+        size = len(claim.entry.content) + 1
+        if used + size <= SHARD_BYTES_MAX:
+            return None
+        return Verdict(
+            False,
+            reasons.SHARD_FULL,
+            f"config shard {claim.shard:02d} holds {used} of {SHARD_BYTES_MAX} bytes, and this repo needs {size}: "
+            "make the spec smaller, or serve some repos from another fleet",
+        )

@@ -1,0 +1,137 @@
+"""Profiles: whether each is usable, and the producer config and credential files that it resolves to."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headgate_gateway.config import ProducerConfig, SaslConfig, SaslMechanism, TlsConfig, format_duration
+from headgate_gateway.config.status import CREDENTIAL_PREFIX
+from headgate_operator.api import reasons
+from headgate_operator.api.fleet import FleetSpec
+from headgate_operator.api.profile import KafkaProducerProfile
+from headgate_operator.render.revision import profile_intent
+from headgate_operator.render.world import FleetWorld, Verdict
+
+Secrets = Mapping[str, Mapping[str, bytes]]
+
+ACCEPTED = Verdict(True, reasons.ACCEPTED, "the spec is usable")
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedProfile:
+    """A profile, ready to be carried by entries. Equal profiles resolve to equal values."""
+
+    name: str
+    profile: KafkaProducerProfile
+    config: dict[str, Any]
+    """The `ProducerConfig`, as JSON without defaults."""
+    intent: dict[str, Any]
+    """Its part of a revision."""
+    verdict: Verdict
+    credentials: Mapping[str, bytes]
+    """Content of the credential files, by name; empty unless accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class CredentialSource:
+    """Where one credential file comes from."""
+
+    file: str
+    secret: str
+    key: str
+
+
+def credential_file(profile: str, part: str) -> str:
+    """The file (and key of the credentials Secret) of one part: username, password, token, ca, certificate, key."""
+    return f"{CREDENTIAL_PREFIX}{profile}.{part}"
+
+
+def credential_sources(profile: KafkaProducerProfile) -> Iterator[CredentialSource]:
+    """Every credential file that a profile needs."""
+    name, tls, sasl = profile.metadata.name, profile.spec.tls, profile.spec.sasl
+    if tls and (ca := tls.ca_secret_ref):
+        yield CredentialSource(credential_file(name, "ca"), ca.name, ca.key)
+    if tls and (certificate := tls.client_certificate_secret_ref):
+        yield CredentialSource(credential_file(name, "certificate"), certificate.name, "tls.crt")
+        yield CredentialSource(credential_file(name, "key"), certificate.name, "tls.key")
+    if sasl and sasl.mechanism is SaslMechanism.OAUTHBEARER:
+        yield CredentialSource(credential_file(name, "token"), sasl.secret_ref.name, sasl.secret_ref.token_key)
+    elif sasl:
+        yield CredentialSource(credential_file(name, "username"), sasl.secret_ref.name, sasl.secret_ref.username_key)
+        yield CredentialSource(credential_file(name, "password"), sasl.secret_ref.name, sasl.secret_ref.password_key)
+
+
+def resolve_profiles(world: FleetWorld) -> dict[str, ResolvedProfile]:
+    """All profiles of the fleet's namespace that parse, by name."""
+    return {
+        name: _resolve(profile, world.fleet.spec, world.secrets) for name, profile in sorted(world.profiles.items())
+    }
+
+
+def profile_verdicts(world: FleetWorld, resolved: Mapping[str, ResolvedProfile]) -> dict[str, Verdict]:
+    """A verdict for every profile, those that do not parse included."""
+    invalid = {name: Verdict(False, reasons.INVALID_SPEC, text) for name, text in world.invalid_profiles.items()}
+    return invalid | {name: profile.verdict for name, profile in resolved.items()}
+
+
+def _resolve(profile: KafkaProducerProfile, fleet: FleetSpec, secrets: Secrets) -> ResolvedProfile:
+    sources = tuple(credential_sources(profile))
+    verdict = _check_timeout(profile, fleet) or _check_secrets(sources, profile, secrets) or ACCEPTED
+    return ResolvedProfile(
+        name=profile.metadata.name,
+        profile=profile,
+        config=build_producer(profile).model_dump(mode="json", by_alias=True, exclude_defaults=True),
+        intent=profile_intent(profile),
+        verdict=verdict,
+        credentials={source.file: secrets[source.secret][source.key] for source in sources} if verdict.accepted else {},
+    )
+
+
+def build_producer(profile: KafkaProducerProfile) -> ProducerConfig:
+    """The profile as a gateway sees it: credentials are names of files."""
+    shared = profile.spec.model_dump(exclude={"tls", "sasl", "allowed_namespaces", "allowed_topics"})
+    files = {source.file for source in credential_sources(profile)}
+
+    def file_of(part: str) -> str | None:
+        file = credential_file(profile.metadata.name, part)
+        return file if file in files else None
+
+    tls = TlsConfig(ca_file=file_of("ca"), certificate_file=file_of("certificate"), key_file=file_of("key"))
+    sasl = profile.spec.sasl and SaslConfig(
+        mechanism=profile.spec.sasl.mechanism,
+        username_file=file_of("username"),
+        password_file=file_of("password"),
+        token_file=file_of("token"),
+    )
+    return ProducerConfig.model_validate(
+        shared | {"name": profile.metadata.name, "tls": tls if profile.spec.tls else None, "sasl": sasl}
+    )
+
+
+def _check_timeout(profile: KafkaProducerProfile, fleet: FleetSpec) -> Verdict | None:
+    longest = fleet.termination_grace_period - fleet.drain_delay
+    if profile.spec.delivery_timeout <= longest:
+        return None
+    return Verdict(
+        False,
+        reasons.DELIVERY_TIMEOUT_TOO_LONG,
+        f"deliveryTimeout is {format_duration(profile.spec.delivery_timeout)}, but a stopping gateway has only "
+        f"{format_duration(longest)} for it (terminationGracePeriod {format_duration(fleet.termination_grace_period)} "
+        f"less drainDelay {format_duration(fleet.drain_delay)} of the fleet): shorten the one or lengthen the other",
+    )
+
+
+def _check_secrets(
+    sources: tuple[CredentialSource, ...], profile: KafkaProducerProfile, secrets: Secrets
+) -> Verdict | None:
+    for source in sources:
+        where = f"Secret {profile.metadata.namespace}/{source.secret}"
+        if source.secret not in secrets:
+            return Verdict(
+                False, reasons.SECRET_NOT_FOUND, f"{where} does not exist: create it with a key {source.key!r}"
+            )
+        if not secrets[source.secret].get(source.key):
+            return Verdict(
+                False, reasons.SECRET_KEY_MISSING, f"{where} has no value under the key {source.key!r}: add it"
+            )
+    return None

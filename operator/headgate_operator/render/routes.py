@@ -1,0 +1,102 @@
+"""HTTPRoutes: the way from a Gateway to the fleet, and the addresses that people see.
+
+One route per repo, with exact paths, whole and owned; with `routes: Shared` one prefix route for all default
+endpoints, and a repo's own route only for endpoints elsewhere. A route has one rule: 8 matches at most (of 64), far
+from Gateway API's 16 rules.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from headgate_gateway.config import format_duration
+from headgate_operator.api import names
+from headgate_operator.api.fleet import GatewayApiRouting, GatewayFleet, RouteLayout, RoutingProvider
+from headgate_operator.render.children import SERVICE_PORT, fleet_context
+from headgate_operator.render.entries import Entry
+from headgate_operator.render.owned import COMPONENT_ROUTE, build_child
+from headgate_operator.render.templates import Templates
+from headgate_operator.render.world import RenderedObject, RepoKey
+
+REQUEST_TIMEOUT_MARGIN = 5_000
+"""Milliseconds by which the edge waits longer than the gateway, so that it is the gateway's answer that arrives."""
+
+
+def routed_paths(fleet: GatewayFleet, paths: Iterable[str]) -> tuple[str, ...]:
+    """Those of a repo's paths that need a route of its own."""
+    if fleet.spec.routing.provider is RoutingProvider.NONE:
+        return ()
+    if fleet.spec.routing.routes is RouteLayout.PER_REPO:
+        return tuple(paths)
+    return tuple(path for path in paths if not path.startswith(f"{names.SHARED_PREFIX}/"))
+
+
+def build_repo_route(templates: Templates, fleet: GatewayFleet, key: RepoKey, entry: Entry) -> RenderedObject | None:
+    """The route of one repo; None if it needs none."""
+    paths = routed_paths(fleet, entry.paths)
+    if not paths:
+        return None
+    context = _context(
+        fleet,
+        name=names.route_name(fleet.metadata.name, *key),
+        matches=[{"type": "Exact", "value": path} for path in paths],
+        timeout=entry.delivery_timeout + REQUEST_TIMEOUT_MARGIN,
+    )
+    labels = {names.LABEL_REPO_NAMESPACE: key[0], names.LABEL_REPO: key[1]}
+    return build_child(templates, "httproute.yaml.j2", fleet, COMPONENT_ROUTE, context, labels)
+
+
+def build_shared_route(templates: Templates, fleet: GatewayFleet) -> RenderedObject | None:
+    """The route of all default endpoints; None unless the fleet's routes are Shared.
+
+    No accepted profile's deliveryTimeout exceeds the grace period less the drain, so that bounds the request.
+    """
+    routing = fleet.spec.routing
+    if routing.provider is RoutingProvider.NONE or routing.routes is not RouteLayout.SHARED:
+        return None
+    context = _context(
+        fleet,
+        name=names.shared_route_name(fleet.metadata.name),
+        matches=[{"type": "PathPrefix", "value": names.SHARED_PREFIX}],
+        timeout=fleet.spec.termination_grace_period - fleet.spec.drain_delay + REQUEST_TIMEOUT_MARGIN,
+    )
+    return build_child(templates, "httproute.yaml.j2", fleet, COMPONENT_ROUTE, context)
+
+
+def build_urls(fleet: GatewayFleet, paths: Iterable[str]) -> tuple[str, ...]:
+    """Addresses that take events: a URL for each hostname, the Service's without routing, else the bare path."""
+    routing = fleet.spec.routing
+    if routing.provider is RoutingProvider.NONE:
+        service = f"{names.gateway_name(fleet.metadata.name)}.{fleet.metadata.namespace}.svc"
+        return tuple(f"http://{service}{path}" for path in paths)
+    if not routing.hostnames:
+        return tuple(paths)
+    scheme = "https" if _is_https(routing.gateway_api) else "http"
+    return tuple(f"{scheme}://{hostname}{path}" for path in paths for hostname in routing.hostnames)
+
+
+def _is_https(gateway: GatewayApiRouting | None) -> bool:
+    """A guess from what the parentRefs say: the listener itself is not ours to read."""
+    return gateway is not None and any(
+        ref.port == 443 or (ref.section_name or "").startswith("https") for ref in gateway.parent_refs
+    )
+
+
+def _context(fleet: GatewayFleet, name: str, matches: list[dict[str, str]], timeout: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "fleet": fleet_context(fleet),
+        "parents": _parents(fleet),
+        "hostnames": list(fleet.spec.routing.hostnames),
+        "matches": matches,
+        "backends": [{"name": names.gateway_name(fleet.metadata.name), "port": SERVICE_PORT, "weight": 1}],
+        "request_timeout": format_duration(timeout),
+    }
+
+
+def _parents(fleet: GatewayFleet) -> list[dict[str, Any]]:
+    gateway = fleet.spec.routing.gateway_api
+    refs = gateway.parent_refs if gateway is not None else ()
+    return [
+        {"namespace": fleet.metadata.namespace} | ref.model_dump(mode="json", by_alias=True, exclude_none=True)
+        for ref in refs
+    ]
