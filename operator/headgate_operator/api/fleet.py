@@ -1,5 +1,6 @@
 """GatewayFleet (`gwf`): one pool of gateways, owned by the platform team."""
 
+import re
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
@@ -7,8 +8,18 @@ from pydantic import ConfigDict, Field, model_validator
 
 from headgate_gateway.config import ByteSize, Duration
 from headgate_gateway.config.base import ObjectName, cel
-from headgate_operator.api.meta import Condition, LabelSelector, ObjectMeta, OpaqueObject, ResourceModel
+from headgate_operator.api.meta import Conditions, LabelSelector, ObjectMeta, OpaqueObject, ResourceModel
+from headgate_operator.api.names import FLEET_NAME_MAX
 from headgate_operator.api.resource import Resource
+
+# A Service's name starts with the fleet's, and is a DNS label of 63 characters that starts with a letter.
+_NAME_PATTERN = r"[a-z]([-a-z0-9]{0,48}[a-z0-9])?"
+_NAME_RULE = f"self.metadata.name.matches('^{_NAME_PATTERN}$')"
+_NAME_MESSAGE = (
+    f"a fleet's name has at most {FLEET_NAME_MAX} lower-case letters, digits and dashes, and starts with a letter: "
+    "its Service is named after it"
+)
+_DRAIN_MESSAGE = "drainDelay must be shorter than terminationGracePeriod: what is left is the time for delivering"
 
 
 class ImagePullPolicy(StrEnum):
@@ -221,6 +232,7 @@ class FleetSpec(ResourceModel):
                 "!(has(self.replicas) && has(self.autoscaling))",
                 "replicas and autoscaling exclude each other: remove one",
             ),
+            ("duration(self.drainDelay) < duration(self.terminationGracePeriod)", _DRAIN_MESSAGE),
         )
     )
 
@@ -259,6 +271,12 @@ class FleetSpec(ResourceModel):
             raise ValueError("replicas and autoscaling exclude each other: remove one")
         return self
 
+    @model_validator(mode="after")
+    def _check_drain(self) -> Self:
+        if self.drain_delay >= self.termination_grace_period:
+            raise ValueError(_DRAIN_MESSAGE)
+        return self
+
 
 class FleetStatus(ResourceModel):
     """What the operator has seen of a fleet."""
@@ -271,15 +289,14 @@ class FleetStatus(ResourceModel):
     """How many repos the fleet serves."""
     contract_version: Annotated[int, Field(ge=1)] | None = None
     """The version of the config contract in use."""
-    conditions: Annotated[
-        tuple[Condition, ...],
-        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
-    ] = ()
+    conditions: Conditions = ()
     """Ready, Accepted and Programmed; Reconciling and Stalled while true."""
 
 
 class GatewayFleet(Resource):
     """One pool of gateways: image, size, scheduling, the way in, and who may use it."""
+
+    model_config = ConfigDict(json_schema_extra=cel((_NAME_RULE, _NAME_MESSAGE)))
 
     KIND: ClassVar[str] = "GatewayFleet"
     PLURAL: ClassVar[str] = "gatewayfleets"
@@ -288,3 +305,9 @@ class GatewayFleet(Resource):
     metadata: ObjectMeta
     spec: FleetSpec
     status: FleetStatus = FleetStatus()
+
+    @model_validator(mode="after")
+    def _check_name(self) -> Self:
+        if not re.fullmatch(_NAME_PATTERN, self.metadata.name):
+            raise ValueError(_NAME_MESSAGE)
+        return self

@@ -54,6 +54,15 @@ class Condition(ResourceModel):
     """What is the matter, for people, and what to do next."""
 
 
+Conditions = Annotated[
+    tuple[Condition, ...],
+    Field(
+        max_length=16,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    ),
+]
+"""At most one condition of each type."""
+
 OpaqueObject = Annotated[dict[str, Any], Field(json_schema_extra={"x-kubernetes-preserve-unknown-fields": True})]
 """A Kubernetes value that is passed on as it is; the API server judges it where it lands."""
 

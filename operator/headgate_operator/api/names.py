@@ -44,6 +44,9 @@ SHARED_PREFIX = "/log/repo"
 LABEL_VALUE_MAX = 63
 """Names of resources become values of labels (and of metrics), so they may be no longer than one."""
 
+TEXT_VALUE_MAX = 512
+"""Longest text in a constraint: the API server estimates the cost of its rules from the longest."""
+
 FLEET_NAME_MAX = 50
 """A fleet's name starts the names of its Services (63 characters at most), and leaves room for what follows."""
 

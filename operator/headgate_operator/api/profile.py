@@ -6,8 +6,8 @@ from pydantic import ConfigDict, Field, model_validator
 
 from headgate_gateway.config import ProducerSettings, SaslMechanism
 from headgate_gateway.config.base import ObjectName, cel
-from headgate_operator.api.meta import Condition, ObjectMeta, ResourceModel
-from headgate_operator.api.resource import Resource
+from headgate_operator.api.meta import Conditions, ObjectMeta, ResourceModel
+from headgate_operator.api.resource import LABEL_NAME_RULE, Resource, check_label_name
 
 SecretKey = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
 
@@ -59,7 +59,10 @@ class ProfileSasl(ResourceModel):
     """Where the credentials are."""
 
 
-NamePattern = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-zA-Z0-9._*?{}-]+$")]
+NamespacePattern = Annotated[str, Field(min_length=1, max_length=63, pattern=r"^[a-z0-9*?-]+$")]
+"""A shell-style pattern: `*` any characters, `?` one."""
+
+TopicPattern = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^([a-zA-Z0-9._*?-]|\{namespace\})+$")]
 """A shell-style pattern: `*` any characters, `?` one, `{namespace}` the repo's namespace."""
 
 
@@ -79,9 +82,9 @@ class ProfileSpec(ProducerSettings):
     """TLS to the brokers. Without it, plain text."""
     sasl: ProfileSasl | None = None
     """SASL to the brokers. Without it, none."""
-    allowed_namespaces: Annotated[tuple[NamePattern, ...], Field(max_length=64)] = ("*",)
+    allowed_namespaces: Annotated[tuple[NamespacePattern, ...], Field(max_length=64)] = ("*",)
     """Which namespaces' repos may use the profile, as patterns (`team-*`)."""
-    allowed_topics: Annotated[tuple[NamePattern, ...], Field(max_length=64)] = ("*",)
+    allowed_topics: Annotated[tuple[TopicPattern, ...], Field(max_length=64)] = ("*",)
     """Which topics repos may name, as patterns; `{namespace}` stands for the repo's namespace (`{namespace}.*`)."""
 
     @model_validator(mode="after")
@@ -100,10 +103,7 @@ class ProfileStatus(ResourceModel):
     """The generation that the status speaks of; -1 until somebody has looked."""
     repos: Annotated[int, Field(ge=0)] | None = None
     """How many accepted repos use the profile."""
-    conditions: Annotated[
-        tuple[Condition, ...],
-        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
-    ] = ()
+    conditions: Conditions = ()
     """Ready and Accepted; Reconciling and Stalled while true."""
 
 
@@ -114,6 +114,13 @@ class KafkaProducerProfile(Resource):
     PLURAL: ClassVar[str] = "kafkaproducerprofiles"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("kpp",)
 
+    model_config = ConfigDict(json_schema_extra=cel(LABEL_NAME_RULE))
+
     metadata: ObjectMeta
     spec: ProfileSpec
     status: ProfileStatus = ProfileStatus()
+
+    @model_validator(mode="after")
+    def _check_name(self) -> Self:
+        check_label_name(self.metadata.name)
+        return self

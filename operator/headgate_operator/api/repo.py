@@ -1,14 +1,15 @@
 """EventRepo (`er`): one named stream of events, owned by an application team in its own namespace."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from headgate_gateway.config import Constraint, Endpoint, KafkaRouting, PartialPolicy
 from headgate_gateway.config.base import ObjectName, cel
 from headgate_gateway.config.units import ByteSize
-from headgate_operator.api.meta import Condition, ObjectMeta, ResourceModel
-from headgate_operator.api.resource import Resource
+from headgate_operator.api.meta import Conditions, ObjectMeta, ResourceModel
+from headgate_operator.api.names import RESERVED_PATHS, TEXT_VALUE_MAX
+from headgate_operator.api.resource import LABEL_NAME_RULE, Resource, check_label_name
 
 
 class FleetRef(ResourceModel):
@@ -29,6 +30,13 @@ class RepoLimits(ResourceModel):
     """Largest line of a body. Kafka refuses records over the topic's max.message.bytes (1 MiB by default)."""
 
 
+_RESERVED_MESSAGE = f"the gateways answer {', '.join(RESERVED_PATHS)} themselves: choose another path"
+
+
+# Proxies resolve them before they match, and Gateway API refuses them in a route.
+_DOTS_MESSAGE = "a path may have no segments . and .."
+
+
 class RepoSpec(ResourceModel):
     """What the application team wants of a repo."""
 
@@ -37,6 +45,14 @@ class RepoSpec(ResourceModel):
             (
                 "has(self.fleetRef) == has(oldSelf.fleetRef) && (!has(self.fleetRef) || self.fleetRef == oldSelf.fleetRef)",
                 "fleetRef is immutable: delete the EventRepo and create it in the other fleet",
+            ),
+            (
+                f"!has(self.endpoints) || self.endpoints.all(e, !(e.path in {list(RESERVED_PATHS)}))",
+                _RESERVED_MESSAGE,
+            ),
+            (
+                "!has(self.endpoints) || self.endpoints.all(e, !e.path.matches('/[.][.]?(/|$)'))",
+                _DOTS_MESSAGE,
             ),
         )
     )
@@ -60,6 +76,24 @@ class RepoSpec(ResourceModel):
     limits: RepoLimits = RepoLimits()
     """Sizes beyond which a request is refused."""
 
+    @model_validator(mode="after")
+    def _check_paths(self) -> Self:
+        paths = [endpoint.path for endpoint in self.endpoints]
+        if reserved := set(paths) & set(RESERVED_PATHS):
+            raise ValueError(f"{', '.join(sorted(reserved))}: {_RESERVED_MESSAGE}")
+        if any(segment in {".", ".."} for path in paths for segment in path.split("/")):
+            raise ValueError(_DOTS_MESSAGE)
+        if doubled := sorted({path for path in paths if paths.count(path) > 1}):
+            raise ValueError(f"endpoints: Duplicate value: path {doubled[0]} is there twice")
+        return self
+
+    @model_validator(mode="after")
+    def _check_text_values(self) -> Self:
+        for expression in self.constraint.match_expressions if self.constraint else ():
+            if any(len(str(value)) > TEXT_VALUE_MAX for value in expression.values):
+                raise ValueError(f"constraint: a value may have {TEXT_VALUE_MAX} characters at most")
+        return self
+
 
 class RepoStatus(ResourceModel):
     """What the operator has seen of a repo."""
@@ -71,13 +105,10 @@ class RepoStatus(ResourceModel):
     fleet: str | None = None
     """The fleet that serves the repo, as namespace/name."""
     endpoints: tuple[str, ...] = ()
-    """Addresses that take events: a URL for each hostname of the fleet, else the path."""
+    """Addresses that take events: a URL for each hostname of the fleet; the Service's where the fleet has no routing; else the path."""
     gateways: str | None = None
     """How many ready gateways serve the revision, of how many: `2/2`."""
-    conditions: Annotated[
-        tuple[Condition, ...],
-        Field(json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]}),
-    ] = ()
+    conditions: Conditions = ()
     """Ready, Accepted, Programmed and Serving; Reconciling and Stalled while true."""
 
 
@@ -88,6 +119,13 @@ class EventRepo(Resource):
     PLURAL: ClassVar[str] = "eventrepos"
     SHORT_NAMES: ClassVar[tuple[str, ...]] = ("er",)
 
+    model_config = ConfigDict(json_schema_extra=cel(LABEL_NAME_RULE))
+
     metadata: ObjectMeta
     spec: RepoSpec
     status: RepoStatus = RepoStatus()
+
+    @model_validator(mode="after")
+    def _check_name(self) -> Self:
+        check_label_name(self.metadata.name)
+        return self

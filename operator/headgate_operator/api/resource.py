@@ -6,7 +6,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from headgate_operator.api.meta import ObjectMeta
-from headgate_operator.api.names import API_VERSION
+from headgate_operator.api.names import API_VERSION, LABEL_VALUE_MAX
+
+# Names of repos and profiles become values of labels, labels of metrics, and parts of other names.
+_LABEL_NAME_MESSAGE = f"the name may have {LABEL_VALUE_MAX} characters at most: it becomes the value of a label"
+LABEL_NAME_RULE = (f"size(self.metadata.name) <= {LABEL_VALUE_MAX}", _LABEL_NAME_MESSAGE)
+
+
+def check_label_name(name: str) -> None:
+    """The Python side of LABEL_NAME_RULE. Raises ValueError."""
+    if len(name) > LABEL_VALUE_MAX:
+        raise ValueError(_LABEL_NAME_MESSAGE)
 
 
 class InvalidResourceError(ValueError):
