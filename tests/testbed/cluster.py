@@ -1,0 +1,155 @@
+"""The cluster: kind with Envoy Gateway and Kafka in it. `ensure` makes it, or finds it healthy and returns at once.
+
+Owns creation, health and what tests do to the cluster as a whole. Never installs Headgate.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import building, edge
+from .cluster_kafka import BOOTSTRAP
+from .creation import Creation
+from .engine.docker import Docker
+from .errors import CommandFailed
+from .kind_config import AUDIT_FOLDER, HostPorts
+from .progress import Progress
+from .session import Session, opened
+from .settings import Settings
+from .tools import Tools
+
+GATEWAY_CLASS = edge.GATEWAY_CLASS
+ROLLOUT_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running cluster. Paths are absolute; addresses are reachable from this machine unless they say otherwise."""
+
+    name: str
+    kubeconfig: Path
+    context: str
+    edge_url: str
+    kafka_bootstrap: str
+    kafka_bootstrap_in_cluster: str
+    gateway_class: str
+    gateway_name: str
+    gateway_namespace: str
+    kind: Path
+    kubectl: Path
+    helm: Path
+    docker: Docker
+    base_image: str
+    tools: Tools
+    settings: Settings
+
+    @property
+    def docker_env(self) -> dict[str, str]:
+        """Environment for Docker clients: DOCKER_HOST, where it is not the default."""
+        return self.docker.env
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a shell needs to look around."""
+        host = {"DOCKER_HOST": self.docker.host} if self.docker.host else {}
+        programs = ":".join(dict.fromkeys(str(path.parent) for path in (self.kubectl, self.helm, self.kind)))
+        return {
+            "KUBECONFIG": str(self.kubeconfig),
+            **host,
+            "HEADGATE_EDGE_URL": self.edge_url,
+            "HEADGATE_KAFKA": self.kafka_bootstrap,
+            "PATH": f"{programs}:{os.environ.get('PATH', '')}",
+        }
+
+    @property
+    def nodes(self) -> list[str]:
+        """Names of the nodes, which are the names of their containers too; the control plane first."""
+        return sorted(self.tools.run_kind("get", "nodes", "--name", self.name).split())
+
+    def run_kubectl(self, *args: str | Path, stdin: str | None = None, timeout: float | None = None) -> str:
+        """stdout of `kubectl ARGS...`; raises CommandFailed."""
+        return self.tools.run_kubectl(*args, stdin=stdin, timeout=timeout)
+
+    def run_helm(self, *args: str | Path) -> str:
+        """stdout of `helm ARGS...`; raises CommandFailed."""
+        return self.tools.run_helm(*args)
+
+    def build_image(self, dockerfile: Path | str, tag: str, progress: Progress | None = None) -> str:
+        """Build one of the repository's Dockerfiles over the testbed's Python; returns the image's id."""
+        return building.build_image(self.docker, self.settings, self.base_image, Path(dockerfile), tag, progress)
+
+    def load_image(self, *tags: str) -> None:
+        """Bring images of the engine into every node."""
+        self.tools.run_kind("load", "docker-image", *tags, "--name", self.name)
+
+    def set_envoy_gateway_running(self, running: bool) -> None:
+        """Stop or start Envoy Gateway's controller and wait. Envoy itself goes on serving what it knows."""
+        where = ("--namespace", edge.NAMESPACE)
+        self.run_kubectl("scale", f"deployment/{edge.CONTROLLER}", f"--replicas={int(running)}", *where)
+        if running:
+            self.run_kubectl("rollout", "status", f"deployment/{edge.CONTROLLER}", "--timeout=120s", *where)
+        else:
+            self.run_kubectl("wait", "pod", "--for=delete", "--selector=control-plane=envoy-gateway", "--timeout=120s", *where)
+
+    def audit_events(self) -> Iterator[dict[str, Any]]:
+        """Finished write requests by service accounts of namespace headgate-system, oldest first.
+
+        Objects of audit.k8s.io/v1 at level Metadata: `verb`, `user.username`, `objectRef`, `requestReceivedTimestamp`.
+        """
+        control_plane = f"{self.name}-control-plane"
+        text = self.docker.call("exec", control_plane, "sh", "-c", f"cat {AUDIT_FOLDER}/audit*.log 2> /dev/null || true")
+        for line in text.splitlines():
+            yield json.loads(line)
+
+
+def ensure(progress: Progress | None = None, settings: Settings | None = None, workers: int = 1) -> Cluster:
+    """A healthy cluster, created where there is none. Seconds when it runs, about one minute from built images."""
+    with opened(settings, progress) as session:
+        return ensure_in(session, workers)
+
+
+def ensure_in(session: Session, workers: int = 1) -> Cluster:
+    """The same, in a session that holds the lock already."""
+    creation = Creation(session, workers)
+    ports = creation.ensure()
+    return _describe(session, creation.tools, ports)
+
+
+def running(settings: Settings | None = None) -> bool:
+    """Is there a cluster whose API server answers?"""
+    chosen = settings or Settings.read()
+    kubeconfig = chosen.cluster / "kubeconfig"
+    if not kubeconfig.exists():
+        return False
+    with opened(chosen, None, quiet=True) as session:
+        try:
+            session.tools().run_kubectl("get", "--raw", "/readyz", timeout=5)
+        except CommandFailed:
+            return False
+    return True
+
+
+def _describe(session: Session, tools: Tools, ports: HostPorts) -> Cluster:
+    return Cluster(
+        name=session.settings.cluster_name,
+        kubeconfig=tools.kubeconfig,
+        context=f"kind-{session.settings.cluster_name}",
+        edge_url=f"http://127.0.0.1:{ports.edge}",
+        kafka_bootstrap=f"127.0.0.1:{ports.kafka}",
+        kafka_bootstrap_in_cluster=BOOTSTRAP,
+        gateway_class=edge.GATEWAY_CLASS,
+        gateway_name=edge.GATEWAY,
+        gateway_namespace=edge.GATEWAY_NAMESPACE,
+        kind=tools.kind,
+        kubectl=tools.kubectl,
+        helm=tools.helm,
+        docker=session.docker,
+        base_image=session.images.python,
+        tools=tools,
+        settings=session.settings,
+    )
