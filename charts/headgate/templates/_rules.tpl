@@ -10,6 +10,10 @@ for create where the object is new.
 - apiGroups: [headgate.dev]
   resources: [gatewayfleets/status, kafkaproducerprofiles/status, eventrepos/status]
   verbs: [patch]
+# Children name their fleet as an owner that waits for them: some clusters (OpenShift) ask for this right then.
+- apiGroups: [headgate.dev]
+  resources: [gatewayfleets/finalizers]
+  verbs: [update]
 # Children of a fleet.
 - apiGroups: [""]
   resources: [configmaps, services, serviceaccounts]

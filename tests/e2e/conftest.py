@@ -1,0 +1,75 @@
+"""One cluster, one release and one Kafka for all end-to-end tests; each test has a namespace and topics of its own."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.api import Api
+from tests.e2e.images import ensure_images
+from tests.e2e.records import create_topic
+from tests.e2e.release import Release
+from tests.e2e.repos import profile
+from tests.testbed.cluster import Cluster, ensure
+
+PROFILE = "main"
+
+
+@pytest.fixture(scope="session")
+def say(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Progress that is seen although pytest captures output."""
+    began = time.monotonic()
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def write(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(f"[e2e {time.monotonic() - began:5.0f}s] {text}", file=sys.stderr, flush=True)
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def cluster(say: Callable[[str], None]) -> Cluster:
+    say("cluster: up, or being set up")
+    return ensure()
+
+
+@pytest.fixture(scope="session")
+def release(cluster: Cluster, say: Callable[[str], None]) -> Iterator[Release]:
+    """The chart, installed and serving, with a profile for the cluster's Kafka."""
+    with Api(cluster.kubeconfig, cluster.kubectl) as api:
+        say("images: build and load")
+        release = Release(cluster, api, ensure_images(cluster))
+        say("chart: install")
+        release.install()
+        release.wait_for_fleet()
+        api.apply(profile(PROFILE, cluster.kafka_bootstrap_in_cluster))
+        say("chart: installed, fleet ready")
+        yield release
+
+
+@pytest.fixture
+def namespace(release: Release, request: pytest.FixtureRequest) -> Iterator[str]:
+    """A namespace for the repos of one test."""
+    name = request.node.name.replace("test_", "e2e-", 1).replace("_", "-").split("[")[0][:50].strip("-").lower()
+    release.api.create_namespace(name)
+    yield name
+    release.api.delete(f"api/v1/namespaces/{name}")
+
+
+@pytest.fixture
+def topic(cluster: Cluster, namespace: str) -> str:
+    """An empty topic for one test."""
+    name = f"{namespace}-{int(time.time())}"
+    create_topic(cluster.kafka_bootstrap, name)
+    return name
+
+
+@pytest.fixture(scope="session")
+def chart() -> Path:
+    """The chart's directory."""
+    return Path(__file__).resolve().parents[2] / "charts" / "headgate"
+
+

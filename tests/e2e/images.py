@@ -1,0 +1,46 @@
+"""Our two images, tagged after what they are made of, so that a changed source is another image and rolls its pods."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.testbed.cluster import Cluster
+
+ROOT = Path(__file__).resolve().parents[2]
+SHARED = ("pyproject.toml", "requirements/build.txt", ".dockerignore", "operator", "gateway")
+
+
+@dataclass(frozen=True)
+class Images:
+    """References of images that every node of the cluster holds."""
+
+    operator: str
+    gateway: str
+
+
+def ensure_images(cluster: Cluster) -> Images:
+    """Build both images where a source has changed, and load them into the nodes."""
+    return Images(operator=_ensure(cluster, "operator"), gateway=_ensure(cluster, "gateway"))
+
+
+def _ensure(cluster: Cluster, role: str) -> str:
+    reference = f"headgate/{role}:dev-{_source_hash(role)}"
+    cluster.build_image(ROOT / f"Dockerfile.{role}", reference)
+    cluster.load_image(reference)
+    return reference
+
+
+def _source_hash(role: str) -> str:
+    digest = hashlib.sha256()
+    for path in _source_files(role):
+        digest.update(f"{path.relative_to(ROOT)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _source_files(role: str) -> Iterator[Path]:
+    for name in (f"Dockerfile.{role}", f"requirements/{role}.txt", *SHARED):
+        path = ROOT / name
+        found = sorted(path.rglob("*")) if path.is_dir() else [path]
+        yield from (file for file in found if file.is_file() and "__pycache__" not in file.parts)

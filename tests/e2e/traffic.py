@@ -1,0 +1,96 @@
+"""Steady traffic: events with numbers of their own, at a bounded rate, through the edge on loopback.
+
+Runs beside the test in a thread with its own event loop. Never retries: what fails is what the test wants to see.
+"""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+
+MAX_SECONDS = 240.0
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+@dataclass
+class Traffic:
+    """What was sent and what came of it."""
+
+    url: str
+    rate: float
+    name: str
+    answered: dict[int, int] = field(default_factory=dict)
+    """HTTP status by event number."""
+    broken: dict[int, str] = field(default_factory=dict)
+    """What went wrong on the wire, by event number."""
+    bodies: dict[int, str] = field(default_factory=dict)
+    """What was answered where it was not 200, by event number."""
+    slowest: float = 0
+    """Seconds of the slowest answer."""
+
+    def line(self, number: int) -> bytes:
+        """The event of a number."""
+        return json.dumps({"run": self.name, "n": number, "status": 500, "key": f"k{number % 17}"}).encode()
+
+    @property
+    def acknowledged(self) -> set[int]:
+        """Events answered 200."""
+        return {number for number, status in self.answered.items() if status == httpx.codes.OK}
+
+    @property
+    def failures(self) -> list[str]:
+        """One line for each request that was not answered 200."""
+        refused = (
+            f"event {number}: {status} {self.bodies.get(number, '')[:300]}"
+            for number, status in sorted(self.answered.items())
+            if status != httpx.codes.OK
+        )
+        return [*refused, *(f"event {number}: {why}" for number, why in sorted(self.broken.items()))]
+
+    async def send(self, client: httpx.AsyncClient, number: int) -> None:
+        """One request with one event."""
+        began = time.monotonic()
+        try:
+            answer = await client.post(self.url, content=self.line(number))
+        except httpx.HTTPError as error:
+            self.broken[number] = f"{type(error).__name__}: {error}"
+            return
+        self.answered[number] = answer.status_code
+        if answer.status_code != httpx.codes.OK:
+            self.bodies[number] = answer.text
+        self.slowest = max(self.slowest, time.monotonic() - began)
+
+    async def run(self, stop: threading.Event) -> None:
+        """Send at the rate until told to stop, then wait for the answers."""
+        began = time.monotonic()
+        sending: set[asyncio.Task[None]] = set()
+        number = 0
+        async with httpx.AsyncClient(timeout=20, trust_env=False) as client:
+            while not stop.is_set() and time.monotonic() - began < MAX_SECONDS:
+                task = asyncio.create_task(self.send(client, number))
+                sending.add(task)
+                task.add_done_callback(sending.discard)
+                number += 1
+                await asyncio.sleep(max(0.0, began + number / self.rate - time.monotonic()))
+            await asyncio.gather(*sending)
+
+
+@contextmanager
+def steady_traffic(url: str, name: str, rate: float = 50) -> Iterator[Traffic]:
+    """Traffic for as long as the block runs; complete, all answers in, once it ends."""
+    if httpx.URL(url).host not in LOOPBACK:
+        raise ValueError(f"traffic goes to loopback only, not to {url}")
+    traffic = Traffic(url, rate, name)
+    stop = threading.Event()
+    thread = threading.Thread(target=lambda: asyncio.run(traffic.run(stop)), name="steady-traffic")
+    thread.start()
+    try:
+        yield traffic
+    finally:
+        stop.set()
+        thread.join(60)

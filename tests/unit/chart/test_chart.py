@@ -1,0 +1,197 @@
+"""What the chart renders, and what it refuses to render."""
+
+import json
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from headgate_operator.api.fleet import GatewayFleet
+from tests.unit.chart.conftest import CHART, Render
+from tests.unit.chart.values_schema import SCHEMA, rendered
+
+CRD_NAMES = {
+    "eventrepos.headgate.dev",
+    "gatewayfleets.headgate.dev",
+    "kafkaproducerprofiles.headgate.dev",
+}
+
+
+def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """The objects of a kind."""
+    return [manifest for manifest in objects if manifest["kind"] == kind]
+
+
+def operator(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    """The operator's pod."""
+    (deployment,) = of_kind(objects, "Deployment")
+    spec: dict[str, Any] = deployment["spec"]["template"]["spec"]
+    return spec
+
+
+def default_fleet(objects: list[dict[str, Any]]) -> dict[str, Any]:
+    """The fleet that the hook applies."""
+    (config,) = (found for found in of_kind(objects, "ConfigMap") if "fleet.json" in found["data"])
+    fleet: dict[str, Any] = json.loads(config["data"]["fleet.json"])
+    return fleet
+
+
+def test_helm_lint_has_nothing_to_say(helm: Path) -> None:
+    done = subprocess.run([helm, "lint", "--strict", CHART], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_values_schema_is_up_to_date() -> None:
+    assert SCHEMA.read_text() == rendered(), "run: python -m tests.unit.chart.values_schema"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"replica": 2}, id="top level"),
+        pytest.param({"image": {"repo": "x"}}, id="nested"),
+        pytest.param({"defaultFleet": {"spec": {"replcas": 2}}}, id="fleet spec"),
+        pytest.param({"defaultFleet": {"spec": {"routing": {"gatewayAPI": {"parents": []}}}}}, id="deep in the fleet"),
+        pytest.param({"replicas": "two"}, id="type"),
+    ],
+)
+def test_values_that_nobody_reads_are_refused(render: Render, values: dict[str, Any]) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        render(values)
+    assert "values don't meet the specifications of the schema" in failure.value.stderr
+
+
+def test_every_default_value_is_in_the_schema(render: Render) -> None:
+    assert render()
+
+
+def test_crds_are_upgraded_with_the_release_and_kept_after_it(render: Render) -> None:
+    crds = of_kind(render(), "CustomResourceDefinition")
+    assert {crd["metadata"]["name"] for crd in crds} == CRD_NAMES
+    assert all(crd["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep" for crd in crds)
+    assert of_kind(render({"crds": {"install": False}}), "CustomResourceDefinition") == []
+
+
+def test_the_chart_carries_the_generated_crds() -> None:
+    generated = CHART.parents[1] / "crds"
+    assert {path.name: path.read_bytes() for path in generated.glob("*.yaml")} == {
+        path.name: path.read_bytes() for path in (CHART / "files" / "crds").glob("*.yaml")
+    }
+
+
+def test_no_object_of_the_release_is_of_a_kind_that_the_release_brings(render: Render) -> None:
+    assert not [found for found in render() if found["apiVersion"].startswith("headgate.dev/")]
+
+
+def test_the_default_fleet_is_a_valid_fleet_and_the_operator_knows_it(render: Render) -> None:
+    routing = {"provider": "GatewayAPI", "gatewayAPI": {"parentRefs": [{"name": "edge", "namespace": "gateways"}]}}
+    objects = render({"defaultFleet": {"namespace": "gateways", "spec": {"replicas": 3, "routing": routing}}})
+    fleet = GatewayFleet.from_object(default_fleet(objects))
+    assert fleet.key == ("gateways", "default")
+    assert fleet.spec.image == "headgate/gateway:0.1.0"
+    assert fleet.spec.replicas == 3
+    assert "--default-fleet=gateways/default" in operator(objects)["containers"][0]["args"]
+
+
+def test_without_a_default_fleet_nothing_speaks_of_one(render: Render) -> None:
+    objects = render({"defaultFleet": {"enabled": False}})
+    assert of_kind(objects, "Job") == []
+    assert not [arg for arg in operator(objects)["containers"][0]["args"] if arg.startswith("--default-fleet")]
+
+
+def test_cluster_wide_by_default(render: Render) -> None:
+    objects = render()
+    roles = {role["metadata"]["name"]: role for role in of_kind(objects, "ClusterRole")}
+    resources = {name for rule in roles["headgate-headgate-system"]["rules"] for name in rule["resources"]}
+    assert {"secrets", "deployments", "httproutes", "namespaces"} <= resources
+    assert {role["metadata"]["name"] for role in of_kind(objects, "Role")} == {
+        "headgate-lease",
+        "headgate-default-fleet",
+    }
+
+
+def test_with_named_namespaces_only_discovery_is_cluster_wide(render: Render) -> None:
+    objects = render({"watchNamespaces": ["headgate-system", "team-a"], "rbac": {"aggregate": False}})
+    (discovery,) = of_kind(objects, "ClusterRole")
+    assert {name for rule in discovery["rules"] for name in rule["resources"]} == {
+        "namespaces",
+        "customresourcedefinitions",
+    }
+    assert all(set(rule["verbs"]) == {"get", "list", "watch"} for rule in discovery["rules"])
+    watched = {role["metadata"]["namespace"] for role in of_kind(objects, "Role") if role["metadata"]["name"] == "headgate"}
+    assert watched == {"headgate-system", "team-a"}
+    without = render({"watchNamespaces": ["headgate-system"], "rbac": {"aggregate": False, "clusterDiscovery": False}})
+    assert of_kind(without, "ClusterRole") == of_kind(without, "ClusterRoleBinding") == []
+
+
+def test_a_default_fleet_outside_of_the_watched_namespaces_is_refused(render: Render) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failure:
+        render({"watchNamespaces": ["team-a"]})
+    assert "watchNamespaces must hold the default fleet's namespace, headgate-system" in failure.value.stderr
+
+
+def test_nothing_of_what_users_own_is_written_but_status(render: Render) -> None:
+    roles = of_kind(render(), "ClusterRole")
+    (role,) = (found for found in roles if found["metadata"]["name"] == "headgate-headgate-system")
+    owned = [rule for rule in role["rules"] if rule["apiGroups"] == ["headgate.dev"]]
+    written = {name for rule in owned if not set(rule["verbs"]) <= {"get", "list", "watch"} for name in rule["resources"]}
+    assert all("/" in name for name in written)
+
+
+def test_secrets_are_never_listed(render: Render) -> None:
+    rules = [rule for kind in ("ClusterRole", "Role") for role in of_kind(render(), kind) for rule in role["rules"]]
+    verbs = {verb for rule in rules if "secrets" in rule["resources"] for verb in rule["verbs"]}
+    assert verbs == {"get", "create", "patch", "delete"}
+
+
+def test_every_pod_meets_the_restricted_standard(render: Render) -> None:
+    pods = [found["spec"]["template"]["spec"] for kind in ("Deployment", "Job") for found in of_kind(render(), kind)]
+    assert len(pods) == 2
+    for pod in pods:
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        for container in pod["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+
+
+def test_a_disruption_budget_exists_only_where_there_is_a_second_replica(render: Render) -> None:
+    assert of_kind(render(), "PodDisruptionBudget")
+    assert of_kind(render({"replicas": 1}), "PodDisruptionBudget") == []
+
+
+def test_pod_monitors_exist_only_where_the_cluster_knows_them(render: Render) -> None:
+    assert of_kind(render(), "PodMonitor") == []
+    assert len(of_kind(render({}, "--api-versions", "monitoring.coreos.com/v1/PodMonitor"), "PodMonitor")) == 2
+
+
+def test_the_admin_port_of_gateways_answers_operator_and_monitoring_alone(render: Render) -> None:
+    policies = of_kind(render({"networkPolicy": {"enabled": True}}), "NetworkPolicy")
+    (gateways,) = (found for found in policies if "headgate.dev/fleet" in str(found["spec"]["podSelector"]))
+    admin = [rule for rule in gateways["spec"]["ingress"] if {"port": "admin"} in rule["ports"]]
+    assert len(admin) == 1
+    assert len(admin[0]["from"]) == 2
+
+
+def test_template_overrides_are_mounted_and_roll_the_operator(render: Render) -> None:
+    objects = render({"templates": {"service.yaml.j2": "kind: Service"}})
+    assert "--templates=/etc/headgate/templates" in operator(objects)["containers"][0]["args"]
+    (config,) = (found for found in of_kind(objects, "ConfigMap") if found["metadata"]["name"] == "headgate-templates")
+    assert config["data"] == {"service.yaml.j2": "kind: Service"}
+    hashes = [
+        of_kind(found, "Deployment")[0]["spec"]["template"]["metadata"]["annotations"]["headgate.dev/templates-hash"]
+        for found in (objects, render())
+    ]
+    assert len(set(hashes)) == 2
+
+
+def test_the_chart_and_the_package_have_one_version() -> None:
+    project = tomllib.loads((CHART.parents[1] / "pyproject.toml").read_text())["project"]
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["appVersion"] == project["version"]
