@@ -3,10 +3,11 @@
 What an expression means at run time is compiled in `headgate_gateway.pipeline.constraint`.
 """
 
+import re
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import ConfigDict, Field, WithJsonSchema, model_validator
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 from headgate_gateway.config.base import ContractModel, FieldPath, cel
@@ -31,6 +32,10 @@ NUMERIC_OPERATORS = frozenset(
     {ConstraintOperator.GT, ConstraintOperator.GE, ConstraintOperator.LT, ConstraintOperator.LE}
 )
 PRESENCE_OPERATORS = frozenset({ConstraintOperator.EXISTS, ConstraintOperator.DOES_NOT_EXIST})
+
+
+NUMBER_PATTERN = r"^-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?$"
+"""A number as text: what JSON allows, and leading zeros."""
 
 
 class OnMismatch(StrEnum):
@@ -65,11 +70,13 @@ def compile_linear_regex(pattern: str) -> SchemaValidator:
 class MatchExpression(ContractModel):
     """One comparison of a field of the line with values."""
 
-    model_config = {
-        "json_schema_extra": cel(
+    model_config = ConfigDict(
+        json_schema_extra=cel(
             (
-                "self.operator in ['Exists', 'DoesNotExist'] ? (!has(self.values) || size(self.values) == 0)"
-                " : (has(self.values) && size(self.values) > 0)",
+                (
+                    "self.operator in ['Exists', 'DoesNotExist'] ? (!has(self.values) || size(self.values) == 0)"
+                    " : (has(self.values) && size(self.values) > 0)"
+                ),
                 "Exists and DoesNotExist take no values; every other operator needs at least one",
             ),
             (
@@ -77,12 +84,15 @@ class MatchExpression(ContractModel):
                 "Gt, Ge, Lt and Le take exactly one value",
             ),
             (
-                "!(self.operator in ['Gt', 'Ge', 'Lt', 'Le']) || !has(self.values) || self.values.all(v, type(v) == int"
-                " || string(v).matches('^-?[0-9]+([.][0-9]+)?([eE][-+]?[0-9]+)?$'))",
+                (
+                    "!(self.operator in ['Gt', 'Ge', 'Lt', 'Le']) || !has(self.values) || size(self.values) != 1"
+                    " || type(self.values[0]) == int"
+                    f" || string(self.values[0]).matches('{NUMBER_PATTERN}')"
+                ),
                 'Gt, Ge, Lt and Le compare with a number, such as 400 or "0.5"',
             ),
         )
-    }
+    )
 
     field: FieldPath
     """Dotted path of the field to look at, such as `request.status`."""
@@ -109,10 +119,8 @@ class MatchExpression(ContractModel):
     def _check_number(self) -> None:
         if len(self.values) != 1:
             raise ValueError(f"{self.operator} takes exactly one value, not {len(self.values)}")
-        try:
-            float(self.values[0])
-        except ValueError:
-            raise ValueError(f"{self.operator} compares with a number, and {self.values[0]!r} is none") from None
+        if not re.fullmatch(NUMBER_PATTERN, str(self.values[0])):
+            raise ValueError(f"{self.operator} compares with a number, and {self.values[0]!r} is none")
 
 
 class Constraint(ContractModel):

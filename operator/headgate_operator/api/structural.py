@@ -144,7 +144,7 @@ def _default_of(field: FieldInfo, schema: Schema) -> Any:
         return None
     default = field.default
     if isinstance(default, BaseModel):
-        return {} if _has_default_within(schema) else None
+        return _default_within(schema)
     if isinstance(default, Enum):
         return default.value
     if isinstance(default, tuple):
@@ -154,6 +154,7 @@ def _default_of(field: FieldInfo, schema: Schema) -> Any:
     return default
 
 
-def _has_default_within(schema: Schema) -> bool:
-    """An object is defaulted to `{}` so that the API server fills in the defaults of its fields."""
-    return any("default" in property_ for property_ in schema.get("properties", {}).values())
+def _default_within(schema: Schema) -> Schema | None:
+    """An absent object is defaulted, so that its fields are. Whole: the API server judges a default as it is written."""
+    properties = schema.get("properties", {}).items()
+    return {name: property_["default"] for name, property_ in properties if "default" in property_} or None
