@@ -1,0 +1,309 @@
+"""One connection: reads requests one at a time, in order, asks the application, writes answers.
+
+While a request waits for its answer, what follows it stays unread (and, past a bound, in the socket), so pipelined
+answers keep their order by construction. Deadlines are looked at by the server's one sweep.
+
+    IDLE --bytes--> HEAD --head--> BODY --end--> WAITING --reply--> IDLE
+    any --refused, close--> LINGERING --the client closes, deadline--> closed
+"""
+
+import asyncio
+from enum import Enum, auto
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from headgate_gateway.http.application import Upload
+from headgate_gateway.http.messages import CONTINUE, Head, HttpError, Response, encode_response, error_response
+from headgate_gateway.http.reader import End, RequestReader
+from headgate_gateway.http.request_id import new_request_id, request_id_of
+
+if TYPE_CHECKING:
+    from headgate_gateway.http.server import Server
+
+MAX_UNREAD: Final = 256 * 2**10
+"""Bytes of further requests that wait in memory before the socket is left alone."""
+MAX_SKIPPED_BODY: Final = 256 * 2**10
+"""A refused body up to this size is read and forgotten, and the connection lives on."""
+MAX_LINGER_BYTES: Final = 4 * 2**20
+CLIENT_LEFT: Final = 499
+"""What a request counts as whose client left before it was complete (nginx's number for it)."""
+
+
+class Phase(Enum):
+    """Where a connection stands."""
+
+    IDLE = auto()
+    HEAD = auto()
+    BODY = auto()
+    SKIPPING = auto()
+    WAITING = auto()
+    LINGERING = auto()
+    CLOSED = auto()
+
+
+class Connection(asyncio.Protocol):
+    """One connection of a server."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._reader = RequestReader()
+        self._transport: asyncio.Transport | None = None
+        self._loop = server.loop
+        self.phase = Phase.IDLE
+        self.deadline = inf
+        self._advancing = self._reading_paused = self._writing_paused = self._peer_done = False
+        self._started = 0.0
+        self._reset_request()
+
+    def _reset_request(self) -> None:
+        self._upload: Upload | None = None
+        self._keep_alive = True
+        self._head_only = False
+        self._request_id = ""
+        self._body: bytes | bytearray = b""
+        self._received = 0
+
+    # Transport's callbacks
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a type narrowing: asyncio passes a Transport here
+        self._transport = transport
+        self._server.connections.add(self)
+        self._enter(Phase.IDLE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """A request whose body is not whole is abandoned; one that waits for its answer runs on, unanswered."""
+        self._server.connections.discard(self)
+        phase, self.phase = self.phase, Phase.CLOSED
+        if self._upload is not None and phase is not Phase.WAITING:
+            self._upload.abandon(CLIENT_LEFT)
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes."""
+        if self.phase is Phase.LINGERING:
+            self._linger_on(len(data))
+            return
+        self._reader.feed(data)
+        if self.phase is Phase.WAITING or self._writing_paused:
+            self._pause_reading_if_full()
+        else:
+            self._advance()
+
+    def eof_received(self) -> bool:
+        """The client sends no more; an answer that it waits for is still written."""
+        self._peer_done = True
+        return self.phase is Phase.WAITING
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: no further request is begun."""
+        self._writing_paused = True
+        self.deadline = self._loop.time() + self._server.timeouts.write
+
+    def resume_writing(self) -> None:
+        """It reads again."""
+        self._writing_paused = False
+        self._enter(self.phase)
+        if self.phase is Phase.IDLE:
+            self._advance()
+
+    # Reading
+
+    def _advance(self) -> None:
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            while self.phase.value < Phase.WAITING.value and not self._writing_paused:
+                event = self._reader.next_event()
+                if event is None:
+                    self._rest()
+                    break
+                self._handle(event)
+        except HttpError as error:
+            self._refuse(error)
+        finally:
+            self._advancing = False
+
+    def _rest(self) -> None:
+        """No event: say what is waited for, so that the sweep knows the deadline."""
+        if self.phase is Phase.IDLE and not self._reader.between_requests:
+            self._enter(Phase.HEAD)
+        elif self.phase is Phase.BODY:
+            self._set_body_deadline()
+        self._resume_reading()
+
+    def _handle(self, event: Head | bytes | End) -> None:
+        if isinstance(event, Head):
+            self._on_head(event)
+        elif isinstance(event, bytes):
+            self._on_body(event)
+        else:
+            self._on_end()
+
+    def _on_head(self, head: Head) -> None:
+        self._reset_request()
+        self._head_only = head.method == "HEAD"
+        self._keep_alive = head.keep_alive
+        self._request_id = request_id_of(head)
+        answer = self._server.application.admit(head, self._request_id)
+        if isinstance(answer, Response):
+            self._answer_early(answer, head)
+            return
+        self._upload = answer
+        self._enter(Phase.BODY)
+        if head.expects_continue and not self._reader.buffered:
+            self._write(CONTINUE)
+
+    def _answer_early(self, answer: Response, head: Head) -> None:
+        """Answers before the body; a short body is skipped, anything else costs the connection."""
+        # Whether a client that expects 100 sends its body after a final status is its own choice: only closing is safe.
+        skips = not head.chunked and head.content_length <= MAX_SKIPPED_BODY and not head.expects_continue
+        self._keep_alive = self._keep_alive and skips
+        self._write_answer(answer)
+        self._enter(Phase.SKIPPING)
+        if not skips:
+            self._linger()
+
+    def _on_body(self, piece: bytes) -> None:
+        upload = self._upload
+        if upload is None:
+            return  # skipping
+        self._received += len(piece)
+        refusal = upload.take(len(piece))
+        if refusal is not None:
+            self._upload, self._body, self._keep_alive = None, b"", False
+            self._write_answer(refusal)
+            self._linger()
+        elif not self._body:
+            self._body = piece
+        else:
+            # One growing array: a list of pieces would cost an object for every few bytes of a dripping client.
+            if not isinstance(self._body, bytearray):
+                self._body = bytearray(self._body)
+            self._body += piece
+
+    def _on_end(self) -> None:
+        upload, body = self._upload, self._body
+        if upload is None:
+            self._after_answer()
+            return
+        self._body = b""
+        self._enter(Phase.WAITING)
+        upload.complete(body, self._reply)
+
+    # Answering
+
+    def _reply(self, response: Response) -> None:
+        self._upload = None
+        if self.phase is not Phase.WAITING:
+            return  # the client has left
+        self._write_answer(response)
+        self._after_answer()
+
+    def _write_answer(self, response: Response) -> None:
+        if self._server.draining or self._peer_done:
+            self._keep_alive = False
+        self._write(encode_response(response, self._request_id, close=not self._keep_alive, head_only=self._head_only))
+
+    def _after_answer(self) -> None:
+        if not self._keep_alive:
+            self.close()
+            return
+        self._request_id = ""
+        self._enter(Phase.IDLE)
+        self._advance()
+
+    def _refuse(self, error: HttpError) -> None:
+        """The bytes cannot be understood, or took too long: nothing after them can be trusted either."""
+        if self._upload is not None:
+            self._upload.abandon(error.status)
+            self._upload = None
+        else:
+            self._server.application.note_refused_head(error)
+        answered = self.phase is Phase.SKIPPING
+        request_id = self._request_id or new_request_id()
+        response = error_response(error.status, error.reason, error.message, request_id, *error.headers)
+        if not answered:
+            self._write(encode_response(response, request_id, close=True))
+        self._linger()
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    # Closing
+
+    def close(self) -> None:
+        """Close once what was written is out."""
+        self._enter(Phase.LINGERING)
+        self.deadline = self._loop.time() + self._server.timeouts.write
+        if self._transport is not None:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close now, whatever is unwritten."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _linger(self) -> None:
+        """Half-close, and read on for a moment: closing with unread bytes resets the connection under the answer."""
+        self._enter(Phase.LINGERING)
+        self._received = 0
+        self._resume_reading()
+        if self._transport is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+        if self._peer_done:
+            self.close()
+
+    def _linger_on(self, nbytes: int) -> None:
+        self._received += nbytes
+        if self._received > MAX_LINGER_BYTES:
+            self.close()
+
+    # Deadlines
+
+    def _enter(self, phase: Phase) -> None:
+        if self.phase is Phase.CLOSED:
+            return
+        self.phase = phase
+        timeouts, now = self._server.timeouts, self._loop.time()
+        match phase:
+            case Phase.IDLE:
+                self.deadline = now + timeouts.keep_alive
+            case Phase.HEAD:
+                self.deadline = now + timeouts.head
+            case Phase.BODY | Phase.SKIPPING:
+                self._started = now
+                self.deadline = now + timeouts.body_stall
+            case Phase.LINGERING:
+                self.deadline = now + timeouts.linger
+            case _:
+                self.deadline = inf  # the producer's deliveryTimeout bounds it
+
+    def _set_body_deadline(self) -> None:
+        """Progress is both: something came lately, and on the whole it came at a sensible rate."""
+        timeouts = self._server.timeouts
+        by_rate = self._started + timeouts.body_stall + self._received / timeouts.body_bytes_per_second
+        self.deadline = min(self._loop.time() + timeouts.body_stall, by_rate)
+
+    def on_deadline(self) -> None:
+        """Called by the sweep once the deadline has passed."""
+        if self._writing_paused or self.phase is Phase.LINGERING:
+            self.abort()
+        elif self.phase is Phase.HEAD or self.phase is Phase.BODY:
+            what = "head" if self.phase is Phase.HEAD else "body"
+            self._refuse(HttpError(408, "RequestTimeout", f"the request's {what} did not come in time"))
+        else:
+            self.close()
+
+    def _pause_reading_if_full(self) -> None:
+        if self._reader.buffered > MAX_UNREAD and not self._reading_paused and self._transport is not None:
+            self._reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self._reading_paused and self._transport is not None:
+            self._reading_paused = False
+            self._transport.resume_reading()

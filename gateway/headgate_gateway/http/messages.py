@@ -1,0 +1,78 @@
+"""Requests' heads and answers as values, and how an answer becomes bytes. No sockets, no decisions."""
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+import msgspec
+
+_encode_json = msgspec.json.Encoder().encode
+
+_STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus if status >= 200
+}
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+JSON = b"application/json"
+TEXT = b"text/plain; charset=utf-8"
+
+
+@dataclass(slots=True)
+class Head:
+    """A request's head that passed the strict parser."""
+
+    method: str
+    path: str
+    """The target's path: no query, no scheme and authority, nothing decoded."""
+    headers: dict[str, bytes]
+    """By lower-case name; repeated ones joined by a comma and a space (RFC 9110, section 5.3)."""
+    keep_alive: bool = True
+    content_length: int = 0
+    chunked: bool = False
+    expects_continue: bool = False
+
+    @property
+    def has_body(self) -> bool:
+        """Whether bytes of a body follow."""
+        return self.chunked or self.content_length > 0
+
+
+@dataclass(slots=True)
+class Response:
+    """An answer, before it knows its request id and what becomes of the connection."""
+
+    status: int
+    body: bytes = b""
+    content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+@dataclass
+class HttpError(Exception):
+    """A request that cannot be understood, or not in time. The connection closes after the answer."""
+
+    status: int
+    reason: str
+    message: str
+    headers: tuple[tuple[bytes, bytes], ...] = field(default=())
+
+
+def json_response(status: int, body: object, *headers: tuple[bytes, bytes]) -> Response:
+    """An answer with a JSON body."""
+    return Response(status, _encode_json(body), JSON, headers)
+
+
+def error_response(status: int, reason: str, message: str, request_id: str, *headers: tuple[bytes, bytes]) -> Response:
+    """An answer that explains a refusal of the whole request."""
+    return json_response(status, {"reason": reason, "message": message, "requestId": request_id}, *headers)
+
+
+def encode_response(response: Response, request_id: str, *, close: bool, head_only: bool = False) -> bytes:
+    """The bytes of an answer."""
+    parts = [_STATUS_LINES[response.status]]
+    if response.body:
+        parts.append(b"Content-Type: %b\r\n" % response.content_type)
+    parts.append(b"Content-Length: %d\r\nX-Request-Id: %b\r\n" % (len(response.body), request_id.encode()))
+    parts.extend(b"%b: %b\r\n" % header for header in response.headers)
+    parts.append(b"Connection: close\r\n\r\n" if close else b"\r\n")
+    if not head_only:
+        parts.append(response.body)
+    return b"".join(parts)

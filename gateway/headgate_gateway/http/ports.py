@@ -1,0 +1,50 @@
+"""What the HTTP side needs of a producer. `headgate_gateway.kafka` has the real one; tests bring their own."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from headgate_gateway.kafka.outcome import Outcome
+from headgate_gateway.pipeline.records import Records
+
+
+class Submission(Protocol):
+    """Records handed in, until their fate is known."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Final once `on_done` was called."""
+        ...
+
+
+class Producer(Protocol):
+    """One producer of one Kafka cluster."""
+
+    @property
+    def down(self) -> str | None:
+        """Why it cannot deliver now; None while it can, or has not tried yet."""
+        ...
+
+    def reserve(self, nbytes: int) -> bool:
+        """Take bytes of the profile's `maxBufferBytes`; False when they are not there."""
+        ...
+
+    def release(self, nbytes: int) -> None:
+        """Give reserved bytes back."""
+        ...
+
+    def submit(self, records: Records, now_ms: int, on_done: Callable[[Submission], None]) -> Submission:
+        """Hand in records; `on_done` is called once, later, within the profile's deliveryTimeout."""
+        ...
+
+
+class Lease(Protocol):
+    """The right to use a producer, until released."""
+
+    @property
+    def producer(self) -> Producer:
+        """The producer; which one it is may change when credentials do."""
+        ...
+
+    def release(self) -> None:
+        """The producer closes with its last lease."""
+        ...

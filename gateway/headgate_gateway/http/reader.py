@@ -1,0 +1,100 @@
+"""Cuts the bytes of one connection into requests: Head, pieces of body, END. Without sockets, timers or tasks.
+
+The head's size is counted before anything is parsed. Whoever feeds it decides when to ask for the next event, so a
+request is read only when the one before it has been answered.
+"""
+
+from typing import Final
+
+from headgate_gateway.http.chunked import ChunkedBody
+from headgate_gateway.http.head import MAX_HEAD_BYTES, has_stray_bytes, parse_head, refuse
+from headgate_gateway.http.messages import Head
+
+
+class End:
+    """The request is complete."""
+
+
+END: Final = End()
+
+
+class RequestReader:
+    """Bytes in, events out."""
+
+    __slots__ = ("_chunks", "_data", "_in_body", "_left", "_position")
+
+    def __init__(self) -> None:
+        self._data = b""
+        self._position = 0
+        self._in_body = False
+        self._left = 0
+        self._chunks: ChunkedBody | None = None
+
+    @property
+    def buffered(self) -> int:
+        """Bytes fed and not yet part of an event."""
+        return len(self._data) - self._position
+
+    @property
+    def between_requests(self) -> bool:
+        """Whether no byte of a further request has come."""
+        return not self._in_body and self.buffered == 0
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes from the connection."""
+        self._data = self._data[self._position :] + data if self.buffered else data
+        self._position = 0
+
+    def next_event(self) -> Head | bytes | End | None:
+        """The next event, None when more bytes are needed. Raises HttpError; after that the reader is of no use."""
+        if not self._in_body:
+            return self._read_head()
+        return self._read_chunks() if self._chunks is not None else self._read_length()
+
+    def _read_head(self) -> Head | None:
+        data = self._data
+        if data.startswith(b"\r\n", self._position):
+            self._position += 2  # one empty line before a request is to be passed over (RFC 9112, section 2.2)
+        start = self._position
+        end = data.find(b"\r\n\r\n", start, start + MAX_HEAD_BYTES)
+        if end < 0:
+            self._check_partial_head(data[start:])
+            return None
+        self._position = end + 4
+        head = parse_head(data[start : end + 4] if start or end + 4 < len(data) else data)
+        self._in_body, self._left = True, head.content_length
+        self._chunks = ChunkedBody() if head.chunked else None
+        return head
+
+    def _check_partial_head(self, partial: bytes) -> None:
+        """Refuses early what would otherwise only time out: a flood, a bare LF, a TLS hello."""
+        if len(partial) >= MAX_HEAD_BYTES:
+            refuse(f"the head is larger than {MAX_HEAD_BYTES} bytes", 431, "HeadersTooLarge")
+        if has_stray_bytes(partial.removesuffix(b"\r")):
+            refuse("the head holds a control character, a bare CR or a bare LF")
+
+    def _read_length(self) -> bytes | End | None:
+        if not self._left:
+            return self._finish()
+        start, data = self._position, self._data
+        piece = data[start : start + self._left]
+        if not piece:
+            return None
+        self._position += len(piece)
+        self._left -= len(piece)
+        return piece
+
+    def _read_chunks(self) -> bytes | End | None:
+        chunks = self._chunks
+        if chunks is None or chunks.done:
+            return self._finish()
+        piece, self._position = chunks.read(self._data, self._position)
+        if piece:
+            return piece
+        return self._finish() if chunks.done else None
+
+    def _finish(self) -> End:
+        self._in_body, self._chunks = False, None
+        if self._position == len(self._data):
+            self._data, self._position = b"", 0
+        return END

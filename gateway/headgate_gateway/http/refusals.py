@@ -1,0 +1,48 @@
+"""Answers that refuse a request as a whole, one function each. Pure."""
+
+from headgate_gateway.http.messages import Head, Response, error_response
+from headgate_gateway.http.receipt import RETRY_BUSY, RETRY_DOWN
+
+
+def unknown_repo(head: Head, request_id: str) -> Response:
+    """404."""
+    return error_response(404, "UnknownRepo", f"no repo is served at {head.path}", request_id)
+
+
+def method_not_allowed(head: Head, allow: bytes, request_id: str) -> Response:
+    """405, with what is allowed."""
+    message = f"{head.method} is not possible here, only {allow.decode()}"
+    return error_response(405, "MethodNotAllowed", message, request_id, (b"Allow", allow))
+
+
+def wrong_content_type(content_type: bytes, request_id: str) -> Response:
+    """415."""
+    message = f"content type {content_type.decode('latin-1')} is not JSON lines: send application/x-ndjson"
+    return error_response(415, "UnsupportedMediaType", message, request_id)
+
+
+def wrong_content_encoding(encoding: bytes, request_id: str) -> Response:
+    """415, with what is accepted."""
+    message = f"content encoding {encoding.decode('latin-1')} is not supported: send the body as it is"
+    return error_response(415, "UnsupportedContentEncoding", message, request_id, (b"Accept-Encoding", b"identity"))
+
+
+def empty_body(request_id: str) -> Response:
+    """400."""
+    return error_response(400, "EmptyBody", "the body holds no lines", request_id)
+
+
+def body_too_large(limit: int, whose: str, request_id: str) -> Response:
+    """413 for a body that will never fit."""
+    return error_response(413, "BodyTooLarge", f"the body takes more than {whose} of {limit} bytes", request_id)
+
+
+def overloaded(whose: str, request_id: str) -> Response:
+    """503 for a request whose bytes no budget has room for at the moment."""
+    return error_response(503, "Overloaded", f"{whose} has no room for this request now", request_id, RETRY_BUSY)
+
+
+def producer_down(profile: str, down: str, request_id: str) -> Response:
+    """503 without trying."""
+    message = f"producer {profile} cannot deliver now: {down}"
+    return error_response(503, "ProducerDown", message, request_id, RETRY_DOWN)

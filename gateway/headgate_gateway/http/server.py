@@ -1,0 +1,84 @@
+"""One listening port and its connections: the sweep over their deadlines, and the way they end when it drains."""
+
+import asyncio
+from dataclasses import dataclass
+
+from headgate_gateway.http.application import Application
+from headgate_gateway.http.connection import Connection, Phase
+
+BACKLOG = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """In seconds."""
+
+    keep_alive: float = 65 * 60.0
+    """Between requests. Outlives the edge's own idle time (Envoy: 60 minutes), so that the edge closes first."""
+    head: float = 10.0
+    body_stall: float = 15.0
+    """Longest silence within a body."""
+    body_bytes_per_second: float = 1_024.0
+    """Slowest average rate of a body, after `body_stall`."""
+    write: float = 30.0
+    """Longest time that a client may leave its answers unread."""
+    linger: float = 2.0
+    sweep: float = 1.0
+    """How often deadlines are looked at."""
+
+
+class Server:
+    """A port."""
+
+    def __init__(self, application: Application, timeouts: Timeouts, loop: asyncio.AbstractEventLoop) -> None:
+        self.application = application
+        self.timeouts = timeouts
+        self.loop = loop
+        self.connections: set[Connection] = set()
+        self.draining = False
+        """Answers carry `Connection: close`."""
+        self._listener: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def start(self, host: str | None, port: int) -> int:
+        """Listen; returns the port, which the system chose when 0 was asked for."""
+        self._listener = await self.loop.create_server(lambda: Connection(self), host, port, backlog=BACKLOG)
+        self._sweep()
+        bound: int = self._listener.sockets[0].getsockname()[1]
+        return bound
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for connection in [c for c in self.connections if c.deadline <= now]:
+            connection.on_deadline()
+        self._sweeper = self.loop.call_later(self.timeouts.sweep, self._sweep)
+
+    @property
+    def busy(self) -> int:
+        """Connections with a request begun and not answered."""
+        return sum(c.phase is not Phase.IDLE for c in self.connections)
+
+    def stop_listening(self) -> None:
+        """No further connections; those that are there go on."""
+        if self._listener is not None:
+            self._listener.close()
+
+    async def finish(self, seconds: float) -> bool:
+        """Wait until no request is open, closing connections as they fall idle. Whether that came in time."""
+        end = self.loop.time() + seconds
+        while True:
+            for connection in [c for c in self.connections if c.phase is Phase.IDLE]:
+                connection.close()
+            if not self.connections:
+                return True
+            if self.loop.time() >= end:
+                return False
+            await asyncio.sleep(0.02)
+
+    def abort(self) -> None:
+        """Cut what is left, and stop sweeping."""
+        self.stop_listening()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in list(self.connections):
+            connection.abort()

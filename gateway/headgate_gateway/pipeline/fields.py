@@ -1,0 +1,85 @@
+"""Which fields of a line are looked at, and how they are read without a schema. Compiled once per repo.
+
+A line is decoded into a Struct of just the top-level fields that the repo's steps need, each of any type; a dotted
+path walks plain objects from there. Where an object repeats a key, the last one counts (as in Python, JavaScript
+and Go; RFC 8259 leaves it open), for every step alike.
+"""
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+ABSENT = msgspec.UNSET
+"""The value of a field that is not there; JSON's null is None."""
+
+
+class OutOfRange:
+    """Stands for a number too large for a double, such as 1e999: fits no operator, and never fails its line."""
+
+
+OUT_OF_RANGE = OutOfRange()
+
+Column = Callable[[list[Any]], list[Any]]
+"""Takes decoded lines, returns one field's value of each."""
+
+_decode_raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class FieldSet:
+    """The top-level fields that a repo needs."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        tops = dict.fromkeys(path.partition(".")[0] for path in paths)
+        self._attributes = {top: f"f{index}" for index, top in enumerate(tops)}
+        self.type: type[msgspec.Struct] = msgspec.defstruct(
+            "Line",
+            [(attribute, Any, ABSENT) for attribute in self._attributes.values()],
+            rename={attribute: top for top, attribute in self._attributes.items()},
+            gc=False,
+        )
+
+    def column(self, path: str) -> Column:
+        """A reader of one path."""
+        top, _, rest = path.partition(".")
+        read = attrgetter(self._attributes[top])
+        if not rest:
+            return lambda rows: list(map(read, rows))
+        parts = tuple(rest.split("."))
+        return lambda rows: [_walk(read(row), parts) for row in rows]
+
+    def decode_leniently(self, line: bytes) -> Any:
+        """Decodes a line that is JSON but holds a number out of range in a needed field; the rest stays readable.
+
+        Raises ValueError when it is not JSON after all.
+        """
+        plain = json.loads(line, parse_float=_float_or_out_of_range, parse_constant=_refuse_constant)
+        return self.type(**{a: plain[top] for top, a in self._attributes.items() if top in plain})
+
+
+def _float_or_out_of_range(text: str) -> float | OutOfRange:
+    number = float(text)
+    return number if math.isfinite(number) else OUT_OF_RANGE
+
+
+def _refuse_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not JSON")
+
+
+def _walk(value: Any, parts: tuple[str, ...]) -> Any:
+    for part in parts:
+        if value.__class__ is not dict:
+            return ABSENT
+        value = value.get(part, ABSENT)
+    return value
+
+
+def source_text(line: bytes, path: str) -> bytes:
+    """The text of a scalar as the line has it: `1.0` stays `1.0`. The line is known to hold the path."""
+    raw: Any = line
+    for part in path.split("."):
+        raw = _decode_raw_object(raw)[part]
+    return bytes(raw)

@@ -1,0 +1,51 @@
+"""What a body became: counts, refused lines with reasons, records. Holds data, decides nothing; the HTTP side reads it."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from headgate_gateway.pipeline.records import Records
+
+MAX_DETAILS = 100
+"""Refused lines that are explained one by one; the numbers of the others are kept without an explanation."""
+
+
+class LineReason(StrEnum):
+    """Why a line was refused; part of the answer's body."""
+
+    INVALID_UTF8 = "InvalidUTF8"
+    INVALID_JSON = "InvalidJSON"
+    NOT_AN_OBJECT = "NotAnObject"
+    NESTED_TOO_DEEPLY = "NestedTooDeeply"
+    TOO_LARGE = "LineTooLarge"
+    INVALID_KEY = "InvalidKey"
+    INVALID_TIMESTAMP = "InvalidTimestamp"
+    INVALID_HEADER = "InvalidHeader"
+    MISMATCH = "ConstraintMismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class LineError:
+    """One refused line."""
+
+    line: int
+    """1-based, blank lines counted."""
+    reason: LineReason
+    message: str
+
+
+@dataclass(slots=True)
+class Processed:
+    """A body after the pipeline: received = accepted + dropped + rejected."""
+
+    received: int = 0
+    """Lines that are not blank."""
+    accepted: int = 0
+    dropped: int = 0
+    refused: list[int] = field(default_factory=list)
+    """Numbers of all refused lines, in order."""
+    errors: list[LineError] = field(default_factory=list)
+    """Explanations of the first MAX_DETAILS of them."""
+    too_large: bool = False
+    """Whether a refused line was refused for its size."""
+    records: Records | None = None
+    """None when no line is left to send."""
