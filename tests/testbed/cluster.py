@@ -13,18 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from . import building, edge
+from .builds.catalogue import references
 from .cluster_kafka import BOOTSTRAP
 from .creation import Creation
 from .engine.docker import Docker
-from .errors import CommandFailed
+from .engine.find import running as running_engine
 from .kind_config import AUDIT_FOLDER, HostPorts
-from .progress import Progress
+from .progress import Progress, Silent
 from .session import Session, opened
 from .settings import Settings
+from .state import State
 from .tools import Tools
-
-GATEWAY_CLASS = edge.GATEWAY_CLASS
-ROLLOUT_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -72,11 +71,11 @@ class Cluster:
         return sorted(self.tools.run_kind("get", "nodes", "--name", self.name).split())
 
     def run_kubectl(self, *args: str | Path, stdin: str | None = None, timeout: float | None = None) -> str:
-        """stdout of `kubectl ARGS...`; raises CommandFailed."""
+        """stdout of `kubectl ARGS...`; raises CommandError."""
         return self.tools.run_kubectl(*args, stdin=stdin, timeout=timeout)
 
     def run_helm(self, *args: str | Path) -> str:
-        """stdout of `helm ARGS...`; raises CommandFailed."""
+        """stdout of `helm ARGS...`; raises CommandError."""
         return self.tools.run_helm(*args)
 
     def build_image(self, dockerfile: Path | str, tag: str, progress: Progress | None = None) -> str:
@@ -94,7 +93,9 @@ class Cluster:
         if running:
             self.run_kubectl("rollout", "status", f"deployment/{edge.CONTROLLER}", "--timeout=120s", *where)
         else:
-            self.run_kubectl("wait", "pod", "--for=delete", "--selector=control-plane=envoy-gateway", "--timeout=120s", *where)
+            self.run_kubectl(
+                "wait", "pod", "--for=delete", "--selector=control-plane=envoy-gateway", "--timeout=120s", *where
+            )
 
     def audit_events(self) -> Iterator[dict[str, Any]]:
         """Finished write requests by service accounts of namespace headgate-system, oldest first.
@@ -102,7 +103,9 @@ class Cluster:
         Objects of audit.k8s.io/v1 at level Metadata: `verb`, `user.username`, `objectRef`, `requestReceivedTimestamp`.
         """
         control_plane = f"{self.name}-control-plane"
-        text = self.docker.call("exec", control_plane, "sh", "-c", f"cat {AUDIT_FOLDER}/audit*.log 2> /dev/null || true")
+        text = self.docker.call(
+            "exec", control_plane, "sh", "-c", f"cat {AUDIT_FOLDER}/audit*.log 2> /dev/null || true"
+        )
         for line in text.splitlines():
             yield json.loads(line)
 
@@ -120,18 +123,17 @@ def ensure_in(session: Session, workers: int = 1) -> Cluster:
     return _describe(session, creation.tools, ports)
 
 
-def running(settings: Settings | None = None) -> bool:
-    """Is there a cluster whose API server answers?"""
+def find(settings: Settings | None = None) -> Cluster | None:
+    """The cluster that runs, healthy or not; None where there is none. Creates, builds and starts nothing."""
     chosen = settings or Settings.read()
-    kubeconfig = chosen.cluster / "kubeconfig"
-    if not kubeconfig.exists():
-        return False
-    with opened(chosen, None, quiet=True) as session:
-        try:
-            session.tools().run_kubectl("get", "--raw", "/readyz", timeout=5)
-        except CommandFailed:
-            return False
-    return True
+    state = State(chosen.state_file)
+    record, docker = state.get("cluster") or {}, running_engine(chosen)
+    if docker is None or not record.get("complete"):
+        return None
+    pulled = record.get("pulled", False)
+    session = Session(chosen, state, Silent())
+    session.docker, session.images = docker, references(chosen, pulled)
+    return _describe(session, session.tools(), HostPorts(**record["ports"]))
 
 
 def _describe(session: Session, tools: Tools, ports: HostPorts) -> Cluster:

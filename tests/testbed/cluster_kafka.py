@@ -55,4 +55,4 @@ def install(tools: Tools, image: str, host_port: int) -> None:
 def is_ready(tools: Tools) -> bool:
     """Does the broker accept clients?"""
     found = tools.fetch("statefulset", "kafka", "-n", NAMESPACE)
-    return found.get("status", {}).get("readyReplicas", 0) >= 1
+    return bool(found.get("status", {}).get("readyReplicas"))

@@ -1,4 +1,4 @@
-"""Running other programs: output captured or sent to a log, failures turned into `CommandFailed`.
+"""Running other programs: output captured or sent to a log, failures turned into `CommandError`.
 
 The only place of the package that calls `subprocess.run` or `Popen` for something that ends by itself.
 """
@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from .errors import CommandFailed, TestbedError
+from .errors import CommandError, TestbedError
 
 TAIL_BYTES = 6000
 
@@ -31,15 +31,20 @@ def run(
         return _run_logged(words, merged(env), cwd, stdin, log, timeout)
     try:
         done = subprocess.run(
-            words, env=merged(env), cwd=cwd, input=stdin, capture_output=True, timeout=timeout, check=False,
-            **({} if stdin is not None else {"stdin": subprocess.DEVNULL}),
+            words,
+            env=merged(env),
+            cwd=cwd,
+            input=stdin or b"",
+            capture_output=True,
+            timeout=timeout,
+            check=False,
         )
     except FileNotFoundError:
-        raise CommandFailed(words, 127, f"{words[0]}: no such program") from None
+        raise CommandError(words, 127, f"{words[0]}: no such program") from None
     except subprocess.TimeoutExpired as late:
-        raise CommandFailed(words, 124, f"no end after {late.timeout:.0f} s") from None
+        raise CommandError(words, 124, f"no end after {late.timeout:.0f} s") from None
     if done.returncode != 0:
-        raise CommandFailed(words, done.returncode, _text(done.stderr or done.stdout))
+        raise CommandError(words, done.returncode, _text(done.stderr or done.stdout))
     return _text(done.stdout)
 
 
@@ -47,7 +52,7 @@ def succeeds(argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None
     """Does the command exit with 0 (within the time)?"""
     try:
         run(argv, env=env, timeout=timeout)
-    except CommandFailed:
+    except CommandError:
         return False
     return True
 
@@ -79,15 +84,21 @@ def _run_logged(
         sink.flush()
         try:
             done = subprocess.run(
-                words, env=env, cwd=cwd, input=stdin, stdout=sink, stderr=subprocess.STDOUT, timeout=timeout,
-                check=False, **({} if stdin is not None else {"stdin": subprocess.DEVNULL}),
+                words,
+                env=env,
+                cwd=cwd,
+                input=stdin or b"",
+                stdout=sink,
+                stderr=subprocess.STDOUT,
+                timeout=timeout,
+                check=False,
             )
         except FileNotFoundError:
-            raise CommandFailed(words, 127, f"{words[0]}: no such program", log) from None
+            raise CommandError(words, 127, f"{words[0]}: no such program", log) from None
         except subprocess.TimeoutExpired as late:
-            raise CommandFailed(words, 124, f"no end after {late.timeout:.0f} s", log) from None
+            raise CommandError(words, 124, f"no end after {late.timeout:.0f} s", log) from None
     if done.returncode != 0:
-        raise CommandFailed(words, done.returncode, tail_of(log), log)
+        raise CommandError(words, done.returncode, tail_of(log), log)
     return ""
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from . import cluster_kafka, edge, ports, waiting
 from .artifacts import key_of, sources
 from .builds import downloads
-from .errors import CommandFailed
+from .errors import CommandError
 from .kind_config import EDGE_NODE_PORT, KAFKA_NODE_PORT, HostPorts, Node, build_config, network_script, parse_nodes
 from .session import Session
 from .tools import Tools
@@ -68,7 +68,7 @@ class Creation:
             listing = json.loads(
                 self.tools.run_kubectl("get", "nodes,deployments,statefulsets", "-A", "-o", "json", timeout=5)
             )
-        except CommandFailed:
+        except CommandError:
             return False
         return is_healthy(listing["items"], nodes=1 + self._workers)
 
@@ -90,9 +90,8 @@ class Creation:
             waiting.until(lambda: cluster_kafka.is_ready(tools), 180, "Kafka in the cluster is ready")
             waiting.until(lambda: edge.is_programmed(tools), 180, "the Gateway is programmed")
             waiting.until(lambda: ports.answers(chosen.edge), 60, "Envoy accepts connections")
-        session.state.put(
-            "cluster", {"name": self._settings.cluster_name, "ports": asdict(chosen), "complete": self._fingerprint()}
-        )
+        record = {"name": self._settings.cluster_name, "ports": asdict(chosen), "pulled": session.images.pulled}
+        session.state.put("cluster", {**record, "complete": self._fingerprint()})
         return chosen
 
     def _create_nodes(self, chosen: HostPorts) -> None:
@@ -127,7 +126,9 @@ class Creation:
     def _connect_nodes(self) -> None:
         nodes = self._nodes()
         for node in nodes:
-            self._session.docker.call("exec", "--interactive", node.name, "sh", stdin=network_script(node, nodes).encode())
+            self._session.docker.call(
+                "exec", "--interactive", node.name, "sh", stdin=network_script(node, nodes).encode()
+            )
 
     def _nodes(self) -> list[Node]:
         return parse_nodes(self.tools.fetch("nodes"))

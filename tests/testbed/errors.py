@@ -16,7 +16,7 @@ class TestbedError(Exception):
     __test__ = False
 
 
-class CommandFailed(TestbedError):
+class CommandError(TestbedError):
     """A command that the testbed ran ended with an error.
 
     Carries the exit status, the last lines of its output and, if there is one, the log that holds the rest.

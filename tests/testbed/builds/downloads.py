@@ -7,10 +7,11 @@ import sys
 import zipfile
 from pathlib import Path
 
-from .. import versions
-from ..artifacts import SOURCES, Artifact, key_of, sources
-from ..commands import require, run, succeeds
-from ..settings import Settings
+from tests.testbed import versions
+from tests.testbed.artifacts import SOURCES, Artifact, key_of, sources
+from tests.testbed.commands import require, run, succeeds
+from tests.testbed.settings import Settings
+
 from . import golang
 
 ENVOY_IN_WHEEL = "envoy/_bin/envoy"

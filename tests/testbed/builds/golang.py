@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import versions
-from ..artifacts import SOURCES, Artifact, key_of, sources
-from ..commands import require, run
-from ..settings import Settings
+from tests.testbed import versions
+from tests.testbed.artifacts import SOURCES, Artifact, key_of, sources
+from tests.testbed.commands import require, run
+from tests.testbed.settings import Settings
 
 REMEDY = "install Go 1.26 or newer (https://go.dev/dl)"
 
@@ -42,7 +42,15 @@ def _kubernetes_ldflags() -> str:
 
 
 # Named by package path below k8s.io/kubernetes/cmd.
-_COMMANDS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "kubeadm", "kubectl")
+_COMMANDS = (
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubelet",
+    "kube-proxy",
+    "kubeadm",
+    "kubectl",
+)
 
 KUBERNETES = GoModule(
     "kubernetes", {f"k8s.io/kubernetes/cmd/{name}": name for name in _COMMANDS}, 320, _kubernetes_ldflags()

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import versions
-from ..artifacts import SOURCES, key_of, sources
-from ..commands import run
-from ..debian import bootstrap, install, remove_tree
-from ..engine.docker import Docker
-from ..settings import LABEL, REPOSITORY, Settings
+from tests.testbed import versions
+from tests.testbed.artifacts import SOURCES, key_of, sources
+from tests.testbed.commands import run
+from tests.testbed.debian import bootstrap, install, remove_tree
+from tests.testbed.engine.docker import Docker
+from tests.testbed.settings import LABEL, REPOSITORY, Settings
+
 from . import downloads, golang
 
 

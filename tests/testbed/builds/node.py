@@ -9,10 +9,11 @@ import re
 import shutil
 from pathlib import Path
 
-from .. import versions
-from ..artifacts import SOURCES, key_of, sources
-from ..commands import run
-from ..settings import LABEL, Settings
+from tests.testbed import versions
+from tests.testbed.artifacts import SOURCES, key_of, sources
+from tests.testbed.commands import run
+from tests.testbed.settings import LABEL, Settings
+
 from . import downloads, golang
 from .images import PATH_ENV, Builder, Image, envoy, kafka, proxy, rootfs
 
@@ -30,7 +31,10 @@ def base(settings: Settings) -> Image:
 
 def node(settings: Settings) -> Image:
     """The image that `kind create cluster` gets."""
-    programs = (golang.artifact(module, settings).key for module in (golang.KUBERNETES, golang.ETCD, golang.COREDNS, golang.PAUSE))
+    programs = (
+        golang.artifact(module, settings).key
+        for module in (golang.KUBERNETES, golang.ETCD, golang.COREDNS, golang.PAUSE)
+    )
     images = (image.key for image in (base(settings), proxy(settings), envoy(settings), kafka(settings)))
     return Image("node", key_of("node-1", *programs, *images, *sources("node/import-images.sh")))
 
@@ -90,7 +94,9 @@ def build_node(builder: Builder) -> None:
     try:
         _fill(builder, archive, log)
         entrypoint = 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]'
-        docker.call("commit", "--change", entrypoint, "--change", "CMD []", CONTAINER, node(settings).reference, log=log)
+        docker.call(
+            "commit", "--change", entrypoint, "--change", "CMD []", CONTAINER, node(settings).reference, log=log
+        )
     finally:
         docker.remove_containers(CONTAINER)
         shutil.rmtree(archive.parent)

@@ -15,8 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ..commands import run, succeeds
-from ..errors import CommandFailed, TestbedError
+from tests.testbed.commands import run, succeeds
+from tests.testbed.errors import CommandError, TestbedError
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Docker:
         stdin: bytes | None = None,
         env: Mapping[str, str] | None = None,
     ) -> str:
-        """`docker ARGS...`; stdout, or CommandFailed."""
+        """`docker ARGS...`; stdout, or CommandError."""
         return run([self.binary, *args], env={**self.env, **(env or {})}, log=log, timeout=timeout, stdin=stdin)
 
     def answers(self, timeout: float = 10) -> bool:
@@ -60,7 +60,7 @@ class Docker:
         """What the engine knows of a container; None where there is none of this name."""
         try:
             found = json.loads(self.call("container", "inspect", container))
-        except CommandFailed:
+        except CommandError:
             return None
         return found[0] if found else None
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ..progress import Progress
-from ..settings import Settings
-from ..state import State
+from tests.testbed.progress import Progress
+from tests.testbed.settings import Settings
+from tests.testbed.state import State
+
 from . import own
 from .docker import Docker, client
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..commands import run
-from ..errors import CommandFailed
+from tests.testbed.commands import run
+from tests.testbed.errors import CommandError
 
 TABLES = ("filter", "nat", "raw", "mangle")
 IP_FORWARD = Path("/proc/sys/net/ipv4/ip_forward")
@@ -49,7 +49,7 @@ def undo(old: set[str], now: list[str]) -> list[list[str]]:
 def _rules(table: str) -> list[str]:
     try:
         return run(["iptables", "-t", table, "-S"]).splitlines()
-    except CommandFailed:
+    except CommandError:
         return []
 
 
@@ -60,5 +60,5 @@ def _links() -> list[str]:
 def _try(*argv: str) -> None:
     try:
         run(argv)
-    except CommandFailed:  # gone already, or still in use by something that is not ours
+    except CommandError:  # gone already, or still in use by something that is not ours
         return

@@ -2,7 +2,8 @@
 
 On a machine whose capability bounding set lacks CAP_SYS_RESOURCE runc fails for `--privileged` containers
 and for negative OOM scores. This file is copied into the cache and run by the engine as
-`python -I -S oci_runtime.py RUNC ARGS...`; so it imports the standard library alone and nothing of this package.
+`python -I -S oci_runtime.py RUNC ARGS...`; so it imports little of the standard library (every
+start of a container waits for it) and nothing of this package.
 """
 
 import json
@@ -43,9 +44,9 @@ def value_after(args: list, *names: str):  # type: ignore[type-arg, no-untyped-d
 
 def rewrite(path: str, change) -> None:  # type: ignore[no-untyped-def]
     """Replace a JSON file by what `change` makes of it."""
-    with open(path) as source:
+    with open(path) as source:  # noqa: PTH123
         content = json.load(source)
-    with open(path, "w") as sink:
+    with open(path, "w") as sink:  # noqa: PTH123
         json.dump(change(content), sink)
 
 
@@ -53,7 +54,7 @@ def main(argv: list) -> None:  # type: ignore[type-arg]
     """Strip what this call is about to start, then exec runc."""
     runc, args = argv[0], argv[1:]
     if "create" in args or "run" in args:
-        rewrite(os.path.join(value_after(args, "--bundle", "-b") or ".", "config.json"), strip_spec)
+        rewrite((value_after(args, "--bundle", "-b") or ".") + "/config.json", strip_spec)
     elif "exec" in args:
         process = value_after(args, "--process", "-p")
         if process:

@@ -6,6 +6,7 @@ another engine. Called by `engine.find` and by `clean`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -17,12 +18,13 @@ import sys
 import time
 from pathlib import Path
 
-from ..commands import tail_of
-from ..debian import install, is_debian_root, unmount_below
-from ..errors import TestbedError
-from ..progress import Progress
-from ..settings import Settings
-from ..state import State
+from tests.testbed.commands import tail_of
+from tests.testbed.debian import install, is_debian_root, unmount_below
+from tests.testbed.errors import TestbedError
+from tests.testbed.progress import Progress
+from tests.testbed.settings import Settings
+from tests.testbed.state import State
+
 from . import capabilities, firewall
 from .docker import Docker, client
 
@@ -84,9 +86,19 @@ def _launch(settings: Settings, state: State) -> None:
     pid_file = settings.engine / "docker.pid"
     pid_file.unlink(missing_ok=True)
     argv = [
-        "/usr/sbin/dockerd", "--config-file", str(config), "--host", socket_url(settings),
-        "--data-root", str(_data_root(settings)), "--exec-root", str(_exec_root(settings)),
-        "--pidfile", str(pid_file), "--label", "headgate.dev/testbed=1",
+        "/usr/sbin/dockerd",
+        "--config-file",
+        str(config),
+        "--host",
+        socket_url(settings),
+        "--data-root",
+        str(_data_root(settings)),
+        "--exec-root",
+        str(_exec_root(settings)),
+        "--pidfile",
+        str(pid_file),
+        "--label",
+        "headgate.dev/testbed=1",
     ]
     before = state.get("engine", {}).get("network_before") or firewall.remember()
     with (settings.logs / "dockerd.log").open("ab") as log:
@@ -139,10 +151,8 @@ def _gone_within(pid: int, seconds: float) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    try:
-        os.waitpid(pid, os.WNOHANG)  # ours if this very process started it
-    except ChildProcessError:
-        pass
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # it is a child only where this very process started it
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
