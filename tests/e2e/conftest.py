@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.e2e.api import Api
 from tests.e2e.images import ensure_images
 from tests.e2e.records import create_topic
@@ -71,5 +70,3 @@ def topic(cluster: Cluster, namespace: str) -> str:
 def chart() -> Path:
     """The chart's directory."""
     return Path(__file__).resolve().parents[2] / "charts" / "headgate"
-
-

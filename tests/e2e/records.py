@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaError, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 READ_SECONDS = 60
 
@@ -26,8 +27,8 @@ def create_topic(bootstrap: str, topic: str, partitions: int = 4) -> None:
     future = admin.create_topics([NewTopic(topic, num_partitions=partitions, replication_factor=1)])[topic]
     try:
         future.result(30)
-    except Exception as error:  # noqa: BLE001 (librdkafka wraps all in KafkaException)
-        if getattr(error.args[0], "code", lambda: None)() != KafkaError.TOPIC_ALREADY_EXISTS:
+    except KafkaException as error:
+        if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
             raise
     _wait_for_leaders(admin, topic)
 
@@ -73,10 +74,11 @@ def _until(consumer: Consumer, begins: dict[int, int], ends: dict[int, int]) -> 
         for message in consumer.consume(num_messages=min(wanted, 10_000), timeout=1):
             if message.error():
                 raise RuntimeError(str(message.error()))
-            if message.offset() >= ends[message.partition()]:
+            partition, offset = message.partition(), message.offset()
+            if partition is None or offset is None or offset >= ends[partition]:
                 continue
             wanted -= 1
-            yield Record(message.partition(), message.offset(), message.key(), message.value())
+            yield Record(partition, offset, message.key(), message.value() or b"")
 
 
 def _consumer(bootstrap: str) -> Consumer:

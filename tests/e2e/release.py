@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-
 from tests.e2e.api import HEADGATE, Api, Manifest, condition, conditions_line, is_pod_ready, wait_for
 from tests.e2e.images import Images
 from tests.testbed.cluster import Cluster
@@ -58,12 +57,12 @@ class Release:
             },
         }
 
-    def install(self, *flags: str, **overrides: Any) -> None:
+    def install(self, chart: Path = CHART, **overrides: Any) -> None:
         """`helm upgrade --install`, waiting until all of it is ready; `overrides` replace top-level values."""
         values = yaml.safe_dump({**self.values(), **overrides})
         self.helm(
-            "upgrade", "--install", NAME, str(CHART), "--namespace", NAMESPACE, "--create-namespace",
-            "--wait", "--timeout", "4m", "--values", "-", *flags, stdin=values,
+            "upgrade", "--install", NAME, str(chart), "--namespace", NAMESPACE, "--create-namespace",
+            "--wait", "--timeout", "4m", "--values", "-", stdin=values,
         )  # fmt: skip
 
     def uninstall(self) -> None:

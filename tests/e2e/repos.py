@@ -3,9 +3,10 @@
 import time
 from typing import Any
 
-from headgate_gateway.config import shard_of
 from tests.e2e.api import HEADGATE, Manifest, condition, conditions_line, wait_for
 from tests.e2e.release import NAMESPACE, Release
+
+from headgate_gateway.config import shard_of
 
 API_VERSION = "headgate.dev/v1alpha1"
 

@@ -4,7 +4,6 @@ import time
 
 import httpx
 import pytest
-
 from tests.e2e.api import HEADGATE
 from tests.e2e.conftest import PROFILE
 from tests.e2e.records import create_topic

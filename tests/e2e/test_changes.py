@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-
 from tests.e2e.api import restarts, wait_for
 from tests.e2e.conftest import PROFILE
 from tests.e2e.records import read
@@ -45,9 +44,7 @@ def test_twenty_changes_reach_every_gateway_in_seconds_and_cost_no_request(
     with steady_traffic(f"{cluster.edge_url}/log/repo/changing", name=topic) as traffic:
         for number in range(CHANGES):
             before = loaded_shard(release, shard)
-            release.api.merge(
-                repo_path(namespace, "changing"), {"spec": {"constraint": status_at_least(101 + number)}}
-            )
+            release.api.merge(repo_path(namespace, "changing"), {"spec": {"constraint": status_at_least(101 + number)}})
             took.append(seconds_until_served(release, shard, before))
     wait_ready(release, namespace, "changing", timeout=20)
 

@@ -1,10 +1,12 @@
 """The chart's life on a real cluster: upgraded, uninstalled, installed again; what must survive does."""
 
+import shutil
 import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
-
+import yaml
 from tests.e2e.api import Manifest, wait_for
 from tests.e2e.conftest import PROFILE
 from tests.e2e.release import CHART, FLEET, NAMESPACE, Release
@@ -30,22 +32,42 @@ def test_helm_lint_is_clean(cluster: Cluster) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_an_upgrade_mends_crds_and_sets_the_fleet_without_restarting_gateways(release: Release) -> None:
+def older_chart(folder: Path) -> Path:
+    """The chart as a release before a field and a short name might have had it."""
+    chart = folder / "headgate"
+    shutil.copytree(CHART, chart)
+    path = chart / "files" / "crds" / "headgate.dev_gatewayfleets.yaml"
+    manifest = yaml.safe_load(path.read_text())
+    manifest["spec"]["names"].pop("shortNames")
+    schema = manifest["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    del schema["properties"]["spec"]["properties"]["podMetadata"]
+    path.write_text(yaml.safe_dump(manifest))
+    return chart
+
+
+def test_an_upgrade_upgrades_crds_and_sets_the_fleet_without_restarting_gateways(
+    release: Release, tmp_path: Path
+) -> None:
     pods = gateways(release)
-    path = f"apis/apiextensions.k8s.io/v1/customresourcedefinitions/{CRDS[0]}"
-    release.api.merge(path, {"spec": {"names": {"shortNames": ["old"]}}})
     values = release.values()["defaultFleet"]
-    spec = {**values["spec"], "drainDelay": "9s", "limits": {"bodyBytes": "4Mi"}}
+    limited = {**values, "spec": {**values["spec"], "limits": {"bodyBytes": "4Mi"}}}
 
-    # Helm compares with what it installed last, so a CRD changes with the chart's own version of it.
-    release.install("--force", defaultFleet={**values, "spec": {**spec, "drainDelay": "8s"}})
-
-    fleet = release.wait_for_fleet()
-    assert fleet["spec"]["limits"]["bodyBytes"] == "4Mi"
+    release.install(chart=older_chart(tmp_path), defaultFleet=limited)
+    assert fleet_fields(release).isdisjoint({"podMetadata"})
+    assert release.wait_for_fleet()["spec"]["limits"]["bodyBytes"] == "4Mi"
     release.install()
+
+    assert {"podMetadata", "limits"} <= fleet_fields(release)
+    assert crd(release, CRDS[0])["spec"]["names"]["shortNames"] == ["gwf"]
     fleet = release.wait_for_fleet()
     assert fleet["spec"].get("limits", {}).get("bodyBytes") != "4Mi", "what the values no longer say is gone"
     assert gateways(release) == pods
+
+
+def fleet_fields(release: Release) -> set[str]:
+    """Fields of a fleet's spec that the cluster's CRD knows."""
+    schema = crd(release, CRDS[0])["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return set(schema["properties"]["spec"]["properties"])
 
 
 def test_a_fleet_that_the_api_server_refuses_fails_the_upgrade_in_its_own_words(release: Release) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-
 from tests.e2e.api import Manifest, wait_for
 from tests.e2e.conftest import PROFILE
 from tests.e2e.release import PODS_PATH, Release
@@ -35,9 +34,7 @@ def test_gateways_deleted_one_by_one_cost_no_request_and_lose_no_event(
             replace_pod(release, pod, len(pods))
 
     say(f"{len(pods)} gateways replaced beside {len(traffic.answered)} requests, slowest {traffic.slowest:.2f} s")
-    assert {pod["metadata"]["uid"] for pod in pods}.isdisjoint(
-        pod["metadata"]["uid"] for pod in release.gateway_pods()
-    )
+    assert {pod["metadata"]["uid"] for pod in pods}.isdisjoint(pod["metadata"]["uid"] for pod in release.gateway_pods())
     assert traffic.failures == []
     found = numbers_of(cluster, topic)
     assert traffic.acknowledged - found.keys() == set()

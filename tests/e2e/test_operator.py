@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.e2e.api import Manifest, restarts, wait_for
 from tests.e2e.conftest import PROFILE
 from tests.e2e.images import Images
@@ -90,7 +89,8 @@ def kill_leader(release: Release) -> str:
 def change_world(release: Release, namespace: str, topic: str, variant: int) -> list[str]:
     """One of two worlds: three repos that change, and a fourth that only one world has."""
     repos = [
-        repo(f"kill-{n}", namespace, PROFILE, topic, constraint=status_at_least(200 + 10 * variant + n)) for n in range(3)
+        repo(f"kill-{n}", namespace, PROFILE, topic, constraint=status_at_least(200 + 10 * variant + n))
+        for n in range(3)
     ]
     extra = repo("kill-extra", namespace, PROFILE, topic)
     if variant:
@@ -136,7 +136,7 @@ def test_killed_twenty_times_during_changes_it_converges_to_the_same_objects(
 
 def parse_time(text: str) -> datetime:
     """A timestamp of the audit log."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    return datetime.fromisoformat(text)
 
 
 def writes_since(cluster: Cluster, since: datetime) -> list[str]:
@@ -191,7 +191,9 @@ def test_another_version_of_the_operator_restarts_no_pod_and_changes_no_revision
     wait_ready(release, namespace, "lasting")
     before = state_of(release, namespace, "lasting")
     other = _image_with_new_fields(release, tmp_path)
-    service = (Path(__file__).resolve().parents[2] / "operator/headgate_operator/render/templates/service.yaml.j2").read_text()
+    service = (
+        Path(__file__).resolve().parents[2] / "operator/headgate_operator/render/templates/service.yaml.j2"
+    ).read_text()
     changed = service.replace("  type: ", "  sessionAffinity: None\n  publishNotReadyAddresses: false\n  type: ")
 
     other.install(templates={"service.yaml.j2": changed})

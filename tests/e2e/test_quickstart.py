@@ -5,7 +5,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
 from tests.e2e.records import create_topic, end_offsets, read
 from tests.e2e.release import Release
 from tests.e2e.repos import wait_ready

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from tests.testbed.tools import helm as helm_of_testbed
 
 CHART = Path(__file__).resolve().parents[3] / "charts" / "headgate"

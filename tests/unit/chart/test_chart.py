@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import yaml
-
-from headgate_operator.api.fleet import GatewayFleet
 from tests.unit.chart.conftest import CHART, Render
 from tests.unit.chart.values_schema import SCHEMA, rendered
+
+from headgate_operator.api.fleet import GatewayFleet
 
 CRD_NAMES = {
     "eventrepos.headgate.dev",
@@ -121,7 +121,9 @@ def test_with_named_namespaces_only_discovery_is_cluster_wide(render: Render) ->
         "customresourcedefinitions",
     }
     assert all(set(rule["verbs"]) == {"get", "list", "watch"} for rule in discovery["rules"])
-    watched = {role["metadata"]["namespace"] for role in of_kind(objects, "Role") if role["metadata"]["name"] == "headgate"}
+    watched = {
+        role["metadata"]["namespace"] for role in of_kind(objects, "Role") if role["metadata"]["name"] == "headgate"
+    }
     assert watched == {"headgate-system", "team-a"}
     without = render({"watchNamespaces": ["headgate-system"], "rbac": {"aggregate": False, "clusterDiscovery": False}})
     assert of_kind(without, "ClusterRole") == of_kind(without, "ClusterRoleBinding") == []
@@ -137,7 +139,9 @@ def test_nothing_of_what_users_own_is_written_but_status(render: Render) -> None
     roles = of_kind(render(), "ClusterRole")
     (role,) = (found for found in roles if found["metadata"]["name"] == "headgate-headgate-system")
     owned = [rule for rule in role["rules"] if rule["apiGroups"] == ["headgate.dev"]]
-    written = {name for rule in owned if not set(rule["verbs"]) <= {"get", "list", "watch"} for name in rule["resources"]}
+    written = {
+        name for rule in owned if not set(rule["verbs"]) <= {"get", "list", "watch"} for name in rule["resources"]
+    }
     assert all("/" in name for name in written)
 
 

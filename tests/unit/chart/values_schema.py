@@ -71,7 +71,13 @@ def fleet_spec() -> Schema:
 
 def default_fleet() -> Schema:
     return closed(
-        {"enabled": BOOLEAN, "name": {**NAME, "minLength": 1}, "namespace": NAME, "image": image(), "spec": fleet_spec()}
+        {
+            "enabled": BOOLEAN,
+            "name": {**NAME, "minLength": 1},
+            "namespace": NAME,
+            "image": image(),
+            "spec": fleet_spec(),
+        }
     )
 
 
