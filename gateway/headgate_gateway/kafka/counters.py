@@ -1,0 +1,72 @@
+"""What a producer counts, as plain numbers: the admin package exports them. Decides nothing."""
+
+from bisect import bisect_left
+from dataclasses import dataclass, field, replace
+
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+"""Upper bounds in seconds; a last bucket takes what is above."""
+
+
+@dataclass(slots=True)
+class Histogram:
+    """Counts of observations by bucket, not cumulated."""
+
+    counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BUCKETS) + 1))
+    total: float = 0.0
+
+    def observe(self, seconds: float) -> None:
+        """Count one observation."""
+        self.counts[bisect_left(LATENCY_BUCKETS, seconds)] += 1
+        self.total += seconds
+
+    def copy(self) -> "Histogram":
+        """A copy that later observations leave alone."""
+        return Histogram(list(self.counts), self.total)
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals since the producer was made."""
+
+    accepted: int = 0
+    """Records submitted: delivered + failed + unknown + pending."""
+    delivered: int = 0
+    failed: int = 0
+    """Surely not written."""
+    unknown: int = 0
+    """Sent without an answer in time."""
+    requests: int = 0
+    """Produce requests sent."""
+    batches: int = 0
+    """Batches that Kafka has taken."""
+    batch_bytes: int = 0
+    """Bytes of those batches, as sent."""
+    raw_bytes: int = 0
+    """Bytes of all batches before compression."""
+    retries: int = 0
+    """Batches sent again, for whatever reason."""
+    splits: int = 0
+    """Refused batches that were cut to find the record that Kafka does not want."""
+    connects: int = 0
+    """Connections opened."""
+    request_seconds: Histogram = field(default_factory=Histogram)
+    """From sending a produce request to its answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProducerSnapshot:
+    """The state of a producer's numbers at one moment."""
+
+    profile: str
+    counters: Counters
+    pending_records: int
+    """Records accepted whose fate is open."""
+    pending_submissions: int
+    buffered_bytes: int
+    """Bytes reserved by requests."""
+    requests_in_flight: int
+
+
+def copy_counters(counters: Counters) -> Counters:
+    """A copy that later counting leaves alone."""
+    return replace(counters, request_seconds=counters.request_seconds.copy())

@@ -1,0 +1,113 @@
+"""From the files that a profile names to what a connection needs: TLS context, SASL user, OAuth token.
+
+Credentials stay in memory; a client certificate alone touches a directory for a moment, since OpenSSL loads it from
+files only. The producer calls this once, when it is made.
+"""
+
+import ssl
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aiokafka.abc import AbstractTokenProvider
+
+from headgate_gateway.config.producer import ProducerConfig, SaslConfig, SaslMechanism, TlsConfig
+
+
+class CredentialsInvalidError(ValueError):
+    """Credentials that no broker needs to be asked about: a missing file, a broken certificate."""
+
+
+class _FixedToken(AbstractTokenProvider):  # type: ignore[misc, unused-ignore]
+    """The token that the profile's file holds. A new token is a new credential, hence a new producer."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    async def token(self) -> str:
+        return self._token
+
+
+@dataclass(frozen=True)
+class Security:
+    """How connections of one producer are secured, in aiokafka's terms."""
+
+    protocol: str = "PLAINTEXT"
+    context: ssl.SSLContext | None = None
+    sasl: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """Keyword arguments of `create_conn`."""
+
+
+def credential_files(config: ProducerConfig) -> tuple[str, ...]:
+    """Names of the files that the profile's credentials are in."""
+    names: list[str | None] = []
+    if config.tls is not None:
+        names += [config.tls.ca_file, config.tls.certificate_file, config.tls.key_file]
+    if config.sasl is not None:
+        names += [config.sasl.username_file, config.sasl.password_file, config.sasl.token_file]
+    return tuple(name for name in names if name is not None)
+
+
+def build_security(config: ProducerConfig, credentials: Mapping[str, bytes], scratch: Path | None) -> Security:
+    """Make a profile's security from the contents of its files, by name. Raises CredentialsInvalidError.
+
+    `scratch` is a directory that only this process can read; without one, the system's for temporary files.
+    """
+    context = None if config.tls is None else _build_context(config.tls, credentials, scratch)
+    sasl = {} if config.sasl is None else _build_sasl(config.sasl, credentials)
+    protocol = ("SASL_" if sasl else "") + ("SSL" if context else "PLAINTEXT")
+    return Security(protocol, context, sasl)
+
+
+def _content(name: str | None, what: str, credentials: Mapping[str, bytes]) -> bytes:
+    if name is None:
+        raise CredentialsInvalidError(f"the profile names no file for {what}")
+    content = credentials.get(name)
+    if content is None:
+        raise CredentialsInvalidError(f"{what}: file {name} is missing")
+    return content
+
+
+def _text(name: str | None, what: str, credentials: Mapping[str, bytes]) -> str:
+    try:
+        # Secrets made with `echo` end in a line break that nobody means.
+        return _content(name, what, credentials).decode().rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise CredentialsInvalidError(f"{what}: file {name} is not UTF-8 text") from error
+
+
+def _build_context(tls: TlsConfig, credentials: Mapping[str, bytes], scratch: Path | None) -> ssl.SSLContext:
+    try:
+        authority = None if tls.ca_file is None else _text(tls.ca_file, "the certificate authority", credentials)
+        context = ssl.create_default_context(cadata=authority)
+    except ssl.SSLError as error:
+        raise CredentialsInvalidError(f"file {tls.ca_file} holds no usable certificate: {error}") from error
+    if tls.certificate_file is not None:
+        certificate = _content(tls.certificate_file, "the client certificate", credentials)
+        key = _content(tls.key_file, "the client certificate's key", credentials)
+        _load_client_certificate(context, certificate, key, scratch)
+    return context
+
+
+def _load_client_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes, scratch: Path | None) -> None:
+    # One file, readable by its owner alone (mkstemp's mode), gone again before this function returns.
+    with tempfile.NamedTemporaryFile(dir=scratch, suffix=".pem") as file:
+        file.write(certificate + b"\n" + key)
+        file.flush()
+        try:
+            # A password makes an encrypted key an error; without one OpenSSL would ask on the terminal.
+            context.load_cert_chain(file.name, password="")
+        except (ssl.SSLError, ValueError, OSError) as error:
+            raise CredentialsInvalidError(f"the client certificate and its key are not usable: {error}") from error
+
+
+def _build_sasl(sasl: SaslConfig, credentials: Mapping[str, bytes]) -> dict[str, Any]:
+    arguments: dict[str, Any] = {"sasl_mechanism": sasl.mechanism.value}
+    if sasl.mechanism is SaslMechanism.OAUTHBEARER:
+        arguments["sasl_oauth_token_provider"] = _FixedToken(_text(sasl.token_file, "the token", credentials))
+        return arguments
+    arguments["sasl_plain_username"] = _text(sasl.username_file, "the user name", credentials)
+    arguments["sasl_plain_password"] = _text(sasl.password_file, "the password", credentials)
+    return arguments

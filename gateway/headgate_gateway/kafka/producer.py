@@ -1,0 +1,410 @@
+"""One producer: what the HTTP side talks to. Takes submissions, says what became of them, never blocks.
+
+Owns the tasks (one that watches the cluster, one link a leader), the deadlines and the buffer's count. It decides
+nothing about batches (accumulator) or answers (settle). Made by the pool; used by the HTTP side and admin.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from random import Random
+
+from headgate_gateway.config.producer import ProducerConfig
+from headgate_gateway.kafka.accumulator import Accumulator
+from headgate_gateway.kafka.cluster import Cluster
+from headgate_gateway.kafka.codec import build_compressor
+from headgate_gateway.kafka.connection import BrokerAddress, ClusterMetadata
+from headgate_gateway.kafka.counters import Counters, ProducerSnapshot, copy_counters
+from headgate_gateway.kafka.credentials import build_security
+from headgate_gateway.kafka.errors import NONE, TOPIC_REFUSALS, code_of
+from headgate_gateway.kafka.lanes import NO_LEADER, Topic
+from headgate_gateway.kafka.link import LeaderLink, LinkSettings
+from headgate_gateway.kafka.outcome import FailureReason
+from headgate_gateway.kafka.settle import Settler
+from headgate_gateway.kafka.status import BrokerStatus, ProducerState, ProducerStatus, TopicStatus
+from headgate_gateway.kafka.submission import Submission
+from headgate_gateway.kafka.supervise import supervise
+from headgate_gateway.pipeline.records import Records
+
+log = logging.getLogger(__name__)
+
+DEADLINE_GRAIN = 0.005
+"""Seconds between two looks at the deadlines: requests expire in groups, never a timer each."""
+TOPIC_IDLE_AFTER = 600.0
+_LONGEST_REQUEST_MS = 30_000
+_LONGEST_CONNECT = 10.0
+
+
+class Producer:
+    """A producer for one profile. `start` it within a running loop; `close` it once."""
+
+    def __init__(
+        self,
+        config: ProducerConfig,
+        credentials: Mapping[str, bytes],
+        *,
+        content_hash: str = "",
+        scratch: Path | None = None,
+        random: Random | None = None,
+    ) -> None:
+        """Raises CredentialsInvalidError where no broker needs to be asked. Connects nowhere yet.
+
+        `credentials` are the contents of the files that the profile names; `scratch` a directory of this process.
+        """
+        self.config = config
+        self.profile = config.name
+        self.down: str | None = None
+        """Why records cannot be delivered at the moment, for a 503 at once; None: as far as is known they can."""
+        self.state = ProducerState.CONNECTING
+        self.last_error = ""
+        self.counters = Counters()
+        self.buffered_bytes = 0
+        self._hash = content_hash
+        self._loop = asyncio.get_running_loop()
+        self._timeout = config.delivery_timeout / 1000
+        self._max_buffer = config.max_buffer_bytes
+        self._accumulator = Accumulator(config.flush)
+        random = random or Random()  # noqa: S311 - jitter, nothing secret
+        connect_patience = min(_LONGEST_CONNECT, max(1.0, self._timeout))
+        security = build_security(config, credentials, scratch)
+        self._settings = LinkSettings(
+            acks=config.acks,
+            compressor=build_compressor(config.compression),
+            security=security,
+            request_ms=min(_LONGEST_REQUEST_MS, max(1_000, config.delivery_timeout)),
+            connect_patience=connect_patience,
+            random=random,
+        )
+        self._cluster = Cluster(
+            config.bootstrap_servers,
+            security,
+            random,
+            connect_patience,
+            lambda: list(self._accumulator.topics),
+            self._apply_metadata,
+            self._judge,
+        )
+        self._settler = Settler(self._accumulator, self.counters, random, self._finish, self._cluster.refresh)
+        self._links: dict[int, LeaderLink] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._open: dict[Submission, None] = {}
+        """In order of acceptance, hence of expiry."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._empty: asyncio.Future[None] | None = None
+        self._settled: asyncio.Future[None] = self._loop.create_future()
+
+    # -- for the HTTP side ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin to connect, in the background."""
+        self._spawn("cluster", self._cluster.run)
+
+    def reserve(self, nbytes: int) -> bool:
+        """Count bytes that a request will hold until its outcome is known; False, and nothing counted: no room."""
+        if self.buffered_bytes + nbytes > self._max_buffer:
+            return False
+        self.buffered_bytes += nbytes
+        return True
+
+    def release(self, nbytes: int) -> None:
+        """Give back what `reserve` counted."""
+        self.buffered_bytes -= nbytes
+
+    def watch(self, topics: Iterable[str]) -> None:
+        """Learn about topics before their first record comes, so that it does not wait for metadata."""
+        now = self._loop.time()
+        known = [self._accumulator.watch(topic, now) for topic in topics]
+        if not all(topic.by_leader for topic in known):
+            self._cluster.refresh()
+
+    def submit(self, records: Records, now_ms: int, on_done: Callable[[Submission], None] | None = None) -> Submission:
+        """Send a request's records; `now_ms` is the time of acceptance in milliseconds since the epoch.
+
+        The submission is awaitable and calls `on_done` once, within `deliveryTimeout` (and some milliseconds), never
+        from within this call. Order per key is the order of the calls.
+        """
+        now = self._loop.time()
+        submission = Submission(records, now_ms, now, on_done)
+        if self.state is ProducerState.CLOSED or not records.values:
+            self._reject(submission)
+            return submission
+        self.counters.accepted += submission.pending
+        self._open[submission] = None
+        if self._timer is None:
+            self._timer = self._loop.call_at(now + self._timeout, self._expire)
+        topic = self._accumulator.add(submission, now)
+        if topic.by_leader:
+            self._nudge(topic, everyone=records.keys is not None)
+        if topic.problem or not topic.partitions:
+            self._cluster.refresh()
+        return submission
+
+    def _nudge(self, topic: Topic, *, everyone: bool) -> None:
+        """Wake a link that has nothing to do; busy ones look by themselves when they have their answer.
+
+        Keyless records need but one. Its turn changes, or a quiet topic would use one broker's partitions only.
+        """
+        leaders = topic.leaders
+        for step in range(len(leaders)):
+            link = self._links.get(leaders[(topic.turn + step) % len(leaders)])
+            if link is not None and link.resting:
+                if link.rests_until is None or everyone or self._accumulator.is_full(topic.keyless):
+                    link.wake()
+                if not everyone:
+                    return
+
+    def _reject(self, submission: Submission) -> None:
+        for piece_line in submission.records.lines:
+            submission.outcome.failed.append(piece_line)
+        if submission.records.values:
+            submission.outcome.reason = FailureReason.STOPPING
+            submission.outcome.message = "the producer is closed"
+            self.counters.accepted += submission.pending
+            self.counters.failed += submission.pending
+        submission.pending = 0
+        self._loop.call_soon(submission.resolve)
+
+    # -- outcomes ---------------------------------------------------------------------------------------------------
+
+    def _finish(self, submission: Submission) -> None:
+        """All of a submission's records have their fate."""
+        self._open.pop(submission, None)
+        try:
+            submission.resolve()
+        except Exception:
+            # Broad on purpose: a callback that fails must not cost other requests their outcome.
+            log.exception("a submission's callback failed")
+        if self._empty is not None and not self._open and not self._empty.done():
+            self._empty.set_result(None)
+
+    def _expire(self) -> None:
+        """Answer the submissions whose time is up, and set the timer to the next."""
+        now = self._loop.time()
+        expired = []
+        for submission in self._open:
+            if submission.accepted + self._timeout > now:
+                due = submission.accepted + self._timeout
+                self._timer = self._loop.call_at(max(due, now + DEADLINE_GRAIN), self._expire)
+                break
+            expired.append(submission)
+        else:
+            self._timer = None
+        for submission in expired:
+            self._give_up(submission, None)
+
+    def _give_up(self, submission: Submission, stopping: str | None) -> None:
+        topic = self._accumulator.topics.get(submission.records.topic)
+        problem = topic.problem if topic is not None else ""
+        for piece, unknown, error in self._accumulator.withdraw(submission):
+            if unknown:
+                self.counters.unknown += len(piece.indices)
+            else:
+                self.counters.failed += len(piece.indices)
+            if stopping:
+                reason = FailureReason.STOPPING
+            elif problem and not unknown:
+                reason = FailureReason.REFUSED
+            elif self.down:
+                reason = FailureReason.PRODUCER_DOWN
+            else:
+                reason = FailureReason.TIMEOUT
+            message = stopping or problem or error or self.down or ""
+            message = message or f"no answer from Kafka within {self.config.delivery_timeout} ms"
+            piece.fail(reason, message, unknown=unknown)
+        self._finish(submission)
+
+    # -- what Kafka says about itself -------------------------------------------------------------------------------
+
+    def _apply_metadata(self, metadata: ClusterMetadata) -> bool:
+        """Take an answer of the cluster; whether nothing is missing from it."""
+        complete = True
+        for name, told in metadata.topics.items():
+            topic = self._accumulator.topics.get(name)
+            if topic is None:
+                continue
+            topic.problem = self._problem_of(name, told.code, told.leaders)
+            if told.code == NONE:
+                self._accumulator.set_leaders(topic, told.leaders)
+            else:
+                self._accumulator.set_leaderless(topic)
+                if told.code in TOPIC_REFUSALS:
+                    self._settler.fail_waiting(self._accumulator.waiting(topic), topic.problem)
+            # A missing topic that nobody waits for is no reason to keep asking: `submit` asks when somebody does.
+            complete = complete and (not topic.problem or topic.is_idle())
+        self._accumulator.forget_idle(self._loop.time() - TOPIC_IDLE_AFTER)
+        self._adjust_links(metadata.brokers)
+        return complete and all(name in metadata.topics for name in self._accumulator.topics)
+
+    def _problem_of(self, name: str, code: int, leaders: list[int]) -> str:
+        if code == 3:
+            return f"topic {name} does not exist (UNKNOWN_TOPIC_OR_PARTITION); Headgate never creates topics"
+        if code != NONE:
+            return f"topic {name}: {code_of(code).name}"
+        leaderless = [index for index, leader in enumerate(leaders) if leader == NO_LEADER]
+        return f"topic {name}: no leader for partition {', '.join(map(str, leaderless))}" if leaderless else ""
+
+    def _adjust_links(self, brokers: dict[int, BrokerAddress]) -> None:
+        """A link to each broker that leads something, at its present address, and to no other."""
+        wanted = {leader for topic in self._accumulator.topics.values() for leader in topic.by_leader}
+        for node_id, link in list(self._links.items()):
+            link.check_leadership()
+            moved = node_id in brokers and brokers[node_id] != link.address
+            if not link.is_busy and (moved or node_id not in wanted):
+                del self._links[node_id]
+                self._stop_task(f"broker {node_id}", link)
+        for node_id in wanted:
+            if node_id in brokers and node_id not in self._links:
+                self._add_link(brokers[node_id])
+        for link in self._links.values():
+            link.wake()
+
+    def _add_link(self, address: BrokerAddress) -> None:
+        link = self._links[address.node_id] = LeaderLink(
+            address,
+            self._settings,
+            self._accumulator,
+            self._settler,
+            self.counters,
+            self._cluster.refresh,
+            self._judge,
+        )
+        self._spawn(f"broker {address.node_id}", link.run)
+
+    def _judge(self) -> None:
+        """Say anew whether records can be delivered: something about a connection has changed."""
+        if self.state is ProducerState.CLOSED:
+            return
+        errors = [link.error for link in self._links.values()]
+        if any(link.is_open for link in self._links.values()):
+            self.down = None
+        elif self._cluster.error is not None:
+            self.down = self._cluster.error
+        elif errors and all(errors):
+            # Bootstrap servers answer, but not what they advertise: a listener's address is wrong, mostly.
+            self.down = errors[0]
+        else:
+            self.down = None
+        self.last_error = self._cluster.error or next((error for error in errors if error), "") or self.last_error
+        self._set_state()
+
+    def _set_state(self) -> None:
+        before = self.state
+        if self.down is not None:
+            refused = self._cluster.refused
+            self.state = ProducerState.AUTHENTICATION_FAILED if refused else ProducerState.UNREACHABLE
+        elif self._cluster.reached:
+            self.state = ProducerState.READY
+        if self.state is not before:
+            log.log(
+                logging.INFO if self.state is ProducerState.READY else logging.WARNING,
+                "producer %s: %s -> %s%s",
+                self.profile,
+                before,
+                self.state,
+                f": {self.down}" if self.down else "",
+            )
+        if self.state is not ProducerState.CONNECTING and not self._settled.done():
+            self._settled.set_result(None)
+
+    # -- tasks ------------------------------------------------------------------------------------------------------
+
+    def _spawn(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
+        self._tasks[name] = asyncio.create_task(supervise(f"producer {self.profile}: {name}", body))
+
+    def _stop_task(self, name: str, link: LeaderLink) -> None:
+        task = self._tasks.pop(name)
+        task.cancel()
+        closing = asyncio.create_task(link.close())
+        self._tasks[f"closing {name} {id(closing)}"] = closing
+        closing.add_done_callback(partial(self._forget_task, f"closing {name} {id(closing)}"))
+
+    def _forget_task(self, name: str, _task: "asyncio.Task[None]") -> None:
+        self._tasks.pop(name, None)
+
+    async def settled(self) -> ProducerState:
+        """Wait until the first attempt to connect has ended, well or not."""
+        await asyncio.shield(self._settled)
+        return self.state
+
+    async def drain(self, seconds: float) -> bool:
+        """Send what waits without further gathering, and wait until all has its outcome; False: not in time."""
+        self._accumulator.hurry = True
+        for link in self._links.values():
+            link.wake()
+        try:
+            if self._open:
+                self._empty = self._loop.create_future()
+                await asyncio.wait([self._empty], timeout=seconds)
+            return not self._open
+        finally:
+            self._empty = None
+            self._accumulator.hurry = False
+
+    async def close(self, seconds: float) -> None:
+        """Take nothing more, drain, tell whoever still waits that we stop, and close. At most a second over time."""
+        if self.state is ProducerState.CLOSED:
+            return
+        self.state = ProducerState.CLOSED
+        self.down = "the producer is closed"
+        if not self._settled.done():
+            self._settled.set_result(None)
+        if seconds > 0:
+            await self.drain(seconds)
+        for submission in list(self._open):
+            self._give_up(submission, "the gateway is stopping")
+        if self._timer is not None:
+            self._timer.cancel()
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=1.0)
+        await asyncio.gather(self._cluster.close(), *(link.close() for link in self._links.values()))
+        self._links.clear()
+
+    # -- for admin --------------------------------------------------------------------------------------------------
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request holds bytes or waits for an outcome."""
+        return not self._open and self.buffered_bytes <= 0
+
+    @property
+    def pending_records(self) -> int:
+        """Records accepted whose fate is open."""
+        counters = self.counters
+        return counters.accepted - counters.delivered - counters.failed - counters.unknown
+
+    def snapshot(self) -> ProducerSnapshot:
+        """The numbers of this moment."""
+        return ProducerSnapshot(
+            profile=self.profile,
+            counters=copy_counters(self.counters),
+            pending_records=self.pending_records,
+            pending_submissions=len(self._open),
+            buffered_bytes=self.buffered_bytes,
+            requests_in_flight=sum(link.is_busy for link in self._links.values()),
+        )
+
+    def status(self, *, users: int = 0, candidate: bool = False) -> ProducerStatus:
+        """What /status says."""
+        return ProducerStatus(
+            profile=self.profile,
+            hash=self._hash,
+            state=self.state,
+            pending_bytes=self.buffered_bytes,
+            pending_records=self.pending_records,
+            users=users,
+            candidate=candidate,
+            last_error=self.down or self.last_error,
+            brokers=tuple(
+                BrokerStatus(node_id, f"{link.address.host}:{link.address.port}", link.is_open, link.error or "")
+                for node_id, link in sorted(self._links.items())
+            ),
+            topics=tuple(
+                TopicStatus(name, len(topic.partitions), topic.problem)
+                for name, topic in sorted(self._accumulator.topics.items())
+            ),
+        )
