@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from headgate_gateway.config.base import ContractModel
+from headgate_gateway.config.base import ContractModel, ObjectName
 
 
 class ResourceModel(ContractModel):
@@ -18,7 +18,7 @@ class ObjectMeta(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
 
-    name: str
+    name: ObjectName
     namespace: str = ""
     uid: str = ""
     generation: int = 0

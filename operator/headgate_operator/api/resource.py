@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 from headgate_operator.api.meta import ObjectMeta
 from headgate_operator.api.names import API_VERSION, LABEL_VALUE_MAX
@@ -25,6 +26,16 @@ class InvalidResourceError(ValueError):
     def __init__(self, problems: tuple[tuple[str, str], ...]) -> None:
         super().__init__("; ".join(f"{path}: {message}" for path, message in problems))
         self.problems = problems
+
+
+def _describe(problem: ErrorDetails) -> str:
+    match problem["type"]:
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return "is no field of this object: remove it, or check its spelling"
+        case _:
+            return problem["msg"].removeprefix("Value error, ")
 
 
 class Resource(BaseModel):
@@ -61,7 +72,7 @@ class Resource(BaseModel):
         except ValidationError as error:
             raise InvalidResourceError(
                 tuple(
-                    (".".join(str(part) for part in problem["loc"]), problem["msg"].removeprefix("Value error, "))
+                    (".".join(str(part) for part in problem["loc"]), _describe(problem))
                     for problem in error.errors(include_url=False, include_input=False)
                 )
             ) from error

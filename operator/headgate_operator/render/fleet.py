@@ -5,7 +5,7 @@ longer accepted stays served: nothing that a team breaks in its spec changes wha
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headgate_gateway.config import CONTRACT_VERSIONS, content_hash, shard_of
 from headgate_gateway.config.status import credentials_hash
@@ -37,6 +37,7 @@ class _Judged:
 def render_fleet(world: FleetWorld, templates: Templates, memo: RenderMemo | None = None) -> FleetPlan:
     """The plan for a world. Raises TemplateError; never for what a repo or a profile says."""
     memo = RenderMemo() if memo is None else memo
+    world = _intern(world, memo)
     profiles = resolve_profiles(world)
     verdicts = profile_verdicts(world, profiles)
     version, fleet_verdict = _negotiate(world.gateway_contract_versions)
@@ -62,6 +63,19 @@ def render_fleet(world: FleetWorld, templates: Templates, memo: RenderMemo | Non
         credentials_hash=credentials_hash(credentials),
         contract_version=version,
     )
+
+
+def _intern(world: FleetWorld, memo: RenderMemo) -> FleetWorld:
+    """The same world with equal specs replaced by those of the last rendering.
+
+    Comparing a thing with itself is free, and everything below compares the fleet and the profiles once for each repo.
+    """
+    fleet = memo.recall("fleet", (world.fleet.spec, world.fleet.metadata.uid, world.fleet.key), lambda: world.fleet)
+    profiles = {
+        name: memo.recall(("profile", name), (profile.spec, profile.key), lambda profile=profile: profile)  # type: ignore[misc]
+        for name, profile in world.profiles.items()
+    }
+    return replace(world, fleet=fleet, profiles=profiles)
 
 
 def _negotiate(gateways: tuple[int, ...]) -> tuple[int, Verdict]:

@@ -1,0 +1,111 @@
+"""The `headgate` command: parses arguments and hands over to `commands`. Needs no cluster and opens no connection."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from headgate_operator import __version__
+from headgate_operator.cli.commands import Request, run_render, run_validate
+from headgate_operator.cli.inventory import Key
+from headgate_operator.render.templates import TemplateError
+
+_RENDER = """\
+Print exactly what the operator would apply for the fleets among the files, without a cluster: for GitOps repositories
+and for review. Problems go to standard error. Fleets that were never applied have no uid, so ownerReferences are left out.
+"""
+_VALIDATE = """\
+Name every mistake with its file and line: fields that do not fit, and what the operator would refuse (topics that are
+not allowed, two repos with one path, and so on). What only the cluster can tell (a fleet, profile, Secret or Namespace that
+is not among the files) is a warning. Exit code 1 if there is an error.
+"""
+_EXAMPLES = """\
+examples:
+  headgate validate -f deploy/
+  headgate render -f fleet.yaml -f profile.yaml -f repo.yaml
+  kustomize build . | headgate render -f - --default-fleet headgate-system/default
+"""
+
+
+def _fleet(text: str) -> Key:
+    namespace, slash, name = text.partition("/")
+    if not (namespace and slash and name) or "/" in name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAMESPACE/NAME")
+    return namespace, name
+
+
+def _directory(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is no directory")
+    return path
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument(
+        "-f",
+        "--filename",
+        dest="paths",
+        metavar="PATH",
+        action="extend",
+        nargs="+",
+        required=True,
+        help="a YAML or JSON file, a directory, or - for standard input; may be repeated",
+    )
+    shared.add_argument(
+        "-n", "--namespace", default="default", help="the namespace of manifests that name none (default: %(default)s)"
+    )
+    shared.add_argument(
+        "--default-fleet",
+        metavar="NAMESPACE/NAME",
+        type=_fleet,
+        help="the fleet of repos without fleetRef (default: the only fleet among the files)",
+    )
+    shared.add_argument("--templates", metavar="DIR", type=_directory, help="templates that override the operator's")
+    parser = argparse.ArgumentParser(
+        prog="headgate",
+        description="Headgate without a cluster: see what the operator would apply, and what is wrong.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"headgate {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    raw = argparse.RawDescriptionHelpFormatter
+    render = commands.add_parser(
+        "render", parents=[shared], help="print what the operator would apply", description=_RENDER, formatter_class=raw
+    )
+    render.add_argument("-o", "--output", choices=("yaml", "json"), default="yaml", help="(default: %(default)s)")
+    render.add_argument("--show-secrets", action="store_true", help="print the values of Secrets")
+    commands.add_parser(
+        "validate", parents=[shared], help="name every mistake", description=_VALIDATE, formatter_class=raw
+    )
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command. Exit codes: 0 fine, 1 mistakes, 2 wrong usage."""
+    options = build_parser().parse_args(argv)
+    request = Request(
+        paths=options.paths,
+        namespace=options.namespace,
+        default_fleet=options.default_fleet,
+        templates=options.templates,
+        output=getattr(options, "output", "yaml"),
+        show_secrets=getattr(options, "show_secrets", False),
+    )
+    run = run_render if options.command == "render" else run_validate
+    try:
+        return run(request, sys.stdout, sys.stderr)
+    except TemplateError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except BrokenPipeError:
+        # `headgate render … | head`: the reader has seen enough. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
