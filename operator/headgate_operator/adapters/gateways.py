@@ -1,0 +1,153 @@
+"""What gateways say of themselves: polls every gateway pod's admin `/status`, beside reconcile and never within it.
+
+Decides nothing: a changed answer is kept and the pod's fleet is notified. Built by the composition root.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import aiohttp
+from pydantic import ValidationError
+
+from headgate_gateway.config.status import GatewayStatus
+from headgate_operator.api.names import PORT_ADMIN
+from headgate_operator.metrics import Metrics
+from headgate_operator.ports import Clock
+from headgate_operator.status.observation import GatewayReport, PodView, Refusal
+
+FleetKey = tuple[str, str]
+
+ANSWER_LIMIT = 4 * 2**20
+"""Bytes of an answer that are read: the status of a gateway with thousands of refused repos fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class PollTiming:
+    """Seconds."""
+
+    fast: float = 0.15
+    """Between polls of a gateway that has yet to confirm something."""
+    slow: float = 5.0
+    timeout: float = 2.0
+    in_flight: int = 32
+    misses: int = 3
+    """Failed polls after which the last answer no longer counts."""
+
+
+@dataclass(slots=True)
+class _Polled:
+    due: float
+    report: GatewayReport | None = None
+    misses: int = 0
+    asking: bool = False
+
+
+class GatewayPoller:
+    """Knows what each gateway said last."""
+
+    def __init__(
+        self,
+        pods: Callable[[], Iterable[PodView]],
+        notify: Callable[[FleetKey], None],
+        clock: Clock,
+        metrics: Metrics,
+        timing: PollTiming,
+    ) -> None:
+        self._pods = pods
+        self._notify = notify
+        self._clock = clock
+        self._metrics = metrics
+        self._timing = timing
+        self._polled: dict[str, _Polled] = {}
+        self._hurried: set[FleetKey] = set()
+
+    def report(self, uid: str) -> GatewayReport | None:
+        """What the gateway with this pod uid said last; None where it was not reached."""
+        polled = self._polled.get(uid)
+        return polled.report if polled is not None else None
+
+    def hurry(self, fleet: FleetKey, wanted: bool) -> None:
+        """Poll the gateways of a fleet fast, or at leisure again."""
+        if wanted and fleet not in self._hurried:
+            self._hurried.add(fleet)
+            soon = self._clock()
+            for pod in self._pods():
+                if (pod.namespace, pod.fleet) == fleet and pod.uid in self._polled:
+                    self._polled[pod.uid].due = min(self._polled[pod.uid].due, soon)
+        elif not wanted:
+            self._hurried.discard(fleet)
+
+    async def run(self, enabled: Callable[[], bool]) -> None:
+        """Poll while enabled, until cancelled."""
+        timeout = aiohttp.ClientTimeout(total=self._timing.timeout)
+        # A connection for each poll: a kept one would outlive its pod and hide a changed NetworkPolicy.
+        connector = aiohttp.TCPConnector(limit=self._timing.in_flight, force_close=True)
+        async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session, asyncio.TaskGroup() as group:
+            while True:
+                for pod in self._due() if enabled() else ():
+                    group.create_task(self._poll(session, pod))
+                await asyncio.sleep(self._timing.fast / 2)
+
+    def _due(self) -> list[PodView]:
+        pods = [pod for pod in self._pods() if pod.ip and not pod.leaving]
+        for uid in self._polled.keys() - {pod.uid for pod in pods}:
+            del self._polled[uid]
+        now, found = self._clock(), []
+        for pod in pods:
+            polled = self._polled.setdefault(pod.uid, _Polled(due=now))
+            if polled.due <= now and not polled.asking:
+                polled.asking = True
+                found.append(pod)
+        return found
+
+    async def _poll(self, session: aiohttp.ClientSession, pod: PodView) -> None:
+        report = await self._ask(session, pod)
+        polled = self._polled.get(pod.uid)
+        if polled is None:
+            return
+        fleet = (pod.namespace, pod.fleet)
+        # A gateway that has never answered is about to start: it is asked often.
+        fast = fleet in self._hurried or (polled.report is None and polled.misses < 100)
+        polled.asking, polled.due = False, self._clock() + (self._timing.fast if fast else self._timing.slow)
+        before = polled.report
+        polled.misses = 0 if report is not None else polled.misses + 1
+        if report is not None or polled.misses >= self._timing.misses:
+            polled.report = report
+        if polled.report != before:
+            self._notify(fleet)
+
+    async def _ask(self, session: aiohttp.ClientSession, pod: PodView) -> GatewayReport | None:
+        host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
+        try:
+            async with session.get(f"http://{host}:{PORT_ADMIN}/status") as response:
+                response.raise_for_status()
+                content = await response.content.read(ANSWER_LIMIT)
+                while not response.content.at_eof() and len(content) < ANSWER_LIMIT:
+                    content += await response.content.read(ANSWER_LIMIT - len(content))
+            report = build_report(content)
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            self._metrics.polls.labels("unreachable").inc()
+            return None
+        except ValidationError:
+            self._metrics.polls.labels("unreadable").inc()
+            return None
+        self._metrics.polls.labels("ok").inc()
+        return report
+
+
+def build_report(content: bytes) -> GatewayReport:
+    """The part of a `/status` that matters. Raises pydantic's ValidationError for what is no GatewayStatus."""
+    status = GatewayStatus.model_validate_json(content)
+    return GatewayReport(
+        contract_versions=status.contract_versions,
+        shards={int(index): content for index, content in status.shards.items() if index.isdecimal()},
+        credentials_hash=status.credentials_hash,
+        refused={
+            (each.namespace, each.name): Refusal(each.reason, each.revision, each.serving_revision is not None)
+            for each in status.refused
+        },
+        refused_shards={
+            int(each.shard): (each.hash, each.reason) for each in status.refused_shards if each.shard.isdecimal()
+        },
+    )

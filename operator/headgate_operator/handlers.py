@@ -1,0 +1,76 @@
+"""kopf's handlers: they store what they are told and enqueue the fleet, nothing else. Beside `__main__` the only kopf import.
+
+`on.event` handlers alone: every other kind of kopf handler writes finalizers or annotations into users' objects.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import kopf
+
+from headgate_operator.reconcile.records import version_of
+from headgate_operator.reconcile.store import Store
+from headgate_operator.reconcile.watchdog import Watchdog
+from headgate_operator.reconcile.watched import NAMESPACES, WATCHED, WatchedKind
+
+SERVER_TIMEOUT = 60.0
+"""Seconds after which the API server ends a watch: a stream that has died is replaced within that time."""
+
+Intake = Callable[[str | None, dict[str, Any]], None]
+
+
+def build_settings() -> kopf.OperatorSettings:
+    """kopf's settings: no Events of its own, no peering, and no object watched that is not labelled as ours."""
+    settings = kopf.OperatorSettings()
+    settings.posting.enabled = False
+    settings.peering.standalone = True
+    settings.watching.server_timeout = SERVER_TIMEOUT
+    settings.watching.connect_timeout = 10.0
+    settings.watching.chunk_size = 500
+    settings.queueing.idle_timeout = 0.5
+    settings.queueing.exit_timeout = 0.5
+    settings.process.ultimate_exiting_timeout = 25.0
+    for each in WATCHED:
+        if each.selector:
+            settings.watching.label_selectors[_selector(each)] = each.selector
+    return settings
+
+
+def build_registry(
+    store: Store, watchdog: Watchdog, kubeconfig: str | None, *, cluster_wide: bool
+) -> kopf.OperatorRegistry:
+    """One handler for each watched kind, on a registry of our own."""
+    registry = kopf.OperatorRegistry()
+    for each in (*WATCHED, NAMESPACES) if cluster_wide else WATCHED:
+        group, version, plural = _selector(each)
+        kopf.on.event(group, version, plural, registry=registry)(_build_handler(each, store, watchdog))
+    _add_login(registry, kubeconfig)
+    return registry
+
+
+def _selector(kind: WatchedKind) -> tuple[str, str, str]:
+    group, _, version = kind.api_version.rpartition("/")
+    return group, version, kind.plural
+
+
+def _build_handler(kind: WatchedKind, store: Store, watchdog: Watchdog) -> Callable[..., Any]:
+    async def take_in(event: kopf.RawEvent, **_: Any) -> None:
+        manifest: dict[str, Any] = {"apiVersion": kind.api_version, "kind": kind.kind, **event["object"]}
+        metadata = manifest["metadata"]
+        watchdog.shown(kind.kind, version_of(manifest))
+        if event["type"] == "DELETED":
+            store.remove(kind.kind, metadata.get("namespace", ""), metadata["name"], metadata["uid"])
+        else:
+            store.upsert(manifest)
+
+    take_in.__name__ = f"take_in_{kind.plural}"
+    return take_in
+
+
+def _add_login(registry: kopf.OperatorRegistry, kubeconfig: str | None) -> None:
+    """kopf's own minimal logins: the default ones would import the synchronous Kubernetes client as well."""
+
+    def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        return kopf.login_with_kubeconfig(**kwargs) if kubeconfig else kopf.login_with_service_account(**kwargs)
+
+    kopf.on.login(registry=registry)(login)

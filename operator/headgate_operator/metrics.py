@@ -1,0 +1,82 @@
+"""The operator's Prometheus series. Counts only; decides nothing, serves nothing (adapters/http does)."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+RECONCILE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+@dataclass
+class Metrics:
+    """All series, on a registry of their own so that tests do not share state."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        registry = self.registry
+        self.reconcile_seconds = Histogram(
+            "headgate_reconcile_duration_seconds",
+            "Duration of one reconcile of a fleet.",
+            ["result"],
+            registry=registry,
+            buckets=RECONCILE_BUCKETS,
+        )
+        self.queue_depth = Gauge("headgate_queue_depth", "Keys that wait to be reconciled.", registry=registry)
+        self.queue_age = Gauge(
+            "headgate_queue_oldest_age_seconds", "Age of the oldest waiting notice.", registry=registry
+        )
+        self.writes = Counter("headgate_writes", "Writes to the API server.", ["verb", "kind"], registry=registry)
+        self.write_errors = Counter(
+            "headgate_write_errors",
+            "Writes that the API server refused or did not take.",
+            ["verb", "kind"],
+            registry=registry,
+        )
+        self.repos = Gauge(
+            "headgate_repos",
+            "EventRepos by condition.",
+            ["fleet_namespace", "fleet", "condition", "status"],
+            registry=registry,
+        )
+        self.gateways = Gauge(
+            "headgate_gateways", "Ready gateways by fleet.", ["fleet_namespace", "fleet"], registry=registry
+        )
+        self.leader = Gauge("headgate_leader", "1 while this replica holds the lease.", registry=registry)
+        self.polls = Counter("headgate_gateway_polls", "Polls of gateways' /status.", ["result"], registry=registry)
+        self.events = Counter(
+            "headgate_events", "Kubernetes Events written or given up.", ["result"], registry=registry
+        )
+        self.relists = Counter("headgate_relists", "Listings of a watched kind.", ["kind", "result"], registry=registry)
+        self._repo_series: dict[tuple[str, str], set[tuple[str, str]]] = {}
+
+    def set_repos(self, fleet: tuple[str, str], counts: Mapping[tuple[str, str], int]) -> None:
+        """Set the fleet's repos by (condition, status); series that have no repos any more leave."""
+        known = self._repo_series.setdefault(fleet, set())
+        for gone in known - counts.keys():
+            self.repos.remove(*fleet, *gone)
+        for series, count in counts.items():
+            self.repos.labels(*fleet, *series).set(count)
+        self._repo_series[fleet] = set(counts)
+
+    def drop_fleet(self, fleet: tuple[str, str]) -> None:
+        """Remove the series of a fleet that is gone."""
+        self.set_repos(fleet, {})
+        del self._repo_series[fleet]
+        drop(self.gateways, fleet)
+
+    def drop_all_fleets(self, fleets: Iterable[tuple[str, str]]) -> None:
+        """Remove the series of all fleets: another replica reports them now."""
+        for fleet in list(fleets):
+            self.drop_fleet(fleet)
+
+    @property
+    def fleets(self) -> tuple[tuple[str, str], ...]:
+        """Fleets that have series."""
+        return tuple(self._repo_series)
+
+
+def drop(gauge: Gauge, labels: tuple[str, ...]) -> None:
+    """Remove one series, whether or not it was ever set."""
+    gauge.remove(*labels)

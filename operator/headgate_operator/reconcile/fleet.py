@@ -1,0 +1,274 @@
+"""One reconcile of one fleet: gather, decide, apply, publish. Holds only memos; all truth is in the cluster.
+
+Called by the runner with a fleet's key, one at a time per fleet.
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from headgate_gateway.config import shard_file_name
+from headgate_operator.api.fleet import GatewayFleet
+from headgate_operator.api.names import LABEL_REPO, LABEL_REPO_NAMESPACE
+from headgate_operator.metrics import Metrics
+from headgate_operator.reconcile.apply import Applier, ApplyResult, Failure, ObjectKey
+from headgate_operator.reconcile.gather import Gateways, Gatherer, Reports, ServedEntries
+from headgate_operator.reconcile.nudge import Nudger, config_hash, lagging
+from headgate_operator.reconcile.profiles import ProfileLedger
+from headgate_operator.reconcile.publish import Publisher
+from headgate_operator.reconcile.records import ResourceRecord, digest_of
+from headgate_operator.reconcile.secrets import SecretReader
+from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.render.accept import fleet_not_found
+from headgate_operator.render.fleet import render_fleet
+from headgate_operator.render.memo import RenderMemo
+from headgate_operator.render.templates import TemplateError, Templates
+from headgate_operator.render.world import FleetPlan, RenderedObject, RepoKey, Verdict
+from headgate_operator.status import reasons
+from headgate_operator.status.delivery import ShardHistory, Tally, behind, build_tally
+from headgate_operator.status.fleet import FleetSight, build_fleet_status
+from headgate_operator.status.profile import build_refused_status
+from headgate_operator.status.repo import RepoSight, build_repo_status
+from headgate_operator.status.transitions import EventNote
+
+CONFIG_KINDS = frozenset({"Secret", "ConfigMap"})
+"""What gateways mount: applied first, and kubelets told, before anything that takes longer."""
+
+NOBODY = Tally(ready=0, newest=0, serving=0, unknown=0, unreachable=(), refusals=())
+
+Status = tuple[ResourceRecord, Mapping[str, Any]]
+
+
+@dataclass(slots=True)
+class _FleetState:
+    memo: RenderMemo = field(default_factory=RenderMemo)
+    served: ServedEntries = field(default_factory=ServedEntries)
+    history: ShardHistory = field(default_factory=ShardHistory)
+    entry_digests: dict[RepoKey, tuple[bytes, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What a reconcile started from: what changes meanwhile is judged by the next one."""
+
+    fleet: ResourceRecord
+    state: _FleetState
+    repos: Mapping[RepoKey, str]
+    """Intent of each repo."""
+    profiles: dict[str, str]
+    """Intent of each profile."""
+    versions: Mapping[ObjectKey, str]
+    """resourceVersion of each child."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a reconcile ended."""
+
+    succeeded: bool
+    awaiting: bool = False
+    """Whether gateways have yet to confirm the newest config."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a reconciler works with."""
+
+    store: Store
+    gatherer: Gatherer
+    applier: Applier
+    publisher: Publisher
+    nudger: Nudger
+    secrets: SecretReader
+    profiles: ProfileLedger
+    templates: Templates
+    metrics: Metrics
+    reports: Reports
+    now: Callable[[], str]
+    """The time as RFC 3339, for conditions."""
+
+
+class FleetReconciler:
+    """Brings fleets and their repos to what is wanted."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._states: dict[FleetKey, _FleetState] = {}
+
+    async def reconcile(self, key: FleetKey) -> Outcome:
+        """Do all that one fleet needs now. Raises ClusterError where nothing could be decided or written."""
+        record = self._parts.store.resource(GatewayFleet.KIND, key)
+        if record is None or record.deleting:
+            return await self._without_fleet(key)
+        if not isinstance(record.parsed, GatewayFleet):
+            return await self._refuse(record, Verdict(False, "InvalidSpec", record.problem))
+        state = self._states.setdefault(key, _FleetState())
+        begun = _Begun(
+            fleet=record,
+            state=state,
+            repos={each.key: each.intent for each in self._parts.store.repos_of(key)},
+            profiles=self._parts.profiles.intents(key[0]),
+            versions={each.key: each.resource_version for each in self._parts.store.children_of(key)},
+        )
+        world = await self._parts.gatherer.gather(record.parsed, state.served)
+        try:
+            # In a thread: thousands of repos take seconds at first, and the lease and the watches must go on.
+            plan = await asyncio.to_thread(render_fleet, world, self._parts.templates, state.memo)
+        except TemplateError as error:
+            return await self._refuse(record, Verdict(False, reasons.TEMPLATE_FAILED, str(error)))
+        return await self._carry_out(begun, plan)
+
+    async def _carry_out(self, begun: _Begun, plan: FleetPlan) -> Outcome:
+        key, parts, state = begun.fleet.key, self._parts, begun.state
+        state.history.record(plan.shard_hashes, _digests(plan, state.entry_digests))
+        config = [each for each in plan.objects if each.kind in CONFIG_KINDS]
+        others = [each for each in plan.objects if each.kind not in CONFIG_KINDS]
+        first = await parts.applier.apply(key, config, begun.versions)
+        await self._nudge(key, plan)
+        second = await parts.applier.apply(key, others, begun.versions)
+        pruned = await parts.applier.prune(key, plan.objects) if plan.fleet.accepted else ApplyResult()
+        failures = [*first.failures, *second.failures, *pruned.failures]
+        self._note_pruned(begun.fleet, pruned)
+        return await self._publish(begun, plan, failures)
+
+    async def _nudge(self, key: FleetKey, plan: FleetPlan) -> None:
+        gateways = self._parts.gatherer.gateways(key)
+        pods = lagging(gateways, self._parts.reports, plan.shard_hashes, plan.credentials_hash)
+        await self._parts.nudger.nudge(pods, config_hash(plan.shard_hashes, plan.credentials_hash))
+
+    def _note_pruned(self, record: ResourceRecord, result: ApplyResult) -> None:
+        if result.deleted:
+            names = ", ".join(f"{kind} {name}" for kind, _, name in result.deleted[:5])
+            more = f" and {len(result.deleted) - 5} more" if len(result.deleted) > 5 else ""
+            self._parts.publisher.note(record, EventNote("Normal", reasons.PRUNED, f"deleted {names}{more}"))
+
+    async def _publish(self, begun: _Begun, plan: FleetPlan, failures: list[Failure]) -> Outcome:
+        parts, key = self._parts, begun.fleet.key
+        gateways, now = parts.gatherer.gateways(key), parts.now()
+        troubles = _troubles(plan.objects, failures)
+        repos = list(self._repo_statuses(begun, plan, gateways, troubles, now))
+        sight = _fleet_sight(begun.fleet, plan, gateways, failures)
+        newest = parts.store.resource(GatewayFleet.KIND, key) or begun.fleet
+        fleet = (newest, build_fleet_status(sight, json.loads(newest.status), now))
+        self._count(key, [status for _, status in repos], len(gateways.ready))
+        parts.profiles.report(key, plan, begun.profiles)
+        published = await parts.publisher.publish([*repos, fleet])
+        retryable = any(failure.retryable for failure in failures)
+        return Outcome(published and not retryable, awaiting=sight.current_gateways < sight.ready_gateways)
+
+    def _repo_statuses(
+        self, begun: _Begun, plan: FleetPlan, gateways: Gateways, troubles: Mapping[RepoKey | int, str], now: str
+    ) -> Iterator[Status]:
+        key, history = begun.fleet.key, begun.state.history
+        for record in self._parts.store.repos_of(key):
+            found = plan.repos.get(record.key)
+            if found is None or begun.repos.get(record.key) != record.intent:
+                continue  # it came, or changed, while we worked: its own notice brings us back
+            tally = build_tally(history, record.key, found.shard, found.revision, gateways.ready)
+            trouble = troubles.get(record.key) or troubles.get(found.shard) or ""
+            sight = RepoSight(
+                generation=record.generation,
+                verdict=found.verdict,
+                revision=found.revision,
+                fleet=f"{key[0]}/{key[1]}",
+                urls=found.urls,
+                served=found.entry is not None,
+                tally=tally,
+                trouble=trouble,
+            )
+            yield record, build_repo_status(sight, json.loads(record.status), now)
+
+    async def _without_fleet(self, key: FleetKey) -> Outcome:
+        """The children go by their ownerReferences; the repos are told."""
+        await self._forget(key)
+        published = await self.publish_unserved(key, fleet_not_found(key))
+        return Outcome(published)
+
+    async def publish_unserved(self, fleet: FleetKey | None, verdict: Verdict) -> bool:
+        """Tell the repos of a fleet that does not exist (None: of no fleet) that nobody serves them."""
+        parts, now = self._parts, self._parts.now()
+        name = f"{fleet[0]}/{fleet[1]}" if fleet is not None else ""
+        statuses = [
+            (record, build_repo_status(_unserved_sight(record, verdict, name), json.loads(record.status), now))
+            for record in parts.store.repos_of(fleet)
+        ]
+        if fleet is not None:
+            self._count(fleet, [status for _, status in statuses], 0)
+            if not statuses:
+                parts.metrics.drop_fleet(fleet)
+        return await parts.publisher.publish(statuses)
+
+    async def _forget(self, key: FleetKey) -> None:
+        self._states.pop(key, None)
+        self._parts.secrets.forget(key)
+        self._parts.profiles.forget(key)
+        self._parts.applier.forget(key)
+        self._parts.publisher.forget(GatewayFleet.KIND, key)
+
+    async def _refuse(self, record: ResourceRecord, verdict: Verdict) -> Outcome:
+        status = build_refused_status(verdict, record.generation, json.loads(record.status), self._parts.now())
+        return Outcome(await self._parts.publisher.publish([(record, status)]))
+
+    def _count(self, key: FleetKey, statuses: list[Mapping[str, Any]], gateways: int) -> None:
+        conditions = Counter((each["type"], each["status"]) for status in statuses for each in status["conditions"])
+        self._parts.metrics.set_repos(key, conditions)
+        self._parts.metrics.gateways.labels(*key).set(gateways)
+
+
+def _digests(plan: FleetPlan, known: dict[RepoKey, tuple[bytes, str]]) -> dict[RepoKey, tuple[int, str]]:
+    """Shard and entry digest of every served repo; equal bytes are not hashed again."""
+    for key in known.keys() - plan.repos.keys():
+        del known[key]
+    found: dict[RepoKey, tuple[int, str]] = {}
+    for key, verdict in plan.repos.items():
+        if verdict.entry is None:
+            continue
+        before = known.get(key)
+        if before is None or before[0] != verdict.entry:
+            before = known[key] = verdict.entry, digest_of(verdict.entry)
+        found[key] = verdict.shard, before[1]
+    return found
+
+
+def _troubles(objects: tuple[RenderedObject, ...], failures: list[Failure]) -> dict[RepoKey | int, str]:
+    """What failed, by the repo whose own object it is, or by the shard."""
+    failed = {failure.key: str(failure) for failure in failures}
+    found: dict[RepoKey | int, str] = {}
+    for each in objects:
+        if each.key in failed:
+            manifest = each.manifest
+            labels = manifest["metadata"].get("labels") or {}
+            if LABEL_REPO in labels:
+                found[labels[LABEL_REPO_NAMESPACE], labels[LABEL_REPO]] = failed[each.key]
+            found |= dict.fromkeys(_shards_in(manifest), failed[each.key])
+    return found
+
+
+def _shards_in(manifest: Mapping[str, Any]) -> list[int]:
+    files = {shard_file_name(index): index for index in range(100)}
+    data = manifest.get("data") if manifest.get("kind") == "ConfigMap" else None
+    return [files[name] for name in data or {} if name in files]
+
+
+def _fleet_sight(record: ResourceRecord, plan: FleetPlan, gateways: Gateways, failures: list[Failure]) -> FleetSight:
+    reports = [view.report for view in gateways.ready if view.report is not None]
+    current = [each for each in reports if not behind(each, plan.shard_hashes, plan.credentials_hash)]
+    return FleetSight(
+        generation=record.generation,
+        verdict=plan.fleet,
+        workload=gateways.workload,
+        ready_gateways=len(gateways.ready),
+        current_gateways=len(current),
+        unreachable=tuple(view.name for view in gateways.ready if view.report is None),
+        repos=sum(verdict.entry is not None for verdict in plan.repos.values()),
+        contract_version=plan.contract_version,
+        failures=tuple(str(failure) for failure in failures),
+        pod_trouble=gateways.trouble,
+    )
+
+
+def _unserved_sight(record: ResourceRecord, verdict: Verdict, fleet: str) -> RepoSight:
+    return RepoSight(record.generation, verdict, None, fleet, (), False, NOBODY)

@@ -1,0 +1,127 @@
+"""Gathers the world of one fleet from the store and from Secrets. Decides nothing, writes nothing."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from headgate_gateway.config import SHARD_COUNT, shard_file_name
+from headgate_operator.api.fleet import GatewayFleet, NamespacesFrom
+from headgate_operator.api.names import credentials_name, gateway_name, shard_name
+from headgate_operator.api.profile import KafkaProducerProfile
+from headgate_operator.api.repo import EventRepo
+from headgate_operator.ports import Cluster, NotFoundError
+from headgate_operator.reconcile.records import ResourceRecord
+from headgate_operator.reconcile.secrets import SecretReader, decode_data, secret_ref
+from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.render.canonical import canonical_json
+from headgate_operator.render.profiles import credential_sources
+from headgate_operator.render.world import FleetWorld, RepoKey
+from headgate_operator.status.delivery import common_contract_versions
+from headgate_operator.status.observation import GatewayReport, GatewayView, PodView, WorkloadProgress
+
+Reports = Callable[[str], GatewayReport | None]
+"""What the gateway with this pod uid said last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateways:
+    """What is known of a fleet's gateways at one moment."""
+
+    pods: tuple[PodView, ...]
+    ready: tuple[GatewayView, ...]
+    reports: tuple[GatewayReport, ...]
+    workload: WorkloadProgress | None
+
+    @property
+    def trouble(self) -> str:
+        """Why some gateway does not run, if one says so."""
+        return next((pod.trouble for pod in self.pods if pod.trouble), "")
+
+
+class ServedEntries:
+    """The entries in the live shards of one fleet, parsed again only where a shard has changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[str, dict[RepoKey, bytes]]] = {}
+
+    def read(self, store: Store, fleet: FleetKey) -> dict[RepoKey, bytes]:
+        """Every entry, as canonical JSON."""
+        found: dict[RepoKey, bytes] = {}
+        for index in range(SHARD_COUNT):
+            child = store.child(("ConfigMap", fleet[0], shard_name(fleet[1], index)))
+            if child is None:
+                self._known.pop(index, None)
+            elif index not in self._known or self._known[index][0] != child.digest:
+                self._known[index] = child.digest, _entries_of(child.content, index)
+            found |= self._known[index][1] if index in self._known else {}
+        return found
+
+
+def _entries_of(content: bytes, index: int) -> dict[RepoKey, bytes]:
+    text = (json.loads(content).get("data") or {}).get(shard_file_name(index), "")
+    try:
+        repos = json.loads(text)["repos"]
+        return {(entry["namespace"], entry["name"]): canonical_json(entry) for entry in repos}
+    except (ValueError, KeyError, TypeError):
+        return {}  # somebody broke the ConfigMap; the gateways keep their last good, and it is written anew
+
+
+class Gatherer:
+    """Reads what a reconcile of one fleet depends on."""
+
+    def __init__(self, store: Store, cluster: Cluster, secrets: SecretReader, reports: Reports) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._secrets = secrets
+        self._reports = reports
+
+    async def gather(self, fleet: GatewayFleet, served: ServedEntries) -> FleetWorld:
+        """The world of a fleet. Raises ClusterError where Secrets cannot be read now."""
+        namespace, key = fleet.metadata.namespace, fleet.key
+        repos, profiles = self._store.repos_of(key), self._store.resources(KafkaProducerProfile.KIND, namespace)
+        usable = {record.name: record.parsed for record in profiles if isinstance(record.parsed, KafkaProducerProfile)}
+        wanted = {source.secret for profile in usable.values() for source in credential_sources(profile)}
+        return FleetWorld(
+            fleet=fleet,
+            repos=tuple(record.parsed for record in repos if isinstance(record.parsed, EventRepo)),
+            profiles=usable,
+            secrets=await self._secrets.read(key, wanted),
+            namespace_labels=self._labels(fleet, repos),
+            served=served.read(self._store, key),
+            served_credentials=await self.read_credentials(key),
+            gateway_contract_versions=common_contract_versions(self.gateways(key).reports),
+            invalid_repos={record.key: record.problem for record in repos if record.parsed is None},
+            invalid_profiles={record.name: record.problem for record in profiles if record.parsed is None},
+        )
+
+    def gateways(self, fleet: FleetKey) -> Gateways:
+        """What is known of the fleet's gateways now."""
+        pods = tuple(self._store.pods_of(fleet))
+        reports = ((pod, self._reports(pod.uid)) for pod in pods)
+        said = tuple((pod, report) for pod, report in reports)
+        workload = self._store.child(("Deployment", fleet[0], gateway_name(fleet[1])))
+        return Gateways(
+            pods=pods,
+            ready=tuple(GatewayView(pod.name, report) for pod, report in said if pod.ready),
+            reports=tuple(report for _, report in said if report is not None),
+            workload=workload.progress if workload is not None else None,
+        )
+
+    async def read_credentials(self, fleet: FleetKey) -> Mapping[str, bytes]:
+        """The fleet's own credentials Secret, which becomes a child in the store. Raises ClusterError."""
+        namespace, name = fleet[0], credentials_name(fleet[1])
+        try:
+            manifest = await self._cluster.get(secret_ref(namespace, name))
+        except NotFoundError:
+            child = self._store.child(("Secret", namespace, name))
+            if child is not None:
+                self._store.remove("Secret", namespace, name, child.uid)
+            return {}
+        self._store.upsert({"apiVersion": "v1", "kind": "Secret", **manifest})
+        return decode_data(manifest)
+
+    def _labels(self, fleet: GatewayFleet, repos: Iterable[ResourceRecord]) -> dict[str, Mapping[str, str]]:
+        if fleet.spec.allowed_repos.namespaces.from_ is not NamespacesFrom.SELECTOR:
+            return {}
+        names = {record.namespace for record in repos}
+        return {name: labels for name in sorted(names) if (labels := self._store.namespace_labels(name)) is not None}

@@ -1,0 +1,99 @@
+"""Writes statuses through the status subresource, only where they differ, and queues the Events of their transitions.
+
+Never touches spec or metadata. Called by the reconcilers with what `status` has built.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headgate_operator.api.names import API_VERSION
+from headgate_operator.metrics import Metrics
+from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError, ObjectRef
+from headgate_operator.reconcile.events import EventPoster
+from headgate_operator.reconcile.records import ResourceRecord, digest_of
+from headgate_operator.reconcile.store import Store
+from headgate_operator.render.canonical import canonical_json
+from headgate_operator.status.conditions import build_status_patch
+from headgate_operator.status.transitions import EventNote, fleet_notes, profile_notes, repo_notes
+
+IN_FLIGHT = 20
+
+_NOTES = {"EventRepo": repo_notes, "GatewayFleet": fleet_notes, "KafkaProducerProfile": profile_notes}
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    uid: str
+    desired: str
+    live: str
+
+
+class Publisher:
+    """Writes statuses; remembers what it wrote."""
+
+    def __init__(self, cluster: Cluster, store: Store, metrics: Metrics, events: EventPoster) -> None:
+        self._cluster = cluster
+        self._store = store
+        self._metrics = metrics
+        self._events = events
+        self._slots = asyncio.Semaphore(IN_FLIGHT)
+        self._written: dict[tuple[str, str, str], _Written] = {}
+
+    async def publish(self, statuses: Iterable[tuple[ResourceRecord, Mapping[str, Any]]]) -> bool:
+        """Write the statuses that differ; answers whether all is as it should be. Raises NotLeaderError only."""
+        changed = [(record, status) for record, status in statuses if self._differs(record, status)]
+        outcomes = await asyncio.gather(*(self._write(*each) for each in changed), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return all(outcomes)
+
+    def note(self, record: ResourceRecord, note: EventNote) -> None:
+        """Have one Event written on a resource."""
+        self._events.post(record, note)
+
+    def forget(self, kind: str, key: tuple[str, str]) -> None:
+        """Drop what is remembered of a resource that is gone."""
+        self._written.pop((kind, *key), None)
+
+    def _differs(self, record: ResourceRecord, status: Mapping[str, Any]) -> bool:
+        content = canonical_json(status)
+        if content == record.status:
+            return False
+        # A CRD of another version may drop a field: what was written once is not written for ever.
+        return self._written.get((record.kind, *record.key)) != _Written(
+            record.uid, digest_of(content), digest_of(record.status)
+        )
+
+    async def _write(self, record: ResourceRecord, status: Mapping[str, Any]) -> bool:
+        ref = ObjectRef(API_VERSION, record.kind, record.namespace, record.name)
+        live = json.loads(record.status)
+        # The uid makes the API server refuse where the resource was deleted and created anew.
+        patch = {"metadata": {"uid": record.uid}, "status": build_status_patch(live, status)}
+        try:
+            async with self._slots:
+                answer = await self._cluster.patch(ref, patch, "status")
+        except NotLeaderError:
+            raise
+        except NotFoundError:
+            return True
+        except ClusterError as error:
+            self._metrics.write_errors.labels("status", record.kind).inc()
+            return not error.retryable
+        self._metrics.writes.labels("status", record.kind).inc()
+        self._remember(record, status, answer)
+        for note in _NOTES[record.kind](live, status):
+            self._events.post(record, note)
+        return True
+
+    def _remember(self, record: ResourceRecord, status: Mapping[str, Any], answer: dict[str, Any]) -> None:
+        answer.setdefault("apiVersion", API_VERSION)
+        answer.setdefault("kind", record.kind)
+        self._store.upsert(answer)
+        stored = canonical_json(answer.get("status") or {})
+        self._written[(record.kind, *record.key)] = _Written(
+            record.uid, digest_of(canonical_json(status)), digest_of(stored)
+        )

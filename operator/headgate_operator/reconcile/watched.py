@@ -1,0 +1,41 @@
+"""Which kinds are watched and listed, and by which selector. A constant table; handlers, relist and watchdog share it."""
+
+from dataclasses import dataclass
+
+from headgate_operator.api.names import API_VERSION, LABEL_FLEET
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedKind:
+    """One kind that the operator keeps in its store."""
+
+    api_version: str
+    kind: str
+    plural: str
+    selector: str = LABEL_FLEET
+    """Label selector on the server's side; empty: all objects."""
+    optional: bool = False
+    """Whether the API may be absent from a cluster."""
+
+
+RESOURCES = (
+    WatchedKind(API_VERSION, "GatewayFleet", "gatewayfleets", ""),
+    WatchedKind(API_VERSION, "KafkaProducerProfile", "kafkaproducerprofiles", ""),
+    WatchedKind(API_VERSION, "EventRepo", "eventrepos", ""),
+)
+
+CHILDREN = (
+    WatchedKind("v1", "ConfigMap", "configmaps"),
+    WatchedKind("v1", "Service", "services"),
+    WatchedKind("v1", "ServiceAccount", "serviceaccounts"),
+    WatchedKind("apps/v1", "Deployment", "deployments"),
+    WatchedKind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
+    WatchedKind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
+    WatchedKind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", optional=True),
+    WatchedKind("v1", "Pod", "pods"),
+)
+
+NAMESPACES = WatchedKind("v1", "Namespace", "namespaces", "")
+"""Only cluster-wide: a Role cannot grant watching namespaces."""
+
+WATCHED = (*RESOURCES, *CHILDREN)

@@ -1,0 +1,111 @@
+"""The operator's settings: command line first, then environment, then defaults. Read once, by the composition root."""
+
+import argparse
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from headgate_gateway.config import parse_duration
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set. Durations are seconds."""
+
+    namespaces: tuple[str, ...]
+    """Namespaces to look after; empty: all."""
+    default_fleet: tuple[str, str] | None
+    templates: tuple[Path, ...]
+    lease_namespace: str
+    lease_name: str
+    lease_duration: float
+    lease_renew_deadline: float
+    lease_retry: float
+    metrics_port: int
+    log_format: str
+    log_level: str
+    resync: float
+    secret_poll: float
+    identity: str
+    kubeconfig: str | None
+
+
+def _fleet(text: str) -> tuple[str, str]:
+    namespace, separator, name = text.partition("/")
+    if not (separator and namespace and name) or "/" in name:
+        raise argparse.ArgumentTypeError(f"{text!r} is no fleet: write namespace/name")
+    return namespace, name
+
+
+def _seconds(text: str) -> float:
+    try:
+        return parse_duration(text) / 1_000
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _build_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="headgate-operator",
+        description="Runs fleets of HTTP-to-Kafka event gateways from GatewayFleet, KafkaProducerProfile and EventRepo.",
+        epilog="Every option can be set as HEADGATE_<OPTION>, such as HEADGATE_DEFAULT_FLEET; namespaces by commas.",
+    )
+
+    def add(name: str, default: str, text: str, **more: object) -> None:
+        variable = f"HEADGATE_{name.removeprefix('--').replace('-', '_').upper()}"
+        parser.add_argument(name, default=environment.get(variable) or default, help=text, **more)  # type: ignore[arg-type]
+
+    parser.add_argument("--namespace", action="append", help="a namespace to look after; repeatable; default: all")
+    parser.add_argument("--templates", action="append", type=Path, help="a directory of template overrides; repeatable")
+    add("--default-fleet", "", "namespace/name of the fleet of repos without a fleetRef")
+    add("--lease-namespace", environment.get("POD_NAMESPACE", "default"), "namespace of the Lease that elects a leader")
+    add("--lease-name", "headgate-operator", "name of that Lease")
+    add("--lease-duration", "15s", "how long a lease that is not renewed keeps other replicas away", type=_seconds)
+    add("--lease-renew-deadline", "10s", "how long after its last renewal a leader still writes", type=_seconds)
+    add("--lease-retry", "2s", "between renewals, and between looks of followers", type=_seconds)
+    add("--metrics-port", "8080", "port of /metrics, /livez and /readyz", type=int)
+    add("--log-format", "json", "json or text", choices=("json", "text"))
+    add("--log-level", "info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))
+    add("--resync", "5m", "between listings of the whole world", type=_seconds)
+    add("--secret-poll", "10s", "between looks at the Secrets that profiles name", type=_seconds)
+    add("--kubeconfig", environment.get("KUBECONFIG", ""), "path of a kubeconfig; default: the pod's service account")
+    return parser
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> Settings:
+    """Settings from a command line and an environment. Exits with a message for what is no setting."""
+    parser = _build_parser(environment)
+    found = parser.parse_args(arguments)
+    if not 0 < found.lease_retry < found.lease_renew_deadline < found.lease_duration:
+        parser.error(
+            "--lease-retry must be shorter than --lease-renew-deadline, and that shorter than --lease-duration"
+        )
+    try:
+        default_fleet = _fleet(found.default_fleet) if found.default_fleet else None
+    except argparse.ArgumentTypeError as error:
+        parser.error(f"--default-fleet: {error}")
+    templates = found.templates or [Path(part) for part in _split(environment.get("HEADGATE_TEMPLATES", ""))]
+    return Settings(
+        namespaces=tuple(sorted(set(found.namespace or _split(environment.get("HEADGATE_NAMESPACE", ""))))),
+        default_fleet=default_fleet,
+        templates=tuple(templates),
+        lease_namespace=found.lease_namespace,
+        lease_name=found.lease_name,
+        lease_duration=found.lease_duration,
+        lease_renew_deadline=found.lease_renew_deadline,
+        lease_retry=found.lease_retry,
+        metrics_port=found.metrics_port,
+        log_format=found.log_format,
+        log_level=found.log_level,
+        resync=found.resync,
+        secret_poll=found.secret_poll,
+        # A process that is started again in the same pod is another holder: it must not take its own old lease for held.
+        identity=f"{environment.get('POD_NAME') or socket.gethostname()}_{os.urandom(4).hex()}",
+        kubeconfig=found.kubeconfig or None,
+    )

@@ -1,0 +1,94 @@
+"""The status of a GatewayFleet, from its verdict, its Deployment and what its gateways say. Pure; time is an argument."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from headgate_operator.render.world import Verdict
+from headgate_operator.status import reasons
+from headgate_operator.status.conditions import Fact, build_conditions, ready_facts, truth
+from headgate_operator.status.observation import WorkloadProgress
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSight:
+    """Everything that the status of one fleet depends on."""
+
+    generation: int
+    verdict: Verdict
+    workload: WorkloadProgress | None
+    """None where there is no Deployment (yet)."""
+    ready_gateways: int
+    current_gateways: int
+    """Ready gateways that report the newest config."""
+    unreachable: tuple[str, ...]
+    repos: int
+    """Repos that the shards carry."""
+    contract_version: int
+    failures: tuple[str, ...] = ()
+    """Objects that could not be applied, with the reason."""
+    pod_trouble: str = ""
+
+
+def build_fleet_status(sight: FleetSight, live: Mapping[str, Any], now: str) -> dict[str, Any]:
+    """The status subresource's content."""
+    programmed = _programmed(sight)
+    accepted = Fact(reasons.ACCEPTED, truth(sight.verdict.accepted), sight.verdict.reason, sight.verdict.message)
+    facts = (*_ready(sight, programmed), accepted, programmed)
+    desired = sight.workload.desired if sight.workload else 0
+    return {
+        "observedGeneration": sight.generation,
+        "gateways": f"{sight.ready_gateways}/{desired}",
+        "repos": sight.repos,
+        "contractVersion": sight.contract_version,
+        "conditions": build_conditions(facts, live.get("conditions") or (), sight.generation, now),
+    }
+
+
+def _programmed(sight: FleetSight) -> Fact:
+    if not sight.verdict.accepted:
+        return Fact(reasons.PROGRAMMED, "False", reasons.NOT_ACCEPTED, "the spec is not accepted")
+    if sight.failures:
+        return Fact(reasons.PROGRAMMED, "False", reasons.APPLY_FAILED, _failures(sight))
+    if not sight.ready_gateways:
+        return Fact(reasons.PROGRAMMED, "False", reasons.NO_GATEWAYS, sight.pod_trouble or "no gateway is ready")
+    if sight.current_gateways == sight.ready_gateways:
+        return Fact(reasons.PROGRAMMED, "True", reasons.IS_PROGRAMMED, "every ready gateway reports the newest config")
+    if sight.unreachable:
+        names = ", ".join(sight.unreachable[:3])
+        message = f"cannot read port 8081 of {names}: may the operator's pods reach the gateways' (NetworkPolicy)?"
+        return Fact(reasons.PROGRAMMED, "False", reasons.UNREACHABLE, message)
+    message = f"{sight.current_gateways} of {sight.ready_gateways} ready gateways report the newest config"
+    return Fact(reasons.PROGRAMMED, "False", reasons.PENDING, message)
+
+
+def _failures(sight: FleetSight) -> str:
+    more = f" (and {len(sight.failures) - 1} more)" if len(sight.failures) > 1 else ""
+    return sight.failures[0] + more
+
+
+def _ready(sight: FleetSight, programmed: Fact) -> tuple[Fact, ...]:
+    workload = sight.workload
+    if not sight.verdict.accepted:
+        return ready_facts("False", sight.verdict.reason, sight.verdict.message, stalled=True)
+    if sight.failures:
+        return ready_facts("False", reasons.APPLY_FAILED, _failures(sight), stalled=True)
+    if workload is None or not workload.observed:
+        return ready_facts("Unknown", reasons.ROLLING_OUT, "the gateways' Deployment is being created", stalled=False)
+    if workload.desired == 0 and workload.total == 0:
+        return ready_facts("True", reasons.SCALED_TO_ZERO, "no gateways are asked for", stalled=False)
+    if workload.updated < workload.desired or workload.total > workload.updated:
+        return _not_ready(sight, reasons.ROLLING_OUT, f"{workload.updated} of {workload.desired} gateways are new")
+    if not workload.complete:
+        return _not_ready(sight, reasons.DEGRADED, f"{workload.ready} of {workload.desired} gateways are ready")
+    if programmed.status != "True" and programmed.reason == reasons.UNREACHABLE:
+        return ready_facts("Unknown", programmed.reason, programmed.message, stalled=False)
+    # A change of config under way does not make a fleet unready: its gateways serve throughout.
+    message = f"{workload.ready} of {workload.desired} gateways are ready"
+    return ready_facts("True", reasons.IS_READY, message, stalled=False)
+
+
+def _not_ready(sight: FleetSight, reason: str, message: str) -> tuple[Fact, ...]:
+    detail = f"{message}: {sight.pod_trouble}" if sight.pod_trouble else message
+    status = "False" if reason == reasons.DEGRADED else "Unknown"
+    return ready_facts(status, reason, detail, stalled=False)

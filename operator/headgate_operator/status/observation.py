@@ -1,0 +1,73 @@
+"""What is known of gateways: values that adapters observe and status judges. Pure: decides nothing, reads nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+RepoKey = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A repo whose newest config a gateway does not serve."""
+
+    reason: str
+    revision: str
+    serving: bool
+    """Whether its last good revision is still served."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayReport:
+    """The part of a gateway's `/status` that conditions depend on; equal reports need no new reconcile."""
+
+    contract_versions: tuple[int, ...]
+    shards: Mapping[int, str]
+    """Hash of each loaded shard, by index."""
+    credentials_hash: str
+    refused: Mapping[RepoKey, Refusal] = field(default_factory=dict)
+    refused_shards: Mapping[int, tuple[str, str]] = field(default_factory=dict)
+    """(hash, reason) of shards refused as a whole; their last good content is still served."""
+
+
+@dataclass(frozen=True, slots=True)
+class PodView:
+    """The part of a gateway pod that matters."""
+
+    namespace: str
+    name: str
+    uid: str
+    fleet: str
+    track: str
+    ip: str
+    ready: bool
+    leaving: bool
+    """Being deleted, or finished."""
+    config_hash: str
+    """Value of the config-hash annotation."""
+    trouble: str = ""
+    """Why a container does not run, from its waiting state: `ImagePullBackOff: …`."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayView:
+    """One ready gateway: its name, and what it last said; None where it has not been reached."""
+
+    name: str
+    report: GatewayReport | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadProgress:
+    """How far a fleet's Deployment is."""
+
+    desired: int
+    updated: int
+    ready: int
+    total: int
+    observed: bool
+    """Whether its controller has seen the newest generation."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether all pods asked for run the newest template and no older one is left."""
+        return self.observed and self.updated == self.ready == self.total == self.desired
