@@ -10,14 +10,16 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from kubernetes import aio
-
-from tests.support.install import Installation, install
-from tests.testbed import cluster as testbed_cluster
+from tests.e2e.api import Api as ClusterApi
+from tests.e2e.images import ensure_images
+from tests.e2e.release import NAMESPACE as RELEASE_NAMESPACE
+from tests.e2e.release import Release
+from tests.testbed.cluster import ensure
 
 GROUP = "headgate.dev/v1alpha1"
 NAMESPACE = "headgate-scale"
@@ -46,14 +48,21 @@ class Api:
     def __init__(self, client: aio.client.ApiClient) -> None:
         self._client = client
 
-    async def request(self, method: str, path: str, body: Any = None, content_type: str | None = None, **query: str) -> Any:
+    async def request(
+        self, method: str, path: str, body: Any = None, content_type: str | None = None, **query: str
+    ) -> Any:
         """One request; returns the parsed body. Raises ApiException."""
         headers = {"Accept": "application/json"}
         if content_type:
             headers["Content-Type"] = content_type
         response = await self._client.call_api(
-            path, method, query_params=list(query.items()), header_params=headers, body=body,
-            auth_settings=["BearerToken"], _preload_content=False,
+            path,
+            method,
+            query_params=list(query.items()),
+            header_params=headers,
+            body=body,
+            auth_settings=["BearerToken"],
+            _preload_content=False,
         )
         text = await response.text()
         if response.status >= 300:
@@ -66,8 +75,12 @@ class Api:
     async def apply(self, path: str, manifest: dict[str, Any]) -> None:
         """Server-side apply, as a user would."""
         await self.request(
-            "PATCH", f"{path}/{manifest['metadata']['name']}", manifest, "application/apply-patch+yaml",
-            fieldManager="scale", force="true",
+            "PATCH",
+            f"{path}/{manifest['metadata']['name']}",
+            manifest,
+            "application/apply-patch+yaml",
+            fieldManager="scale",
+            force="true",
         )
 
     async def count(self, path: str) -> int:
@@ -139,67 +152,76 @@ async def wait_for(what: str, wanted: int, count: Any, started: float, every: fl
     raise TimeoutError(f"only {found} of {wanted} {what} after {WAIT_SECONDS} s")
 
 
-async def operator_memory(api: Api, installation: Installation) -> tuple[float, float]:
-    """(resident now, peak) of the leading operator, MiB."""
-    leader = installation.leader_pod()
-    status = installation.exec(leader, "cat", "/proc/1/status")
+def leader_pod(release: Release) -> str:
+    """The operator's pod that holds the Lease."""
+    leases = release.api.items(f"apis/coordination.k8s.io/v1/namespaces/{RELEASE_NAMESPACE}/leases")
+    holders = {lease["spec"].get("holderIdentity", "").split("_")[0] for lease in leases}
+    return next(name for pod in release.operator_pods() if (name := pod["metadata"]["name"]) in holders)
+
+
+def operator_memory(release: Release) -> tuple[float, float]:
+    """(resident now, peak) of the leading operator, MiB, as its kernel counts them."""
+    status = release.api.kubectl("exec", "-n", RELEASE_NAMESPACE, leader_pod(release), "--", "cat", "/proc/1/status")
     rows = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
     return int(rows["VmRSS"].split()[0]) / 1024, int(rows["VmHWM"].split()[0]) / 1024
 
 
-@contextlib.asynccontextmanager
-async def scale_fleet(api: Api, installation: Installation) -> AsyncIterator[None]:
+@contextlib.contextmanager
+def scale_fleet(release: Release) -> Iterator[None]:
     """A fleet of one gateway in a namespace of its own, gone afterwards."""
-    for manifest in fleet_manifests(installation):
-        installation.apply(manifest)
+    release.api.create_namespace(NAMESPACE)
+    release.api.apply(*fleet_manifests(release))
     try:
         yield
     finally:
-        installation.delete("namespace", NAMESPACE)
+        release.api.kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=600s", timeout=620)
 
 
-def fleet_manifests(installation: Installation) -> list[dict[str, Any]]:
-    """The namespace, its fleet and its producer profile."""
-    meta = {"namespace": NAMESPACE}
+def fleet_manifests(release: Release) -> list[dict[str, Any]]:
+    """The fleet and its producer profile."""
+    values = release.values()["defaultFleet"]
+    spec = {**values["spec"], "image": release.images.gateway, "imagePullPolicy": "Never", "replicas": 1}
+    metas = [{"namespace": NAMESPACE, "name": name} for name in (FLEET, "main")]
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}},
-        {"apiVersion": GROUP, "kind": "GatewayFleet", "metadata": {"name": FLEET, **meta},
-         "spec": {"image": installation.gateway_image, "imagePullPolicy": "Never", "replicas": 1,
-                  "routing": installation.routing}},
-        {"apiVersion": GROUP, "kind": "KafkaProducerProfile", "metadata": {"name": "main", **meta},
-         "spec": {"bootstrapServers": [installation.cluster.kafka_bootstrap_in_cluster]}},
+        {"apiVersion": GROUP, "kind": "GatewayFleet", "metadata": metas[0], "spec": spec},
+        {
+            "apiVersion": GROUP,
+            "kind": "KafkaProducerProfile",
+            "metadata": metas[1],
+            "spec": {"bootstrapServers": [release.cluster.kafka_bootstrap_in_cluster]},
+        },
     ]
 
 
-async def measure(api: Api, installation: Installation, repos: int, ingress: bool) -> Measured:
+async def measure(api: Api, release: Release, repos: int, ingress: bool) -> Measured:
     """One run: apply, wait for routes, shards and statuses, read the memory."""
-    installation.cluster.set_envoy_gateway_running(ingress)
+    release.cluster.set_envoy_gateway_running(ingress)
     print(f"{repos} repos, ingress controller {'running' if ingress else 'stopped'}", flush=True)
-    async with scale_fleet(api, installation):
+    with scale_fleet(release):
         started = time.monotonic()
         await apply_all(api, repos)
         applied = time.monotonic() - started
         shards = asyncio.create_task(wait_for("sharded", repos, lambda: sharded_repos(api), started, 1.0))
         routes = await wait_for("routes", repos, lambda: api.count(ROUTES), started, 0.5)
         statuses = await wait_for("statuses", repos, lambda: accepted_repos(api), started, 1.0)
-        memory, peak = await operator_memory(api, installation)
+        memory, peak = operator_memory(release)
         return Measured(repos, ingress, applied, routes, await shards, statuses, memory, peak)
 
 
 async def run(sizes: list[int], with_ingress: bool) -> list[Measured]:
     """All runs, one after the other; the ingress controller runs again afterwards."""
-    installation = install(testbed_cluster.ensure())
-    client = await aio.config.new_client_from_config(str(installation.cluster.kubeconfig))
-    results = []
-    try:
-        async with client:
-            api = Api(client)
-            for size in sizes:
-                results.append(await measure(api, installation, size, ingress=False))
-            if with_ingress:
-                results.append(await measure(api, installation, sizes[0], ingress=True))
-    finally:
-        installation.cluster.set_envoy_gateway_running(True)
+    cluster = ensure()
+    with ClusterApi(cluster.kubeconfig, cluster.kubectl) as cluster_api:
+        release = Release(cluster, cluster_api, ensure_images(cluster))
+        release.install()
+        release.wait_for_fleet()
+        client = await aio.config.new_client_from_config(str(cluster.kubeconfig))
+        try:
+            async with client:
+                runs = [(size, False) for size in sizes] + [(sizes[0], True)] * with_ingress
+                results = [await measure(Api(client), release, size, ingress) for size, ingress in runs]
+        finally:
+            cluster.set_envoy_gateway_running(True)
     return results
 
 
