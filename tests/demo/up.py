@@ -65,7 +65,7 @@ def install(show: Show, cluster: Cluster, api: Api) -> Release:
     release = Release(cluster, api, images)
     with show.step("Chart: install, and wait for the default fleet"):
         show.command("helm upgrade --install headgate charts/headgate --namespace headgate-system ...")
-        release.install()
+        release.install(adopt=True)
         show.say(conditions_line(release.wait_for_fleet()))
     return release
 

@@ -1,5 +1,6 @@
 """One cluster, one release and one Kafka for all end-to-end tests; each test has a namespace and topics of its own."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from tests.e2e.repos import profile
 from tests.testbed.cluster import Cluster, ensure
 
 PROFILE = "main"
+# A follower waits for the Lease of a leader that was killed to run out; the default of 15 s, twenty times, is too long.
+QUICK_LEASE = ("--lease-duration=4s", "--lease-renew-deadline=3s", "--lease-retry=1s")
 
 
 @pytest.fixture(scope="session")
@@ -40,13 +43,16 @@ def release(cluster: Cluster, say: Callable[[str], None]) -> Iterator[Release]:
     """The chart, installed and serving, with a profile for the cluster's Kafka."""
     with Api(cluster.kubeconfig, cluster.kubectl) as api:
         say("images: build and load")
-        release = Release(cluster, api, ensure_images(cluster))
+        release = Release(cluster, api, ensure_images(cluster), QUICK_LEASE)
         say("chart: install")
-        release.install()
+        release.install(adopt=True)
         release.wait_for_fleet()
         api.apply(profile(PROFILE, cluster.kafka_bootstrap_in_cluster))
         say("chart: installed, fleet ready")
         yield release
+        # An operator that stayed would look after the resources of other tests as well.
+        if not os.environ.get("HEADGATE_E2E_KEEP"):
+            release.remove()
 
 
 @pytest.fixture

@@ -29,6 +29,8 @@ class Release:
     cluster: Cluster
     api: Api
     images: Images
+    extra_args: tuple[str, ...] = ()
+    """Further flags of the operator."""
 
     def helm(self, *words: str, stdin: str | None = None) -> str:
         """Run helm. Raises with its own words where it fails."""
@@ -48,6 +50,7 @@ class Release:
             "image": {"repository": operator[0], "tag": operator[1]},
             # Small requests, so that all of it fits on a small machine.
             "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
+            "extraArgs": list(self.extra_args),
             "defaultFleet": {
                 "image": {"repository": gateway[0], "tag": gateway[1]},
                 "spec": {
@@ -57,17 +60,26 @@ class Release:
             },
         }
 
-    def install(self, chart: Path = CHART, **overrides: Any) -> None:
-        """`helm upgrade --install`, waiting until all of it is ready; `overrides` replace top-level values."""
+    def install(self, chart: Path = CHART, adopt: bool = False, **overrides: Any) -> None:
+        """`helm upgrade --install`, waiting until all of it is ready; `overrides` replace top-level values.
+
+        `adopt`: CRDs that somebody applied without Helm become the release's.
+        """
+        flags = ("--take-ownership",) if adopt else ()
         values = yaml.safe_dump({**self.values(), **overrides})
         self.helm(
             "upgrade", "--install", NAME, str(chart), "--namespace", NAMESPACE, "--create-namespace",
-            "--wait", "--timeout", "4m", "--values", "-", stdin=values,
+            "--wait", "--timeout", "4m", "--values", "-", *flags, stdin=values,
         )  # fmt: skip
 
     def uninstall(self) -> None:
         """`helm uninstall`, waiting until all of it is gone."""
         self.helm("uninstall", NAME, "--namespace", NAMESPACE, "--wait", "--timeout", "2m")
+
+    def remove(self) -> None:
+        """The release and what it leaves behind on purpose: the fleet, and with it the gateways."""
+        self.uninstall()
+        self.api.delete(FLEET_PATH)
 
     def fleet(self) -> Manifest | None:
         """The default fleet."""

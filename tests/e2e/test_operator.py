@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -221,4 +222,4 @@ def _image_with_new_fields(release: Release, tmp_path: Path) -> Release:
     reference = f"{release.images.operator}-other"
     release.cluster.build_image(dockerfile, reference)
     release.cluster.load_image(reference)
-    return Release(release.cluster, release.api, Images(operator=reference, gateway=release.images.gateway))
+    return replace(release, images=Images(operator=reference, gateway=release.images.gateway))

@@ -38,12 +38,9 @@ for create where the object is new.
 - apiGroups: [""]
   resources: [pods]
   verbs: [get, list, watch, patch]
-- apiGroups: [""]
-  resources: [events]
-  verbs: [create, patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
 
 {{/* Reading what is cluster-wide: labels of namespaces, and which resource types there are. */}}
