@@ -39,11 +39,13 @@ from headgate_gateway.config.shard import (
 )
 from headgate_gateway.config.status import (
     CREDENTIAL_PREFIX,
+    BrokerStatus,
     GatewayStatus,
     MemoryStatus,
     ProducerStatus,
     RefusedRepo,
     RefusedShard,
+    TopicStatus,
     credentials_hash,
 )
 from headgate_gateway.config.units import ByteSize, Duration, format_duration, parse_byte_size, parse_duration
@@ -53,6 +55,7 @@ __all__ = [
     "CREDENTIAL_PREFIX",
     "SHARD_COUNT",
     "Acks",
+    "BrokerStatus",
     "ByteSize",
     "Compression",
     "CompressionType",
@@ -86,6 +89,7 @@ __all__ = [
     "TimestampFormat",
     "TimestampSource",
     "TlsConfig",
+    "TopicStatus",
     "content_hash",
     "credentials_hash",
     "format_duration",

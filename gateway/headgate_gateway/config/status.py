@@ -42,20 +42,46 @@ class RefusedShard(StatusModel):
     reason: str
 
 
+class TopicStatus(StatusModel):
+    """One topic that a producer writes to."""
+
+    name: str
+    partitions: int = 0
+    """0: not known."""
+    problem: str = ""
+    """Why records for it cannot be delivered, such as that it does not exist; empty while they can."""
+
+
+class BrokerStatus(StatusModel):
+    """One broker that leads partitions which a producer writes to."""
+
+    node_id: int
+    address: str
+    connected: bool
+    error: str = ""
+
+
 class ProducerStatus(StatusModel):
-    """One producer of this gateway."""
+    """One producer of this gateway. A profile has several while contents or credentials change."""
 
     profile: str
-    config_hash: str = ""
-    """Hash of the content of the profile."""
+    hash: str = ""
+    """Of the profile's content, and of its credentials where it has any."""
+    state: str = "Connecting"
+    """Connecting, Ready, Unreachable, AuthenticationFailed or Closed."""
     down: str | None = None
     """Why it cannot deliver now; None while it can, or has not tried yet."""
-    reserved_bytes: int = 0
+    last_error: str = ""
+    candidate: bool = False
+    """Whether it has new credentials that are being tried while an older producer serves."""
+    users: int = 0
+    """Repos that use it."""
+    pending_bytes: int = 0
     """Bytes that requests hold of the profile's `maxBufferBytes`."""
-    max_buffer_bytes: int = 0
-    in_flight_records: int = 0
+    pending_records: int = 0
     """Records handed in whose fate is not known yet."""
-    topics: tuple[str, ...] = ()
+    brokers: tuple[BrokerStatus, ...] = ()
+    topics: tuple[TopicStatus, ...] = ()
 
 
 class MemoryStatus(StatusModel):

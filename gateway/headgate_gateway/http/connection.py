@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a type narrowing: asyncio passes a Transport here
         self._transport = transport
         self._server.connections.add(self)
+        self._server.connections_opened += 1
         self._enter(Phase.IDLE)
 
     def connection_lost(self, exc: Exception | None) -> None:

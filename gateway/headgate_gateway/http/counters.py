@@ -108,4 +108,3 @@ class TrafficCounters:
         self.profiles: Registry[ProfileCounters] = Registry(ProfileCounters)
         self.elsewhere = RepoCounters()
         """Requests that belong to no repo: unknown paths, heads that could not be understood."""
-        self.connections_opened = 0

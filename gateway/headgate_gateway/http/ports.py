@@ -1,6 +1,6 @@
 """What the HTTP side needs of a producer. `headgate_gateway.kafka` has the real one; tests bring their own."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from headgate_gateway.kafka.outcome import Outcome
@@ -30,6 +30,10 @@ class Producer(Protocol):
 
     def release(self, nbytes: int) -> None:
         """Give reserved bytes back."""
+        ...
+
+    def watch(self, topics: Iterable[str]) -> None:
+        """Learn about topics before their first record comes."""
         ...
 
     def submit(self, records: Records, now_ms: int, on_done: Callable[[Submission], None]) -> Submission:

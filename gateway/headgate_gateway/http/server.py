@@ -1,12 +1,23 @@
 """One listening port and its connections: the sweep over their deadlines, and the way they end when it drains."""
 
 import asyncio
+import socket
 from dataclasses import dataclass
 
 from headgate_gateway.http.application import Application
 from headgate_gateway.http.connection import Connection, Phase
 
 BACKLOG = 4_096
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A listening socket; no host means all interfaces, IPv4 and IPv6, where the machine has both."""
+    if host:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=BACKLOG)
+    return socket.create_server(("", port), backlog=BACKLOG)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +46,18 @@ class Server:
         self.timeouts = timeouts
         self.loop = loop
         self.connections: set[Connection] = set()
+        self.connections_opened = 0
         self.draining = False
         """Answers carry `Connection: close`."""
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
-    async def start(self, host: str | None, port: int) -> int:
-        """Listen; returns the port, which the system chose when 0 was asked for."""
-        self._listener = await self.loop.create_server(lambda: Connection(self), host, port, backlog=BACKLOG)
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port, which the system chose when 0 was asked for. Raises OSError when it is taken."""
+        listener = _bind(host, port)
+        self._listener = await self.loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG)
         self._sweep()
-        bound: int = self._listener.sockets[0].getsockname()[1]
+        bound: int = listener.getsockname()[1]
         return bound
 
     def _sweep(self) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +73,7 @@ class FakeProducer:
     submitted: list[Records] = field(default_factory=list)
     waiting: list[Callable[[], None]] = field(default_factory=list)
     offset: int = 0
+    watched: list[str] = field(default_factory=list)
 
     def reserve(self, nbytes: int) -> bool:
         if self.reserved + nbytes > self.limit:
@@ -84,6 +85,9 @@ class FakeProducer:
     def release(self, nbytes: int) -> None:
         self.reserved -= nbytes
         assert self.reserved >= 0
+
+    def watch(self, topics: Iterable[str]) -> None:
+        self.watched += topics
 
     def submit(self, records: Records, now_ms: int, on_done: Callable[[Any], None]) -> FakeSubmission:
         self.submitted.append(records)
@@ -157,14 +161,17 @@ class Client:
 
     async def close(self) -> None:
         self.writer.close()
-        try:
+        with suppress(ConnectionError):
             await self.writer.wait_closed()
-        except ConnectionError:
-            pass
 
 
 def post(body: bytes, *headers: str, path: str = "/log/repo/logs", length: int | None = None) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: gw", f"Content-Length: {len(body) if length is None else length}", *headers]
+    lines = [
+        f"POST {path} HTTP/1.1",
+        "Host: gw",
+        f"Content-Length: {len(body) if length is None else length}",
+        *headers,
+    ]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 

@@ -1,0 +1,138 @@
+"""`headgate-gateway`: reads the command line, sets up logs and the event loop, runs the gateway. Decides nothing else."""
+
+import argparse
+import asyncio
+import gc
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import uvloop
+
+from headgate_gateway import __version__
+from headgate_gateway.admin.logs import configure_logs
+from headgate_gateway.app import Gateway, Settings
+from headgate_gateway.config.units import parse_byte_size, parse_duration
+
+log = logging.getLogger("headgate.gateway")
+
+
+def _unit(parse: Callable[[str], int]) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return read
+
+
+_duration, _size = _unit(parse_duration), _unit(parse_byte_size)
+
+EXAMPLE = """example:
+  headgate render -f examples/quickstart | ...      # or write shard-00.json by hand
+  headgate-gateway --config ./config --port 8080
+  curl -d '{"status":404}' http://127.0.0.1:8080/log/repo/nginx-access
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="headgate-gateway",
+        description="Takes events over HTTP and answers once Kafka has them.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "--config",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="directory of shard-NN.json and credential.* files; changes are noticed",
+    )
+    add("--host", default="", help="address to listen on (default: all)")
+    add("--port", type=int, default=8080, help="traffic port (default: %(default)s)")
+    add(
+        "--admin-port",
+        type=int,
+        default=8081,
+        help="port of /metrics, /livez, /readyz and /status; do not route it (default: %(default)s)",
+    )
+    add(
+        "--buffer-bytes",
+        type=_size,
+        default="256Mi",
+        metavar="SIZE",
+        help="memory that requests may hold; beyond it they get a 503 (default: %(default)s)",
+    )
+    add(
+        "--grace-period",
+        type=_duration,
+        default="60s",
+        metavar="TIME",
+        help="from SIGTERM to exit, at the longest; the pod's terminationGracePeriodSeconds (default: %(default)s)",
+    )
+    add(
+        "--drain-delay",
+        type=_duration,
+        default="8s",
+        metavar="TIME",
+        help="how long to serve on after SIGTERM while routes forget this pod; SIGINT skips it (default: %(default)s)",
+    )
+    add(
+        "--keep-alive",
+        type=_duration,
+        default="65m",
+        metavar="TIME",
+        help="idle time of a connection; longer than the edge's own (default: %(default)s)",
+    )
+    add(
+        "--track",
+        default="stable",
+        choices=["stable", "canary"],
+        help="label of this pod's metrics (default: %(default)s)",
+    )
+    add("--log-level", default="info", choices=["debug", "info", "warning", "error"], help="(default: %(default)s)")
+    add("--version", action="version", version=f"headgate-gateway {__version__}")
+    return parser
+
+
+def read_settings(arguments: argparse.Namespace) -> Settings:
+    """The command line's values in the units that the gateway counts in."""
+    return Settings(
+        config=arguments.config,
+        host=arguments.host,
+        port=arguments.port,
+        admin_port=arguments.admin_port,
+        buffer_bytes=arguments.buffer_bytes,
+        grace_period=arguments.grace_period / 1_000,
+        drain_delay=arguments.drain_delay / 1_000,
+        keep_alive=arguments.keep_alive / 1_000,
+        track=arguments.track,
+    )
+
+
+async def _run(settings: Settings) -> None:
+    await Gateway(settings, asyncio.get_running_loop()).run()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of the console script; the exit code."""
+    arguments = build_parser().parse_args(argv)
+    configure_logs(arguments.log_level)
+    # Requests make and drop many small objects that refer to nothing: the default of 700 looks through them for naught.
+    gc.set_threshold(50_000, 20, 20)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(read_settings(arguments)))
+    except OSError as error:
+        log.critical("cannot serve", extra={"error": str(error)})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

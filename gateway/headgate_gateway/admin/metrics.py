@@ -1,0 +1,180 @@
+"""Makes Prometheus series of the plain counters. Reads them in one go, so that a scrape's sums add up.
+
+lines:   received = accepted + dropped + rejected
+records: of accepted lines = delivered + dead_lettered + spooled + failed + unknown + in_flight
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from headgate_gateway import __version__
+from headgate_gateway.http.counters import Histogram, TrafficCounters
+from headgate_gateway.kafka.counters import LATENCY_BUCKETS, ProducerSnapshot
+
+LINE_FATES = ("accepted", "dropped", "rejected")
+RECORD_FATES = ("delivered", "dead_lettered", "spooled", "failed", "unknown")
+PRODUCER_COUNTERS = {
+    "requests": "Produce requests sent.",
+    "batches": "Batches that Kafka has taken.",
+    "batch_bytes": "Bytes of those batches, as sent.",
+    "raw_bytes": "Bytes of all batches before compression.",
+    "retries": "Batches sent again.",
+    "splits": "Refused batches that were cut to find the record that Kafka does not want.",
+    "connects": "Connections opened to brokers.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """Values of the process at one moment."""
+
+    repos: int
+    repos_refused: int
+    shards_refused: int
+    memory_reserved: int
+    memory_limit: int
+    connections: int
+    connections_opened: int
+    draining: bool
+    revisions: dict[str, str]
+    """Revision served, by repo."""
+
+
+class _Frozen(Collector):
+    """Families that were read already."""
+
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        """The families."""
+        return self._families
+
+
+def snapshot_metrics(
+    traffic: TrafficCounters, gauges: Gauges, producers: Iterable[ProducerSnapshot], track: str
+) -> Callable[[], bytes]:
+    """Read all values now; the result makes their text, in whatever thread."""
+    families = [
+        *_lines_and_records(traffic, track),
+        _requests(traffic, track),
+        *_profiles(traffic, track),
+        *_producers(producers, track),
+        *_process(gauges, track),
+    ]
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Frozen(families))
+    return lambda: generate_latest(registry)
+
+
+def _lines_and_records(traffic: TrafficCounters, track: str) -> list[Metric]:
+    base = ["repo", "track"]
+    received = CounterMetricFamily("headgate_lines_received", "Lines received, blank ones not counted.", labels=base)
+    lines = CounterMetricFamily("headgate_lines", "Lines received, by what became of them.", labels=[*base, "fate"])
+    size = CounterMetricFamily("headgate_body_bytes_received", "Bytes of bodies received.", labels=base)
+    records = CounterMetricFamily("headgate_records", "Records of accepted lines, by fate.", labels=[*base, "fate"])
+    flying = GaugeMetricFamily("headgate_records_in_flight", "Records whose fate is not known yet.", labels=base)
+    for name, counters in traffic.repos.items():
+        labels = [name, track]
+        received.add_metric(labels, counters.received)
+        size.add_metric(labels, counters.bytes_received)
+        flying.add_metric(labels, counters.in_flight)
+        for fate in LINE_FATES:
+            lines.add_metric([*labels, fate], getattr(counters, fate))
+        for fate in RECORD_FATES:
+            records.add_metric([*labels, fate], getattr(counters, fate))
+    return [received, lines, size, records, flying]
+
+
+def _requests(traffic: TrafficCounters, track: str) -> Metric:
+    family = CounterMetricFamily(
+        "headgate_requests",
+        "Requests answered, by status; repo is empty where none was meant; 499: the client left before it was complete.",
+        labels=["repo", "track", "code"],
+    )
+    for name, counters in [("", traffic.elsewhere), *traffic.repos.items()]:
+        for code, count in counters.requests.items():
+            family.add_metric([name, track, str(code)], count)
+    return family
+
+
+def _profiles(traffic: TrafficCounters, track: str) -> list[Metric]:
+    labels = ["profile", "track"]
+    seconds = HistogramMetricFamily(
+        "headgate_delivery_seconds",
+        "From handing a request's records to the producer to knowing their fate.",
+        labels=labels,
+    )
+    records = HistogramMetricFamily("headgate_request_records", "Records of a request.", labels=labels)
+    for name, counters in traffic.profiles.items():
+        _add(seconds, [name, track], counters.delivery_seconds)
+        _add(records, [name, track], counters.records_per_request)
+    return [seconds, records]
+
+
+def _add(family: HistogramMetricFamily, labels: list[str], histogram: Histogram) -> None:
+    family.add_metric(labels, _buckets(histogram.bounds, histogram.counts), histogram.total)
+
+
+def _buckets(bounds: tuple[float, ...], counts: list[int]) -> list[tuple[str, float]]:
+    total, buckets = 0, []
+    for bound, count in zip([*map(str, bounds), "+Inf"], counts, strict=True):
+        total += count
+        buckets.append((bound, float(total)))
+    return buckets
+
+
+def _producers(producers: Iterable[ProducerSnapshot], track: str) -> list[Metric]:
+    # Two producers of one profile live side by side while credentials or contents change: they count together.
+    rows: dict[str, list[ProducerSnapshot]] = {}
+    for snapshot in producers:
+        rows.setdefault(snapshot.profile, []).append(snapshot)
+    labels = ["profile", "track"]
+    counters = {
+        n: CounterMetricFamily(f"headgate_producer_{n}", h, labels=labels) for n, h in PRODUCER_COUNTERS.items()
+    }
+    buffered = GaugeMetricFamily("headgate_producer_buffered_bytes", "Bytes that requests hold.", labels=labels)
+    pending = GaugeMetricFamily("headgate_producer_pending_records", "Records whose fate is open.", labels=labels)
+    seconds = HistogramMetricFamily(
+        "headgate_producer_request_seconds", "From sending a produce request to its answer.", labels=labels
+    )
+    for profile, snapshots in rows.items():
+        for name, family in counters.items():
+            family.add_metric([profile, track], sum(getattr(s.counters, name) for s in snapshots))
+        buffered.add_metric([profile, track], sum(s.buffered_bytes for s in snapshots))
+        pending.add_metric([profile, track], sum(s.pending_records for s in snapshots))
+        histograms = [s.counters.request_seconds for s in snapshots]
+        counts = [sum(column) for column in zip(*(h.counts for h in histograms), strict=True)]
+        seconds.add_metric([profile, track], _buckets(LATENCY_BUCKETS, counts), sum(h.total for h in histograms))
+    return [*counters.values(), buffered, pending, seconds]
+
+
+def _process(gauges: Gauges, track: str) -> list[Metric]:
+    revisions = InfoMetricFamily("headgate_repo", "The revision of each repo that is served.", labels=["repo", "track"])
+    for repo, revision in gauges.revisions.items():
+        revisions.add_metric([repo, track], {"revision": revision})
+    build = InfoMetricFamily("headgate_gateway", "This process.", value={"version": __version__, "track": track})
+    values = {
+        "headgate_repos": ("Repos served.", gauges.repos),
+        "headgate_repos_refused": ("Repos whose newest config is not served.", gauges.repos_refused),
+        "headgate_shards_refused": ("Config shards that could not be read.", gauges.shards_refused),
+        "headgate_memory_reserved_bytes": ("Bytes that requests hold of the memory budget.", gauges.memory_reserved),
+        "headgate_memory_limit_bytes": ("The memory budget.", gauges.memory_limit),
+        "headgate_connections": ("Open connections on the traffic port.", gauges.connections),
+        "headgate_draining": ("1 while the process is on its way out.", int(gauges.draining)),
+    }
+    simple = [GaugeMetricFamily(name, text, value=value) for name, (text, value) in values.items()]
+    opened = CounterMetricFamily(
+        "headgate_connections_opened", "Connections taken on the traffic port.", value=gauges.connections_opened
+    )
+    return [revisions, build, opened, *simple]

@@ -1,0 +1,198 @@
+"""The composition root: wires config, producers, ports and metrics together, and takes them down in order.
+
+start: admin port --> first config --> traffic port
+SIGTERM: not ready, answers close --> wait for routes --> no new connections --> finish requests --> flush --> end
+"""
+
+import asyncio
+import logging
+import signal
+import time
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from headgate_gateway import __version__
+from headgate_gateway.admin.metrics import Gauges, snapshot_metrics
+from headgate_gateway.admin.pages import AdminPages
+from headgate_gateway.config.shard import CONTRACT_VERSIONS
+from headgate_gateway.config.status import (
+    BrokerStatus,
+    GatewayStatus,
+    MemoryStatus,
+    ProducerStatus,
+    TopicStatus,
+)
+from headgate_gateway.http.admission import Budget
+from headgate_gateway.http.counters import TrafficCounters
+from headgate_gateway.http.ingest import Ingest
+from headgate_gateway.http.router import Router
+from headgate_gateway.http.server import Server, Timeouts
+from headgate_gateway.kafka.pool import ProducerPool
+from headgate_gateway.kafka.status import ProducerState
+from headgate_gateway.kafka.status import ProducerStatus as PoolRow
+from headgate_gateway.reload import ConfigDirectory, Loader
+
+log = logging.getLogger("headgate.gateway")
+
+LAST_WORDS_SECONDS = 1.0
+"""Kept of the grace period for answers to those whom the end of it cuts off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line says. Times in seconds."""
+
+    config: Path
+    host: str
+    port: int
+    admin_port: int
+    buffer_bytes: int
+    grace_period: float
+    drain_delay: float
+    keep_alive: float
+    track: str
+
+
+class Gateway:
+    """One process."""
+
+    def __init__(self, settings: Settings, loop: asyncio.AbstractEventLoop) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._stop = asyncio.Event()
+        self._hurry = False
+        self._draining = False
+        self._traffic = TrafficCounters()
+        self._budget = Budget(settings.buffer_bytes)
+        self._pool = ProducerPool()
+        self._ingest = Ingest(self._budget, self._traffic, lambda: time.time_ns() // 1_000_000)
+        self._loader = Loader(ConfigDirectory(settings.config), self._pool, self._traffic, self._swap)
+        self._server = Server(self._ingest, Timeouts(keep_alive=settings.keep_alive), loop)
+        self._admin = Server(AdminPages(self.status, self._not_ready, self._metrics), Timeouts(), loop)
+
+    def _swap(self, router: Router) -> None:
+        self._ingest.router = router
+
+    async def run(self) -> None:
+        """Serve until a signal says stop, then drain. Raises OSError when a port is taken."""
+        self._loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        self._loop.add_signal_handler(signal.SIGINT, self._stop_soon)
+        admin_port = await self._admin.start(self._settings.host, self._settings.admin_port)
+        loading = self._loop.create_task(self._loader.run())
+        loading.add_done_callback(self._loader_ended)
+        log.info("admin port open", extra={"port": admin_port, "version": __version__})
+        await _first_of(self._loader.first_load.wait(), self._stop.wait())
+        if not self._stop.is_set():
+            port = await self._server.start(self._settings.host, self._settings.port)
+            log.info("traffic port open", extra={"port": port})
+        await self._stop.wait()
+        await self._drain(self._loop.time() + max(self._settings.grace_period - LAST_WORDS_SECONDS, 0.0))
+        if loading.done():
+            loading.result()  # raises what it died of, so that the exit code says so
+        loading.cancel()
+
+    def _stop_soon(self) -> None:
+        """SIGINT: somebody sits at the terminal, and no routes lead here."""
+        self._hurry = True
+        self._stop.set()
+
+    def _loader_ended(self, task: "asyncio.Task[None]") -> None:
+        """The loader ends only when cancelled; anything else is a defect, and a restart is better than stale config."""
+        if not task.cancelled():
+            log.critical("the config loader died", exc_info=task.exception())
+            self._stop.set()
+
+    async def _drain(self, until: float) -> None:
+        self._draining = self._server.draining = True
+        log.info("draining", extra={"connections": len(self._server.connections)})
+        if not self._hurry:
+            await asyncio.sleep(min(self._settings.drain_delay, max(until - self._loop.time(), 0.0)))
+        self._server.stop_listening()
+        finished = await self._server.finish(max(until - self._loop.time(), 0.0))
+        # What is left in the producers belongs to clients that have gone, or whose time is up.
+        await self._pool.close(max(until - self._loop.time(), 0.0))
+        await self._server.finish(LAST_WORDS_SECONDS / 2)
+        self._server.abort()
+        self._admin.abort()
+        log.info("stopped", extra={"finished": finished, "cut": not finished})
+
+    # What the admin port shows
+
+    def _not_ready(self) -> str | None:
+        if self._draining:
+            return "draining"
+        return None if self._loader.loaded else "no config has been loaded yet"
+
+    def status(self) -> GatewayStatus:
+        """The body of `/status`."""
+        loader = self._loader
+        return GatewayStatus(
+            version=__version__,
+            track=self._settings.track,
+            contract_versions=CONTRACT_VERSIONS,
+            shards=loader.shard_hashes,
+            credentials_hash=loader.credentials_hash,
+            repos=loader.repos,
+            refused=loader.refused,
+            refused_shards=tuple(loader.refused_shards.values()),
+            producers=tuple(_producer_row(row) for row in self._pool.report()),
+            ready=self._not_ready() is None,
+            draining=self._draining,
+            memory=MemoryStatus(
+                reserved_bytes=self._budget.reserved, limit_bytes=self._budget.limit, resident_bytes=resident_bytes()
+            ),
+        )
+
+    def _metrics(self) -> Callable[[], bytes]:
+        gauges = Gauges(
+            repos=self._loader.repos,
+            repos_refused=len(self._loader.refused),
+            shards_refused=len(self._loader.refused_shards),
+            memory_reserved=self._budget.reserved,
+            memory_limit=self._budget.limit,
+            connections=len(self._server.connections),
+            connections_opened=self._server.connections_opened,
+            draining=self._draining,
+            revisions=self._loader.revisions,
+        )
+        snapshots = [producer.snapshot() for producer in self._pool.producers()]
+        return snapshot_metrics(self._traffic, gauges, snapshots, self._settings.track)
+
+
+async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+_DOWN = frozenset({ProducerState.UNREACHABLE, ProducerState.AUTHENTICATION_FAILED, ProducerState.CLOSED})
+
+
+def _producer_row(row: PoolRow) -> ProducerStatus:
+    return ProducerStatus(
+        profile=row.profile,
+        hash=row.hash,
+        state=row.state.value,
+        down=row.last_error or row.state.value if row.state in _DOWN else None,
+        last_error=row.last_error,
+        candidate=row.candidate,
+        users=row.users,
+        pending_bytes=row.pending_bytes,
+        pending_records=row.pending_records,
+        brokers=tuple(
+            BrokerStatus(node_id=b.node_id, address=b.address, connected=b.connected, error=b.error)
+            for b in row.brokers
+        ),
+        topics=tuple(TopicStatus(name=t.name, partitions=t.partitions, problem=t.problem) for t in row.topics),
+    )
+
+
+def resident_bytes() -> int:
+    """The process's resident set; 0 where the system does not say (/proc is Linux's)."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4_096
+    except (OSError, ValueError, IndexError):
+        return 0

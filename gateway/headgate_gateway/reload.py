@@ -1,0 +1,330 @@
+"""From mounted files to a running router: notices a change, compiles what changed beside what runs, swaps it in.
+
+A repo whose new config is no good keeps its last good one and is listed as refused; a shard that cannot be read as a
+whole keeps all of its last good ones. Requests keep the repo they began with. Run by the composition root; nothing
+else writes to the router.
+"""
+
+import asyncio
+import logging
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from pydantic import ValidationError
+
+from headgate_gateway.config.producer import ProducerConfig
+from headgate_gateway.config.repo import RepoConfig
+from headgate_gateway.config.shard import CONTRACT_VERSIONS, content_hash
+from headgate_gateway.config.status import CREDENTIAL_PREFIX, RefusedRepo, RefusedShard, credentials_hash
+from headgate_gateway.http.counters import TrafficCounters
+from headgate_gateway.http.ports import Lease
+from headgate_gateway.http.router import Router, ServedRepo, build_router
+from headgate_gateway.kafka.credentials import credential_files
+from headgate_gateway.pipeline.compile import compile_repo
+
+log = logging.getLogger("headgate.gateway.reload")
+
+POLL_SECONDS = 0.2
+DATA_LINK = "..data"
+"""The symlink that a kubelet swaps when it updates a projected volume (pkg/volume/util/atomic_writer.go)."""
+
+_SHARD_FILE = re.compile(r"shard-([0-9]{2})\.json")
+
+RepoName = tuple[str, str]
+"""Namespace and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFiles:
+    """What a config directory holds."""
+
+    shards: Mapping[str, bytes] = field(default_factory=dict)
+    """By two-digit index."""
+    credentials: Mapping[str, bytes] = field(default_factory=dict)
+    """By file name."""
+
+
+class ConfigDirectory:
+    """A directory of `shard-NN.json` and `credential.*` files: a projected volume, or plain files on a laptop."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def version(self) -> object:
+        """Something that changes when the files may have. Raises OSError when the directory is not there."""
+        try:
+            return os.readlink(self._path / DATA_LINK)  # noqa: PTH115 - Path.readlink builds a Path, five times a second
+        except FileNotFoundError:
+            return sorted((e.name, s.st_mtime_ns, s.st_ino, s.st_size) for e in self._files() for s in (e.stat(),))
+
+    def _files(self) -> list["os.DirEntry[str]"]:
+        linked = self._path / DATA_LINK
+        with os.scandir(linked if linked.exists() else self._path) as entries:
+            return [e for e in entries if _SHARD_FILE.fullmatch(e.name) or e.name.startswith(CREDENTIAL_PREFIX)]
+
+    def read(self) -> ConfigFiles:
+        """All files. Raises OSError when the directory changes under the reading: the next look tries again."""
+        shards: dict[str, bytes] = {}
+        credentials: dict[str, bytes] = {}
+        for file in self._files():
+            content = Path(file.path).read_bytes()
+            matched = _SHARD_FILE.fullmatch(file.name)
+            if matched:
+                shards[matched[1]] = content
+            else:
+                credentials[file.name] = content
+        return ConfigFiles(shards, credentials)
+
+
+class _Envelope(msgspec.Struct, forbid_unknown_fields=True, rename="camel"):
+    """A shard, its entries unread."""
+
+    contract_version: int
+    repos: list[msgspec.Raw] = []
+
+
+class _Identity(msgspec.Struct):
+    """Whose entry it is, whatever else is wrong with it."""
+
+    name: str
+    namespace: str
+    revision: str = ""
+
+
+class ShardUnreadableError(ValueError):
+    """A shard that cannot be read as a whole."""
+
+
+def read_shard(content: bytes) -> dict[RepoName, tuple[bytes, str]]:
+    """The entries of a shard, unread, with their revisions. Raises ShardUnreadableError."""
+    try:
+        version = msgspec.json.decode(content, type=dict[str, msgspec.Raw]).get("contractVersion")
+        if version is not None and int(bytes(version)) not in CONTRACT_VERSIONS:
+            readable = ", ".join(map(str, CONTRACT_VERSIONS))
+            raise ShardUnreadableError(f"contract version {int(bytes(version))}, and this gateway reads {readable}")
+        entries = [bytes(raw) for raw in msgspec.json.decode(content, type=_Envelope).repos]
+        identities = [msgspec.json.decode(entry, type=_Identity) for entry in entries]
+    except ShardUnreadableError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise ShardUnreadableError(f"not a shard: {error}") from error
+    return {(i.namespace, i.name): (e, i.revision) for i, e in zip(identities, entries, strict=True)}
+
+
+class ProducerSource(Protocol):
+    """Where producers come from: `headgate_gateway.kafka`'s pool."""
+
+    def acquire(self, config: ProducerConfig, credentials: Mapping[str, bytes]) -> Lease:
+        """The producer of a profile's content, shared with whoever has the same."""
+        ...
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A repo as last read, and as served."""
+
+    content: bytes
+    served: ServedRepo | None = None
+    """Its last good config."""
+    refused: RefusedRepo | None = None
+
+
+class Loader:
+    """Keeps a router equal to a directory."""
+
+    def __init__(
+        self,
+        directory: ConfigDirectory,
+        producers: ProducerSource,
+        traffic: TrafficCounters,
+        swap: Callable[[Router], None],
+    ) -> None:
+        self._directory = directory
+        self._producers = producers
+        self._traffic = traffic
+        self._swap = swap
+        self._files = ConfigFiles()
+        self._names: dict[str, dict[RepoName, tuple[bytes, str]]] = {}
+        """Entries of each readable shard."""
+        self._entries: dict[RepoName, _Entry] = {}
+        self.first_load = asyncio.Event()
+        """Set once a config has been loaded."""
+        self.shard_hashes: dict[str, str] = {}
+        self.credentials_hash = ""
+        self.refused_shards: dict[str, RefusedShard] = {}
+
+    @property
+    def loaded(self) -> bool:
+        """Whether a config has ever been loaded."""
+        return self.first_load.is_set()
+
+    @property
+    def revisions(self) -> dict[str, str]:
+        """The revision served, by repo."""
+        return {e.served.config.name: e.served.config.revision for e in self._entries.values() if e.served}
+
+    @property
+    def refused(self) -> tuple[RefusedRepo, ...]:
+        """Repos whose newest config is not served, in order."""
+        return tuple(e.refused for _, e in sorted(self._entries.items()) if e.refused is not None)
+
+    @property
+    def repos(self) -> int:
+        """Repos that are served."""
+        return sum(entry.served is not None for entry in self._entries.values())
+
+    async def run(self) -> None:
+        """Look for changes for ever."""
+        seen: object = None
+        complained = False
+        while True:
+            try:
+                version = self._directory.version()
+                if version != seen or not self.loaded:
+                    await self.load(self._directory.read())
+                    seen = version
+                complained = False
+            except OSError as error:
+                # A projected volume may be swapped between two system calls; only what lasts is worth a word.
+                if complained is False:
+                    log.warning("config directory unreadable", extra={"error": str(error)})
+                complained = True
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def load(self, files: ConfigFiles) -> None:
+        """Serve what the files say, as far as it is good. Returns once it is swapped in."""
+        if self.loaded and files == self._files:
+            return
+        changed_credentials = {
+            name
+            for name in files.credentials.keys() | self._files.credentials.keys()
+            if files.credentials.get(name) != self._files.credentials.get(name)
+        }
+        names, hashes, refused_shards = self._read_shards(files)
+        wanted = {name: entry for entries in names.values() for name, entry in entries.items()}
+        entries = await self._build(wanted, files.credentials, changed_credentials)
+        self._adopt(entries)
+        self._files, self._names = files, names
+        self.shard_hashes, self.refused_shards = hashes, refused_shards
+        self.credentials_hash = credentials_hash(files.credentials)
+        self.first_load.set()
+        log.info(
+            "config loaded",
+            extra={"repos": self.repos, "refused": len(self.refused), "refusedShards": len(refused_shards)},
+        )
+
+    def _read_shards(
+        self, files: ConfigFiles
+    ) -> tuple[dict[str, dict[RepoName, tuple[bytes, str]]], dict[str, str], dict[str, RefusedShard]]:
+        names: dict[str, dict[RepoName, tuple[bytes, str]]] = {}
+        hashes: dict[str, str] = {}
+        refused: dict[str, RefusedShard] = {}
+        for index, content in sorted(files.shards.items()):
+            last_good = index in self._names and index not in self.refused_shards
+            if last_good and self._files.shards.get(index) == content:
+                names[index], hashes[index] = self._names[index], self.shard_hashes[index]
+                continue
+            digest = content_hash(content)
+            try:
+                names[index], hashes[index] = read_shard(content), digest
+            except ShardUnreadableError as error:
+                refused[index] = RefusedShard(shard=index, hash=digest, reason=str(error))
+                log.error("shard refused", extra={"shard": index, "error": str(error)})
+                if index in self._names:
+                    names[index], hashes[index] = self._names[index], self.shard_hashes[index]
+        return names, hashes, refused
+
+    async def _build(
+        self,
+        wanted: Mapping[RepoName, tuple[bytes, str]],
+        credentials: Mapping[str, bytes],
+        changed_credentials: set[str],
+    ) -> dict[RepoName, _Entry]:
+        entries: dict[RepoName, _Entry] = {}
+        for name, (content, revision) in wanted.items():
+            before = self._entries.get(name)
+            if before is not None and before.content == content and not _is_touched(before, changed_credentials):
+                entries[name] = before
+                continue
+            entries[name] = self._build_one(name, content, revision, credentials, before)
+            await asyncio.sleep(0)  # requests go on between two repos
+        return entries
+
+    def _build_one(
+        self, name: RepoName, content: bytes, revision: str, credentials: Mapping[str, bytes], before: _Entry | None
+    ) -> _Entry:
+        try:
+            config = RepoConfig.model_validate_json(content)
+            compiled = compile_repo(config)
+            lease = self._producers.acquire(config.producers[config.kafka.producer_profile], credentials)
+        except ValueError as error:
+            return _refuse(name, content, revision, describe(error), before)
+        lease.producer.watch([config.kafka.topic])
+        return _Entry(content, ServedRepo(compiled, lease, self._traffic))
+
+    def _adopt(self, entries: dict[RepoName, _Entry]) -> None:
+        running = {entry.served for entry in self._entries.values() if entry.served is not None}
+        self._settle_paths(entries, running)
+        served = [entry.served for entry in entries.values() if entry.served is not None]
+        self._swap(build_router(served))
+        self._entries = entries
+        for gone in running.difference(served):
+            gone.leave()
+
+    def _settle_paths(self, entries: dict[RepoName, _Entry], running: set[ServedRepo]) -> None:
+        """One repo a path: whoever serves it already keeps it, then by namespace and name."""
+        taken: dict[str, RepoName] = {}
+        for name, entry in sorted(entries.items(), key=lambda item: (item[1].served not in running, item[0])):
+            served = entry.served
+            if served is None:
+                continue
+            holder = next((taken[e.path] for e in served.config.endpoints if e.path in taken), None)
+            if holder is None:
+                taken.update((e.path, name) for e in served.config.endpoints)
+                continue
+            if served not in running:
+                served.leave()
+            reason = f"one of its paths is held by {'/'.join(holder)}"
+            entries[name] = _refuse(name, entry.content, served.config.revision, reason, None)
+
+
+def _is_touched(entry: _Entry, changed_credentials: set[str]) -> bool:
+    if entry.refused is not None:
+        return bool(changed_credentials)  # what was missing may be there now
+    if entry.served is None or not changed_credentials:
+        return False
+    producers = entry.served.config.producers.values()
+    return any(changed_credentials.intersection(credential_files(producer)) for producer in producers)
+
+
+def _refuse(name: RepoName, content: bytes, revision: str, reason: str, before: _Entry | None) -> _Entry:
+    serving = before.served if before is not None else None
+    log.error("repo refused", extra={"namespace": name[0], "repo": name[1], "error": reason})
+    refused = RefusedRepo(
+        namespace=name[0],
+        name=name[1],
+        reason=reason,
+        revision=revision,
+        serving_revision=serving.config.revision if serving is not None else None,
+    )
+    return _Entry(content, serving, refused)
+
+
+def describe(error: ValueError) -> str:
+    """A config error in one line."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(_describe_all(error))
+
+
+def _describe_all(error: ValidationError) -> Iterable[str]:
+    problems = error.errors(include_url=False, include_input=False, include_context=False)
+    for problem in problems[:3]:
+        yield f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
+    if len(problems) > 3:
+        yield f"and {len(problems) - 3} more"
