@@ -26,9 +26,13 @@ class Task:
     expected: float = 0
 
 
-def run_tasks(tasks: Iterable[Task], progress: Progress, workers: int = WORKERS) -> None:
-    """Run what is not done, each after what it needs; on a failure start nothing more, then raise the first."""
+def run_tasks(tasks: Iterable[Task], progress: Progress, workers: int = WORKERS) -> int:
+    """Run what is not done, each after what it needs; on a failure start nothing more, then raise the first.
+
+    Returns how many there were to run.
+    """
     waiting = order_by_length(task for task in tasks if not task.done())
+    count = len(waiting)
     unfinished = {task.name for task in waiting}
     running: dict[Future[None], Task] = {}
     failure: BaseException | None = None
@@ -46,6 +50,7 @@ def run_tasks(tasks: Iterable[Task], progress: Progress, workers: int = WORKERS)
                 failure = failure or future.exception()
     if failure is not None:
         raise failure
+    return count
 
 
 def ready(waiting: list[Task], unfinished: set[str], free: int) -> list[Task]:

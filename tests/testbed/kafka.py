@@ -125,7 +125,8 @@ class Kafka:
 
     def delete_topics(self, *names: str) -> None:
         """Delete topics."""
-        for future in self.admin().delete_topics(list(names), operation_timeout=ADMIN_SECONDS).values():
+        admin = self.admin()  # it has to outlive its futures
+        for future in admin.delete_topics(list(names), operation_timeout=ADMIN_SECONDS).values():
             future.result(ADMIN_SECONDS)
 
     def add_scram_user(self, user: str, password: str, mechanism: Mechanism = "SCRAM-SHA-512") -> None:
@@ -144,7 +145,8 @@ class Kafka:
         self.docker.remove_containers(*(self.container(broker) for broker in range(self.brokers)))
 
     def _alter_scram(self, wish: Any) -> None:
-        for future in self.admin().alter_user_scram_credentials([wish]).values():
+        admin = self.admin()
+        for future in admin.alter_user_scram_credentials([wish]).values():
             future.result(ADMIN_SECONDS)
 
     def _join(self, listener: str) -> str:

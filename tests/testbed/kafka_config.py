@@ -68,6 +68,10 @@ def build_properties(broker: Broker) -> str:
         "share.coordinator.state.topic.replication.factor": str(replicas),
         "share.coordinator.state.topic.min.isr": str(in_sync),
         "group.initial.rebalance.delay.ms": "0",
+        # A killed broker comes back only once its old session has ended, and a frozen one keeps its partitions until
+        # then; the default is 9 s.
+        "broker.session.timeout.ms": "4000",
+        "broker.heartbeat.interval.ms": "500",
         # Allows all until a test writes ACLs; PLAINTEXT clients may do everything.
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "true",

@@ -12,7 +12,7 @@ from . import kafka
 from .debian import remove_tree
 from .engine import find, own
 from .engine.docker import Docker
-from .errors import CommandError, TestbedError
+from .errors import TestbedError
 from .progress import Progress
 from .session import Session, opened
 from .settings import LABEL, REPOSITORY, Settings
@@ -85,10 +85,7 @@ def _remove_images(docker: Docker) -> None:
     """Images by label and by our name for them, in an engine that is not ours."""
     named = docker.ids("image", f"reference={REPOSITORY}/*")
     for image in dict.fromkeys([*docker.ids("image", f"label={LABEL}"), *named]):
-        try:
-            docker.call("rmi", "--force", image)
-        except CommandError:  # used by a container that is not ours
-            continue
+        docker.try_call("rmi", "--force", image)
 
 
 def _refuse_odd_directory(cache: Path) -> None:

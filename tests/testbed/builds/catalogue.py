@@ -13,7 +13,7 @@ from tests.testbed.commands import succeeds
 from tests.testbed.engine.docker import Docker
 from tests.testbed.graph import Task, run_tasks
 from tests.testbed.progress import Progress
-from tests.testbed.settings import ImagesMode, Settings
+from tests.testbed.settings import LABEL, REPOSITORY, ImagesMode, Settings
 from tests.testbed.state import State
 
 from . import downloads, golang, images, node
@@ -38,8 +38,20 @@ def ensure(settings: Settings, state: State, docker: Docker, progress: Progress)
     pull = decide_pull(settings, state, docker, progress)
     chosen = references(settings, pull)
     tasks = _pull_tasks(docker, chosen) if pull else _build_tasks(images.Builder(docker, settings))
-    run_tasks([*_tool_tasks(settings, pull), *tasks], progress)
+    if run_tasks([*_tool_tasks(settings, pull), *tasks], progress):
+        drop_superseded(docker, chosen)
     return chosen
+
+
+def drop_superseded(docker: Docker, chosen: Images) -> None:
+    """Remove images of ours that other inputs have made, but for those that a container stands on."""
+    for reference in (chosen.node, chosen.envoy, chosen.kafka, chosen.python):
+        repository = reference.partition("@")[0].rpartition(":")[0]
+        if repository.startswith(f"{REPOSITORY}/"):
+            listing = docker.call("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository)
+            for old in set(listing.split()) - {reference}:
+                docker.try_call("rmi", old)
+    docker.try_call("image", "prune", "--force", "--filter", f"label={LABEL}")
 
 
 def references(settings: Settings, pull: bool) -> Images:

@@ -44,6 +44,10 @@ class Docker:
         """`docker ARGS...`; stdout, or CommandError."""
         return run([self.binary, *args], env={**self.env, **(env or {})}, log=log, timeout=timeout, stdin=stdin)
 
+    def try_call(self, *args: str | Path) -> None:
+        """`docker ARGS...` for tidying up: what cannot be done now is left for another time."""
+        succeeds([self.binary, *args], env=self.env)
+
     def answers(self, timeout: float = 10) -> bool:
         """Is there an engine, not only a client?"""
         return succeeds([self.binary, "info", "--format", "{{.ServerVersion}}"], env=self.env, timeout=timeout)

@@ -1,0 +1,1 @@
+"""The testbed's pure parts: no engine, no cluster, no network."""
