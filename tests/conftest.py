@@ -31,13 +31,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if session.config.option.collectonly:
         return
     if any(item.get_closest_marker(marker) for item in session.items for marker in NEEDS_TESTBED):
-        session.config.stash[_TESTBED] = subprocess.Popen(
-            [sys.executable, "-m", "tests.testbed", "up"],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=(ROOT / ".testbed-up.log").open("wb"),
-            stderr=subprocess.STDOUT,
-        )
+        with (ROOT / ".testbed-up.log").open("wb") as log:
+            session.config.stash[_TESTBED] = subprocess.Popen(
+                [sys.executable, "-m", "tests.testbed", "up"],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
