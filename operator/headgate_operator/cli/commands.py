@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-import yaml
-
 from headgate_operator.cli.documents import read_documents
 from headgate_operator.cli.inventory import Inventory, Key, take_inventory
 from headgate_operator.cli.problems import Problem, Severity, count, has_errors
 from headgate_operator.cli.worlds import absent_fleets, absent_secrets, build_world, verdict_problems
+from headgate_operator.cli.yaml_text import write_yaml
 from headgate_operator.render.fleet import render_fleet
 from headgate_operator.render.template_files import load_templates
 from headgate_operator.render.world import RenderedObject
@@ -47,7 +46,7 @@ def run_render(request: Request, out: TextIO, err: TextIO) -> int:
         json.dump({"apiVersion": "v1", "kind": "List", "items": manifests}, out, indent=2)
         out.write("\n")
     else:
-        out.write(yaml.dump_all(manifests, Dumper=yaml.SafeDumper, sort_keys=False, width=10**6, explicit_start=True))
+        out.write(write_yaml(manifests))
     if not request.show_secrets and any(rendered.kind == "Secret" for rendered in objects):
         err.write("values of Secrets are redacted: --show-secrets prints them\n")
     return 1 if has_errors(problems) else 0

@@ -1,12 +1,12 @@
 """The Python types as judges of resources; tests/integration/api puts the same table to the API server."""
 
 import pytest
+from tests.golden.judged_objects import BAD, GOOD, JudgedObject
 
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.profile import KafkaProducerProfile
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.resource import InvalidResourceError, Resource
-from tests.golden.judged_objects import BAD, GOOD, JudgedObject
 
 TYPES: dict[str, type[Resource]] = {kind.KIND: kind for kind in (GatewayFleet, KafkaProducerProfile, EventRepo)}
 
@@ -25,7 +25,7 @@ def test_bad_objects_are_refused_with_a_message(judged: JudgedObject) -> None:
 
 
 def test_another_kind_is_named() -> None:
-    with pytest.raises(InvalidResourceError, match="kind: is v1/Secret, not headgate.dev/v1alpha1/EventRepo"):
+    with pytest.raises(InvalidResourceError, match=r"kind: is v1/Secret, not headgate\.dev/v1alpha1/EventRepo"):
         EventRepo.from_object({"apiVersion": "v1", "kind": "Secret"})
 
 

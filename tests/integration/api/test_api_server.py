@@ -1,0 +1,149 @@
+"""A real API server judges our CRDs, and the same table of objects as the Python types."""
+
+from typing import Any
+
+import pytest
+from tests.golden.judged_objects import BAD, GOOD, JudgedObject
+from tests.integration.api.conftest import NAMESPACE, ApiServer
+
+from headgate_operator.api.names import API_VERSION
+
+pytestmark = pytest.mark.cluster
+
+
+def manifest(kind: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def repo(name: str, **spec: Any) -> dict[str, Any]:
+    return manifest("EventRepo", name, {"kafka": {"producerProfile": "main", "topic": "access"}} | spec)
+
+
+@pytest.mark.parametrize("kind", ["gatewayfleets", "kafkaproducerprofiles", "eventrepos"])
+def test_the_schema_is_structural_and_its_names_are_taken(api_server: ApiServer, kind: str) -> None:
+    conditions = api_server.ask(
+        "get", "crd", f"{kind}.headgate.dev", "-o", "jsonpath={range .status.conditions[*]}{.type}={.status} {end}"
+    ).split()
+    assert "NamesAccepted=True" in conditions
+    assert "Established=True" in conditions
+    assert "NonStructuralSchema=True" not in conditions
+
+
+@pytest.mark.parametrize("judged", GOOD, ids=lambda judged: judged.id)
+def test_good_objects_are_taken(server: ApiServer, judged: JudgedObject) -> None:
+    answer = server.judge(judged.manifest)
+    assert answer.returncode == 0, answer.stderr
+
+
+@pytest.mark.parametrize("judged", BAD, ids=lambda judged: judged.id)
+def test_bad_objects_are_refused_with_a_message(server: ApiServer, judged: JudgedObject) -> None:
+    answer = server.judge(judged.manifest)
+    if judged.server is None:
+        assert answer.returncode == 0, "the API server has learned to tell: move the rule into the schema"
+        return
+    assert answer.returncode != 0
+    assert judged.server in answer.stderr
+
+
+def test_defaults_are_filled_in(server: ApiServer) -> None:
+    fleet = server.create(manifest("GatewayFleet", "defaults", {"image": "gateway:1"}))
+    assert fleet["spec"] == {
+        "image": "gateway:1",
+        "imagePullPolicy": "IfNotPresent",
+        "service": {"type": "ClusterIP"},
+        "terminationGracePeriod": "1m",
+        "drainDelay": "8s",
+        "routing": {"provider": "None", "routes": "PerRepo"},
+        "allowedRepos": {"namespaces": {"from": "Same"}},
+        "limits": {"bodyBytes": 8388608, "lineBytes": 524288, "bufferBytes": 134217728},
+    }
+    profile = server.create(manifest("KafkaProducerProfile", "defaults", {"bootstrapServers": ["kafka:9092"]}))
+    assert profile["spec"] == {
+        "bootstrapServers": ["kafka:9092"],
+        "acks": "all",
+        "compression": {"type": "lz4"},
+        "deliveryTimeout": "30s",
+        "maxBufferBytes": 67108864,
+        "allowedNamespaces": ["*"],
+        "allowedTopics": ["*"],
+    }
+    stored = server.create(repo("defaults"))
+    assert stored["spec"] == {
+        "kafka": {"producerProfile": "main", "topic": "access", "delivery": "Sync"},
+        "partial": "Reject",
+    }
+
+
+def test_defaults_of_the_api_server_are_those_of_the_types(server: ApiServer) -> None:
+    from headgate_operator.api.repo import EventRepo
+
+    written = repo("same-defaults", endpoints=[{"path": "/a"}])
+    stored = server.create(written)
+    assert EventRepo.from_object(stored).spec == EventRepo.from_object(written).spec
+
+
+@pytest.mark.parametrize("kind", ["GatewayFleet", "KafkaProducerProfile", "EventRepo"])
+def test_a_fresh_object_says_that_nobody_has_looked(server: ApiServer, kind: str) -> None:
+    example = next(judged for judged in GOOD if judged.manifest["kind"] == kind).manifest
+    server.create(example | {"metadata": {"name": "fresh"}})
+    assert server.read(kind, "fresh")["status"] == {"observedGeneration": -1}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"fleetRef": {"name": "one"}}, {"fleetRef": {"name": "two"}}),
+        ({"fleetRef": {"name": "one"}}, {"fleetRef": None}),
+        ({}, {"fleetRef": {"name": "one"}}),
+        ({"fleetRef": {"name": "one"}}, {"fleetRef": {"name": "one", "namespace": "elsewhere"}}),
+    ],
+    ids=["changed", "removed", "added", "moved"],
+)
+def test_fleet_ref_is_immutable(server: ApiServer, request: pytest.FixtureRequest, before: Any, after: Any) -> None:
+    import json
+
+    name = f"immutable-{request.node.callspec.id}"
+    server.create(repo(name, **before))
+    words = ("patch", "--namespace", NAMESPACE, "eventrepo", name, "--type=merge", "-p")
+    answer = server.run(*words, json.dumps({"spec": after}))
+    assert answer.returncode != 0
+    assert "fleetRef is immutable: delete the EventRepo and create it in the other fleet" in answer.stderr
+    server.ask(*words, json.dumps({"spec": {"kafka": {"topic": "other"}}}))
+
+
+def test_get_shows_whether_it_is_fine(server: ApiServer) -> None:
+    server.create(manifest("GatewayFleet", "shown", {"image": "gateway:1"}))
+    server.create(manifest("KafkaProducerProfile", "shown", {"bootstrapServers": ["a:1", "b:2"]}))
+    server.create(repo("shown"))
+    _set_status(server, "eventrepo", {"fleet": "headgate/default", "gateways": "2/2", "revision": "0123456789abcdef"})
+    table = server.ask("get", "--namespace", NAMESPACE, "er", "shown").splitlines()
+    assert table[0].split() == ["NAME", "READY", "REASON", "TOPIC", "FLEET", "GATEWAYS", "AGE"]
+    assert table[1].split()[:6] == ["shown", "True", "Ready", "access", "headgate/default", "2/2"]
+    wide = server.ask("get", "--namespace", NAMESPACE, "er", "shown", "-o", "wide")
+    assert "0123456789abcdef" in wide
+    assert "all is well" in wide
+    brokers = server.ask("get", "--namespace", NAMESPACE, "kpp", "shown").splitlines()
+    assert brokers[0].split() == ["NAME", "READY", "REASON", "BROKERS", "REPOS", "AGE"]
+    assert "a:1" in brokers[1]
+    fleets = server.ask("get", "--namespace", NAMESPACE, "gwf", "shown").splitlines()
+    assert fleets[0].split() == ["NAME", "READY", "REASON", "GATEWAYS", "REPOS", "IMAGE", "AGE"]
+    everything = server.ask("get", "--namespace", NAMESPACE, "headgate", "-o", "name").splitlines()
+    assert {line.split("/")[0] for line in everything if line.endswith("/shown")} == {
+        "gatewayfleet.headgate.dev",
+        "kafkaproducerprofile.headgate.dev",
+        "eventrepo.headgate.dev",
+    }
+
+
+def _set_status(server: ApiServer, kind: str, status: dict[str, Any]) -> None:
+    import json
+
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "Ready",
+        "message": "all is well",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    patch = json.dumps({"status": status | {"observedGeneration": 1, "conditions": [ready]}})
+    server.ask(*("patch", "--namespace", NAMESPACE, kind, "shown", "--subresource=status", "--type=merge", "-p", patch))
