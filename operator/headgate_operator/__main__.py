@@ -137,6 +137,8 @@ class Operator:
             clusterwide=everywhere,
             namespaces=list(self.settings.namespaces),
             standalone=True,
+            # Left to itself, kopf asks for the name of the user, and an arbitrary user id has none.
+            identity=self.settings.identity,  # type: ignore[arg-type]  # a str by a name that kopf does not export
             stop_flag=stop,
         )
 
