@@ -1,0 +1,97 @@
+"""What the producer's tests share: making producers and records, and reading topics with another client."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+
+from headgate_gateway.config.producer import ProducerConfig
+from headgate_gateway.kafka.producer import Producer
+from headgate_gateway.pipeline.records import Records
+
+
+class Read(NamedTuple):
+    """A record as an independent client (librdkafka) reads it."""
+
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes
+    timestamp: int
+    headers: list[tuple[str, bytes]]
+
+
+def read_all(bootstrap: str, topic: str) -> list[Read]:
+    """Every record of a topic, by partition and offset; checksums are checked."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tests", "check.crcs": True})
+    try:
+        numbers = list(consumer.list_topics(topic, timeout=20).topics[topic].partitions)
+        marks = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=20) for n in numbers}
+        missing = sum(high - low for low, high in marks.values())
+        consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in numbers])
+        found: list[Read] = []
+        until = time.monotonic() + 30
+        while len(found) < missing and time.monotonic() < until:
+            for message in consumer.consume(1000, timeout=1):
+                assert message.error() is None, message.error()
+                found.append(_read(message))
+    finally:
+        consumer.close()
+    assert len(found) == missing
+    return sorted(found)
+
+
+def _read(message: Any) -> Read:
+    return Read(
+        message.partition(),
+        message.offset(),
+        message.key(),
+        message.value(),
+        message.timestamp()[1],
+        list(message.headers() or []),
+    )
+
+
+def new_name(purpose: str) -> str:
+    return f"{purpose}-{uuid.uuid4().hex[:12]}"
+
+
+def now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for something that the producer tells nobody about."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+def make_records(topic: str, values: Sequence[bytes], keys: Sequence[bytes | None] | None = None) -> Records:
+    return Records(
+        profile="main",
+        topic=topic,
+        values=list(values),
+        lines=list(range(1, len(values) + 1)),
+        keys=None if keys is None else list(keys),
+    )
+
+
+def make_config(bootstrap: str, **fields: Any) -> ProducerConfig:
+    fields.setdefault("delivery_timeout", 10_000)
+    return ProducerConfig(name="main", bootstrap_servers=tuple(bootstrap.split(",")), **fields)
+
+
+@asynccontextmanager
+async def producing(config: ProducerConfig, credentials: Mapping[str, bytes] | None = None) -> AsyncIterator[Producer]:
+    """A started producer, closed at the end."""
+    producer = Producer(config, credentials or {})
+    producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.close(1)

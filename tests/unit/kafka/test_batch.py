@@ -1,0 +1,85 @@
+import os
+from dataclasses import replace
+
+import pytest
+
+from headgate_gateway.config.producer import Compression, CompressionType
+from headgate_gateway.kafka.batch import BatchWriter, UnencodableRecordError, compress_batch
+from headgate_gateway.kafka.codec import build_compressor
+
+from .builders import NOW_MS, decode, records
+
+COMPRESSIBLE = ['{"status":"404","uri":"/a/b/c"}' * 40 + str(number) for number in range(900)]
+LEVELS = [
+    Compression(type=CompressionType.NONE),
+    Compression(type=CompressionType.GZIP),
+    Compression(type=CompressionType.GZIP, level=1),
+    Compression(type=CompressionType.GZIP, level=9),
+    Compression(type=CompressionType.SNAPPY),
+    Compression(type=CompressionType.LZ4),
+    Compression(type=CompressionType.LZ4, level=9),
+    Compression(type=CompressionType.ZSTD),
+    Compression(type=CompressionType.ZSTD, level=1),
+    Compression(type=CompressionType.ZSTD, level=10),
+]
+
+
+@pytest.mark.parametrize("compression", LEVELS, ids=lambda each: f"{each.type}-{each.level}")
+def test_batch_reads_back_byte_for_byte_with_every_codec(compression: Compression) -> None:
+    wanted = records(*COMPRESSIBLE)
+    writer = BatchWriter(10**7)
+    assert writer.append(wanted, range(len(COMPRESSIBLE)), NOW_MS) == len(COMPRESSIBLE)
+    raw = writer.finish()
+
+    sealed = compress_batch(raw, build_compressor(compression))
+
+    assert [value for _, value, _, _ in decode(sealed)] == wanted.values
+    assert compression.type is CompressionType.NONE or len(sealed) < len(raw) / 5
+
+
+def test_batch_that_compression_would_grow_goes_uncompressed() -> None:
+    writer = BatchWriter()
+    wanted = replace(records("x"), values=[os.urandom(2000)])
+    writer.append(wanted, range(1), NOW_MS)
+    raw = writer.finish()
+    assert compress_batch(raw, build_compressor(Compression(type=CompressionType.ZSTD))) is raw
+
+
+def test_record_carries_key_timestamp_and_both_kinds_of_headers() -> None:
+    wanted = replace(
+        records("a", "b", keys=["k", None]),
+        timestamps=[5, 7],
+        headers=(("all", b"1"),),
+        row_headers=[(), (("one", b"2"),)],
+    )
+    writer = BatchWriter()
+    writer.append(wanted, range(2), NOW_MS)
+    assert decode(writer.finish()) == [
+        (b"k", b"a", 5, [("all", b"1")]),
+        (None, b"b", 7, [("all", b"1"), ("one", b"2")]),
+    ]
+
+
+def test_full_batch_takes_no_more_and_says_how_many_it_took() -> None:
+    writer = BatchWriter(cap_bytes=500)
+    taken = writer.append(records(*["x" * 100] * 10), range(10), NOW_MS)
+    assert 0 < taken < 10
+    assert writer.append(records("y" * 300), range(1), NOW_MS) == 0
+
+
+def test_first_record_is_taken_however_large() -> None:
+    writer = BatchWriter(cap_bytes=500)
+    assert writer.append(records("x" * 10_000, "y"), range(2), NOW_MS) == 1
+
+
+def test_cap_of_records_is_kept() -> None:
+    writer = BatchWriter(cap_records=3)
+    assert writer.append(records("a", "b"), range(2), NOW_MS) == 2
+    assert writer.append(records("c", "d"), range(2), NOW_MS) == 1
+
+
+def test_record_that_no_batch_can_hold_is_named() -> None:
+    wanted = replace(records("a", "b"), timestamps=[1, 2**70])
+    with pytest.raises(UnencodableRecordError) as caught:
+        BatchWriter().append(wanted, range(2), NOW_MS)
+    assert caught.value.index == 1
