@@ -13,7 +13,7 @@ from headgate_operator.reconcile.store import Store
 from headgate_operator.reconcile.watchdog import Watchdog
 from headgate_operator.reconcile.watched import NAMESPACES, WATCHED, WatchedKind
 
-SERVER_TIMEOUT = 60.0
+SERVER_TIMEOUT = 60  # kopf writes it into the URL as it is, and the API server parses whole numbers only
 """Seconds after which the API server ends a watch: a stream that has died is replaced within that time."""
 
 Intake = Callable[[str | None, dict[str, Any]], None]
@@ -27,6 +27,8 @@ def build_settings() -> kopf.OperatorSettings:
     settings.watching.server_timeout = SERVER_TIMEOUT
     settings.watching.connect_timeout = 10.0
     settings.watching.chunk_size = 500
+    # An API server that is away is waited for: kopf's default gives up after a minute, and the process would end.
+    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, *[10] * 100_000)
     settings.queueing.idle_timeout = 0.5
     settings.queueing.exit_timeout = 0.5
     settings.process.ultimate_exiting_timeout = 25.0

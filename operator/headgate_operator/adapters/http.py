@@ -19,9 +19,9 @@ async def start_server(port: int, registry: CollectorRegistry, live: Check, read
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     app.router.add_get("/metrics", metrics)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
-    await web.TCPSite(runner, None, port, shutdown_timeout=1.0).start()
+    await web.TCPSite(runner, None, port).start()
     return runner
 
 
