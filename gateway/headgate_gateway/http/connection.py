@@ -10,7 +10,7 @@ answers keep their order by construction. Deadlines are looked at by the server'
 import asyncio
 from enum import Enum, auto
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from headgate_gateway.http.application import Upload
 from headgate_gateway.http.messages import CONTINUE, Head, HttpError, Response, encode_response, error_response
@@ -67,8 +67,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a type narrowing: asyncio passes a Transport here
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by shape only
         self._server.connections.add(self)
         self._server.connections_opened += 1
         self._enter(Phase.IDLE)
@@ -269,6 +268,8 @@ class Connection(asyncio.Protocol):
         if self.phase is Phase.CLOSED:
             return
         self.phase = phase
+        if self._writing_paused:
+            return  # the deadline for reading our answers stands, whatever else goes on
         timeouts, now = self._server.timeouts, self._loop.time()
         match phase:
             case Phase.IDLE:

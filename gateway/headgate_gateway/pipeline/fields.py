@@ -18,13 +18,16 @@ ABSENT = msgspec.UNSET
 
 
 class OutOfRange:
-    """Stands for a number too large for a double, such as 1e999: fits no operator, and never fails its line."""
+    """Stands for a number too large to compare, such as 1e999: fits no operator, and never fails its line."""
 
 
 OUT_OF_RANGE = OutOfRange()
 
 Column = Callable[[list[Any]], list[Any]]
 """Takes decoded lines, returns one field's value of each."""
+
+_MAX_DIGITS = 308
+"""Of an integer that is still compared as one; Python itself stops at 4,300, where conversions take quadratic time."""
 
 _decode_raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -56,13 +59,19 @@ class FieldSet:
 
         Raises ValueError when it is not JSON after all.
         """
-        plain = json.loads(line, parse_float=_float_or_out_of_range, parse_constant=_refuse_constant)
+        plain = json.loads(
+            line, parse_int=_int_or_out_of_range, parse_float=_float_or_out_of_range, parse_constant=_refuse_constant
+        )
         return self.type(**{a: plain[top] for top, a in self._attributes.items() if top in plain})
 
 
 def _float_or_out_of_range(text: str) -> float | OutOfRange:
     number = float(text)
     return number if math.isfinite(number) else OUT_OF_RANGE
+
+
+def _int_or_out_of_range(text: str) -> int | OutOfRange:
+    return int(text) if len(text) <= _MAX_DIGITS else OUT_OF_RANGE
 
 
 def _refuse_constant(text: str) -> Any:

@@ -137,13 +137,13 @@ def _compile_decode_one(fields: FieldSet, decode: Callable[[bytes], Any], line_l
         except RecursionError:
             return LineReason.NESTED_TOO_DEEPLY, "the line nests too deeply"
         except msgspec.ValidationError as error:
-            return _not_an_object_or_out_of_range(line, error)
+            if str(error).startswith("Expected `object`"):
+                return LineReason.NOT_AN_OBJECT, "the line is JSON, but not an object"
+            return _decode_out_of_range(line, error)
         except msgspec.DecodeError as error:
             return LineReason.INVALID_JSON, str(error)
 
-    def _not_an_object_or_out_of_range(line: bytes, error: msgspec.ValidationError) -> Any:
-        if str(error).startswith("Expected `object`"):
-            return LineReason.NOT_AN_OBJECT, "the line is JSON, but not an object"
+    def _decode_out_of_range(line: bytes, error: msgspec.ValidationError) -> Any:
         try:
             return fields.decode_leniently(line)
         except (ValueError, RecursionError):
