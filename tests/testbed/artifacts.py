@@ -15,6 +15,7 @@ from .debian import remove_tree
 from .settings import Settings
 
 KEY_LENGTH = 12
+KEPT = 2
 SOURCES = Path(__file__).parent / "images"
 
 
@@ -60,16 +61,19 @@ class Artifact:
         return self.path.is_dir()
 
     def make(self, build: Callable[[Path], None]) -> None:
-        """Let `build` fill a scratch directory, then publish it in one rename and drop older keys."""
+        """Let `build` fill a scratch directory, then publish it in one rename and drop the oldest keys."""
         if self.exists():
             return
         scratch = self.settings.scratch / f"{self.name}-{self.key}"
         remove_tree(scratch)
         scratch.mkdir(parents=True)
         build(scratch)
-        self._drop_older()
         scratch.rename(self.path)
+        self.path.touch()
+        self._drop_oldest()
 
-    def _drop_older(self) -> None:
-        for old in self.settings.artifacts.glob(f"{self.name}-{'?' * KEY_LENGTH}"):
+    def _drop_oldest(self) -> None:
+        """Keep two: checkouts of two branches must not undo each other's work again and again."""
+        versions = self.settings.artifacts.glob(f"{self.name}-{'?' * KEY_LENGTH}")
+        for old in sorted(versions, key=lambda path: path.stat().st_mtime, reverse=True)[KEPT:]:
             shutil.rmtree(old)

@@ -90,5 +90,6 @@ def _remove_images(docker: Docker) -> None:
 
 def _refuse_odd_directory(cache: Path) -> None:
     """A mistyped HEADGATE_TESTBED_CACHE must not cost anybody a home directory."""
-    if cache.exists() and not (cache / "lock").exists() and any(cache.iterdir()):
+    made_by_us = any((cache / name).exists() for name in ("lock", "state.json"))
+    if cache.exists() and not made_by_us and any(cache.iterdir()):
         raise TestbedError(f"{cache} was not made by the testbed: remove it yourself")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.testbed import versions
+from tests.testbed.artifacts import KEPT
 from tests.testbed.commands import succeeds
 from tests.testbed.engine.docker import Docker
 from tests.testbed.graph import Task, run_tasks
@@ -44,12 +45,13 @@ def ensure(settings: Settings, state: State, docker: Docker, progress: Progress)
 
 
 def drop_superseded(docker: Docker, chosen: Images) -> None:
-    """Remove images of ours that other inputs have made, but for those that a container stands on."""
+    """Remove images of ours that other inputs have made, but for the newest and those that a container stands on."""
     for reference in (chosen.node, chosen.envoy, chosen.kafka, chosen.python):
         repository = reference.partition("@")[0].rpartition(":")[0]
         if repository.startswith(f"{REPOSITORY}/"):
             listing = docker.call("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", repository)
-            for old in set(listing.split()) - {reference}:
+            others = [each for each in listing.split() if each != reference]  # newest first
+            for old in others[KEPT - 1 :]:
                 docker.try_call("rmi", old)
     docker.try_call("image", "prune", "--force", "--filter", f"label={LABEL}")
 
@@ -151,6 +153,6 @@ def _build_tasks(builder: images.Builder) -> list[Task]:
         node.base(settings), lambda: node.build_base(builder), 40, debian, kubernetes, _manifests_task(settings)
     )
     final = image(
-        node.node(settings), lambda: node.build_node(builder), 60, base, proxy, envoys, kafka, etcd, coredns, pause
+        node.node(settings), lambda: node.build_node(builder), 75, base, proxy, envoys, kafka, etcd, coredns, pause
     )
     return [kubernetes, etcd, coredns, gateway, pause, envoy, jars, debian, python, proxy, envoys, kafka, base, final]

@@ -1,5 +1,6 @@
 """Keys, publication of build results, order of builds, settings and state."""
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -42,10 +43,13 @@ def test_a_failed_build_publishes_nothing_and_the_next_attempt_starts_afresh(set
     assert [path.name for path in artifact.path.iterdir()] == ["whole"]
 
 
-def test_a_new_key_replaces_the_old_result_and_no_other(settings: Settings) -> None:
-    for name, key in (("thing", "0" * 12), ("thing-two", "0" * 12), ("thing", "1" * 12)):
-        Artifact(name, key, settings).make(lambda target: (target / "file").touch())
-    assert sorted(path.name for path in settings.artifacts.iterdir()) == ["thing-" + "1" * 12, "thing-two-" + "0" * 12]
+def test_two_results_of_a_name_stay_and_no_other_name_is_touched(settings: Settings) -> None:
+    for age, (name, key) in enumerate([("thing", "a"), ("thing-two", "a"), ("thing", "b"), ("thing", "c")]):
+        artifact = Artifact(name, key * 12, settings)
+        artifact.make(lambda target: (target / "file").touch())
+        os.utime(artifact.path, (age, age))
+    found = sorted(path.name.rstrip("abc") + path.name[-1] for path in settings.artifacts.iterdir())
+    assert found == ["thing-b", "thing-c", "thing-two-a"]
 
 
 @pytest.mark.parametrize(
