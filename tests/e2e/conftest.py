@@ -1,6 +1,8 @@
 """One cluster, one release and one Kafka for all end-to-end tests; each test has a namespace and topics of its own."""
 
 import os
+import re
+import secrets
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -58,7 +60,9 @@ def release(cluster: Cluster, say: Callable[[str], None]) -> Iterator[Release]:
 @pytest.fixture
 def namespace(release: Release, request: pytest.FixtureRequest) -> Iterator[str]:
     """A namespace for the repos of one test."""
-    name = request.node.name.replace("test_", "e2e-", 1).replace("_", "-").split("[")[0][:50].strip("-").lower()
+    # A namespace of an earlier run may still be on its way out: each has a name of its own.
+    words = re.sub("[^a-z0-9]+", "-", request.node.name.lower().removeprefix("test_")).strip("-")
+    name = f"e2e-{words[:40].strip('-')}-{secrets.token_hex(2)}"
     release.api.create_namespace(name)
     yield name
     release.api.delete(f"api/v1/namespaces/{name}")
@@ -66,10 +70,9 @@ def namespace(release: Release, request: pytest.FixtureRequest) -> Iterator[str]
 
 @pytest.fixture
 def topic(cluster: Cluster, namespace: str) -> str:
-    """An empty topic for one test."""
-    name = f"{namespace}-{int(time.time())}"
-    create_topic(cluster.kafka_bootstrap, name)
-    return name
+    """An empty topic for one test, named after its namespace."""
+    create_topic(cluster.kafka_bootstrap, namespace)
+    return namespace
 
 
 @pytest.fixture(scope="session")

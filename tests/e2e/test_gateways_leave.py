@@ -33,7 +33,7 @@ def test_gateways_deleted_one_by_one_cost_no_request_and_lose_no_event(
         for pod in pods:
             replace_pod(release, pod, len(pods))
 
-    say(f"{len(pods)} gateways replaced beside {len(traffic.answered)} requests, slowest {traffic.slowest:.2f} s")
+    say(f"{len(pods)} gateways replaced; beside it {traffic.latency}")
     assert {pod["metadata"]["uid"] for pod in pods}.isdisjoint(pod["metadata"]["uid"] for pod in release.gateway_pods())
     assert traffic.failures == []
     found = numbers_of(cluster, topic)

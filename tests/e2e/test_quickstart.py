@@ -62,5 +62,5 @@ def test_a_malformed_line_is_named_by_its_number_and_nothing_is_sent(release: Re
     )
 
     assert answer.status_code == httpx.codes.BAD_REQUEST
-    assert "2" in json.dumps(answer.json())
+    assert [problem["line"] for problem in answer.json()["lines"]] == [2]
     assert read(cluster.kafka_bootstrap, TOPIC, since=before) == []

@@ -30,8 +30,8 @@ class Traffic:
     """What went wrong on the wire, by event number."""
     bodies: dict[int, str] = field(default_factory=dict)
     """What was answered where it was not 200, by event number."""
-    slowest: float = 0
-    """Seconds of the slowest answer."""
+    seconds: dict[int, float] = field(default_factory=dict)
+    """How long the answer took, by event number."""
 
     def line(self, number: int) -> bytes:
         """The event of a number."""
@@ -41,6 +41,18 @@ class Traffic:
     def acknowledged(self) -> set[int]:
         """Events answered 200."""
         return {number for number, status in self.answered.items() if status == httpx.codes.OK}
+
+    @property
+    def latency(self) -> str:
+        """How long answers took, for people."""
+        took = sorted(self.seconds.values())
+        if not took:
+            return "no answers"
+        number = max(self.seconds, key=lambda each: self.seconds[each])
+        return (
+            f"{len(took)} requests: median {took[len(took) // 2] * 1000:.0f} ms, "
+            f"p99 {took[len(took) * 99 // 100] * 1000:.0f} ms, slowest {took[-1]:.2f} s (event {number})"
+        )
 
     @property
     def failures(self) -> list[str]:
@@ -63,7 +75,7 @@ class Traffic:
         self.answered[number] = answer.status_code
         if answer.status_code != httpx.codes.OK:
             self.bodies[number] = answer.text
-        self.slowest = max(self.slowest, time.monotonic() - began)
+        self.seconds[number] = time.monotonic() - began
 
     async def run(self, stop: threading.Event) -> None:
         """Send at the rate until told to stop, then wait for the answers."""
