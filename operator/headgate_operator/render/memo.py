@@ -23,6 +23,8 @@ class RenderMemo:
         known = self._known.get(key)
         if known is not None and known[0] == inputs:
             value: T = known[1]
+            # The newest of equal inputs is kept, since it is likely to come again, and is equal to itself for free.
+            self._known[key] = inputs, value
             return value
         made = make()
         self._known[key] = inputs, made
