@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kubernetes import aio
-from tests.e2e.api import Api as ClusterApi
+import httpx
+from tests.e2e.api import Api
 from tests.e2e.images import ensure_images
 from tests.e2e.release import NAMESPACE as RELEASE_NAMESPACE
 from tests.e2e.release import Release
@@ -42,50 +42,32 @@ class Measured:
     memory_peak_mib: float
 
 
-class Api:
-    """The few calls that the measurement needs, on the official client's raw requests."""
+class BulkApi:
+    """The few calls that the measurement needs, many at a time."""
 
-    def __init__(self, client: aio.client.ApiClient) -> None:
-        self._client = client
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
 
-    async def request(
-        self, method: str, path: str, body: Any = None, content_type: str | None = None, **query: str
-    ) -> Any:
-        """One request; returns the parsed body. Raises ApiException."""
-        headers = {"Accept": "application/json"}
-        if content_type:
-            headers["Content-Type"] = content_type
-        response = await self._client.call_api(
-            path,
-            method,
-            query_params=list(query.items()),
-            header_params=headers,
-            body=body,
-            auth_settings=["BearerToken"],
-            _preload_content=False,
-        )
-        text = await response.text()
-        if response.status >= 300:
-            raise RuntimeError(f"{method} {path}: {response.status} {text[:300]}")
-        try:
-            return json.loads(text)
-        except json.JSONDecodeError:
-            return text
+    async def list(self, path: str, **query: str) -> dict[str, Any]:
+        """A collection."""
+        answer = await self._http.get(path, params=query)
+        answer.raise_for_status()
+        found: dict[str, Any] = answer.json()
+        return found
 
     async def apply(self, path: str, manifest: dict[str, Any]) -> None:
         """Server-side apply, as a user would."""
-        await self.request(
-            "PATCH",
+        answer = await self._http.patch(
             f"{path}/{manifest['metadata']['name']}",
-            manifest,
-            "application/apply-patch+yaml",
-            fieldManager="scale",
-            force="true",
+            params={"fieldManager": "scale", "force": "true"},
+            content=json.dumps(manifest),
+            headers={"Content-Type": "application/apply-patch+yaml"},
         )
+        answer.raise_for_status()
 
     async def count(self, path: str) -> int:
         """Number of objects of a collection, without fetching them."""
-        answer = await self.request("GET", path, limit="1")
+        answer = await self.list(path, limit="1")
         return len(answer["items"]) + int(answer["metadata"].get("remainingItemCount", 0))
 
 
@@ -108,7 +90,7 @@ def repo_manifest(number: int) -> dict[str, Any]:
     }
 
 
-async def apply_all(api: Api, count: int) -> None:
+async def apply_all(api: BulkApi, count: int) -> None:
     """Apply `count` repos with a bounded number of requests in flight."""
     slots = asyncio.Semaphore(IN_FLIGHT)
 
@@ -119,9 +101,9 @@ async def apply_all(api: Api, count: int) -> None:
     await asyncio.gather(*(one(number) for number in range(count)))
 
 
-async def sharded_repos(api: Api) -> int:
+async def sharded_repos(api: BulkApi) -> int:
     """How many entries the fleet's shards hold."""
-    answer = await api.request("GET", CONFIGMAPS, labelSelector=f"headgate.dev/fleet={FLEET}")
+    answer = await api.list(CONFIGMAPS, labelSelector=f"headgate.dev/fleet={FLEET}")
     return sum(
         len(json.loads(text)["repos"])
         for item in answer["items"]
@@ -130,9 +112,9 @@ async def sharded_repos(api: Api) -> int:
     )
 
 
-async def accepted_repos(api: Api) -> int:
+async def accepted_repos(api: BulkApi) -> int:
     """How many repos carry Accepted=True at their generation."""
-    answer = await api.request("GET", REPOS)
+    answer = await api.list(REPOS)
     return sum(
         item.get("status", {}).get("observedGeneration") == item["metadata"]["generation"]
         and any(c["type"] == "Accepted" and c["status"] == "True" for c in item["status"].get("conditions", ()))
@@ -156,7 +138,8 @@ def leader_pod(release: Release) -> str:
     """The operator's pod that holds the Lease."""
     leases = release.api.items(f"apis/coordination.k8s.io/v1/namespaces/{RELEASE_NAMESPACE}/leases")
     holders = {lease["spec"].get("holderIdentity", "").split("_")[0] for lease in leases}
-    return next(name for pod in release.operator_pods() if (name := pod["metadata"]["name"]) in holders)
+    names: list[str] = [pod["metadata"]["name"] for pod in release.operator_pods()]
+    return next(name for name in names if name in holders)
 
 
 def operator_memory(release: Release) -> tuple[float, float]:
@@ -193,7 +176,7 @@ def fleet_manifests(release: Release) -> list[dict[str, Any]]:
     ]
 
 
-async def measure(api: Api, release: Release, repos: int, ingress: bool) -> Measured:
+async def measure(api: BulkApi, release: Release, repos: int, ingress: bool) -> Measured:
     """One run: apply, wait for routes, shards and statuses, read the memory."""
     release.cluster.set_envoy_gateway_running(ingress)
     print(f"{repos} repos, ingress controller {'running' if ingress else 'stopped'}", flush=True)
@@ -211,15 +194,14 @@ async def measure(api: Api, release: Release, repos: int, ingress: bool) -> Meas
 async def run(sizes: list[int], with_ingress: bool) -> list[Measured]:
     """All runs, one after the other; the ingress controller runs again afterwards."""
     cluster = ensure()
-    with ClusterApi(cluster.kubeconfig, cluster.kubectl) as cluster_api:
+    with Api(cluster.kubeconfig, cluster.kubectl) as cluster_api:
         release = Release(cluster, cluster_api, ensure_images(cluster))
         release.install()
         release.wait_for_fleet()
-        client = await aio.config.new_client_from_config(str(cluster.kubeconfig))
         try:
-            async with client:
+            async with cluster_api.bulk_client(IN_FLIGHT + 4) as http:
                 runs = [(size, False) for size in sizes] + [(sizes[0], True)] * with_ingress
-                results = [await measure(Api(client), release, size, ingress) for size, ingress in runs]
+                results = [await measure(BulkApi(http), release, size, ingress) for size, ingress in runs]
         finally:
             cluster.set_envoy_gateway_running(True)
     return results

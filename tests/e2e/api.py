@@ -30,8 +30,9 @@ class Api:
         self._kubectl = kubectl
         config = yaml.safe_load(kubeconfig.read_text())
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
+        self._server, self._trusted = cluster["server"], _trust(cluster, user)
         self._http = httpx.Client(
-            base_url=cluster["server"], verify=_trust(cluster, user), timeout=15, trust_env=False,
+            base_url=self._server, verify=self._trusted, timeout=15, trust_env=False,
             limits=httpx.Limits(keepalive_expiry=30),
         )  # fmt: skip
 
@@ -87,6 +88,16 @@ class Api:
         answer = self._http.request("DELETE", f"/{path}", json={"kind": "DeleteOptions", "apiVersion": "v1", **options})
         if answer.status_code != httpx.codes.NOT_FOUND:
             answer.raise_for_status()
+
+    def bulk_client(self, connections: int) -> httpx.AsyncClient:
+        """A client for many requests at a time; the caller closes it."""
+        return httpx.AsyncClient(
+            base_url=self._server,
+            verify=self._trusted,
+            timeout=60,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+        )
 
     def pod_status(self, pod: Manifest) -> Manifest | None:
         """What a gateway pod says at /status on its admin port; None while it does not answer."""
