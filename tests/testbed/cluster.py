@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import building, edge
+from . import building, edge, loading
 from .builds.catalogue import references
 from .cluster_kafka import BOOTSTRAP
 from .creation import Creation
@@ -83,8 +84,9 @@ class Cluster:
         return building.build_image(self.docker, self.settings, self.base_image, Path(dockerfile), tag, progress)
 
     def load_image(self, *tags: str) -> None:
-        """Bring images of the engine into every node."""
-        self.tools.run_kind("load", "docker-image", *tags, "--name", self.name)
+        """Bring images of the engine into every node; sends only layers that a node lacks."""
+        scratch = self.settings.scratch / f"load-{os.getpid()}-{time.monotonic_ns()}"
+        loading.load(self.docker, self.nodes, tags, scratch)
 
     def set_envoy_gateway_running(self, running: bool) -> None:
         """Stop or start Envoy Gateway's controller and wait. Envoy itself goes on serving what it knows."""

@@ -22,11 +22,11 @@ def is_debian_root() -> bool:
     return os.geteuid() == 0 and Path("/etc/debian_version").exists() and shutil.which("apt-get") is not None
 
 
-def install(*packages: str) -> None:
-    """Install what is missing, without letting any package start a service."""
+def install(*packages: str) -> list[str]:
+    """Install what is missing, without letting any package start a service; returns what that was."""
     missing = [name for name in packages if not _installed(name)]
     if not missing:
-        return
+        return []
     if not is_debian_root():
         raise TestbedError(f"missing packages {' '.join(missing)}: install them, or run as root on Debian")
     quiet = {"DEBIAN_FRONTEND": "noninteractive"}
@@ -34,6 +34,7 @@ def install(*packages: str) -> None:
         if not succeeds(["apt-get", "install", "-y", "--no-install-recommends", *missing], env=quiet):
             run(["apt-get", "update"], env=quiet)
             run(["apt-get", "install", "-y", "--no-install-recommends", *missing], env=quiet)
+    return missing
 
 
 def mirror() -> str:

@@ -43,8 +43,11 @@ def clean(settings: Settings, progress: Progress) -> None:
                 _remove_images(docker)
         with progress.step("stopping our Docker engine", 5):
             own.stop(settings, session.state)
+        packages = session.state.get("packages", [])
         with progress.step(f"removing {settings.cache}", 10):
             remove_tree(settings.cache)
+        if packages:  # others may use them by now, so that is for people to decide
+            progress.say(f"Debian packages that were installed stay: apt-get purge {' '.join(packages)}")
 
 
 def describe(settings: Settings) -> Iterator[str]:

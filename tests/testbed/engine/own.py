@@ -45,7 +45,8 @@ def start(settings: Settings, state: State, progress: Progress) -> Docker:
             "no Docker engine answers: install and start one (https://docs.docker.com/engine/install), or set DOCKER_HOST"
         )
     with progress.step("installing Debian's Docker engine", 20):
-        install("docker.io", "iptables", "debootstrap")
+        installed = install("docker.io", "iptables", "debootstrap")
+        state.put("packages", sorted({*state.get("packages", []), *installed}))
     binary = client() or Path("/usr/bin/docker")
     docker = Docker(binary, socket_url(settings), ours=True)
     with progress.step("starting a Docker engine of our own", 4):
