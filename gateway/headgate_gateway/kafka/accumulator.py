@@ -10,13 +10,19 @@ The producer adds submissions and topics; a leader link takes batches and report
 from collections.abc import Iterator, Sequence
 
 from headgate_gateway.config.producer import Flush
-from headgate_gateway.kafka.batch import MAX_BATCH_BYTES, BatchWriter, UnencodableRecordError
+from headgate_gateway.kafka.batch import MAX_BATCH_BYTES
+from headgate_gateway.kafka.filling import encode_again, fill_batch
 from headgate_gateway.kafka.lanes import NO_LEADER, Batch, Lane, Partition, Topic
 from headgate_gateway.kafka.partition import KeyHasher
 from headgate_gateway.kafka.submission import Piece, Submission
 
 MAX_REQUEST_BYTES = 8 * 2**20
 """Uncompressed bytes of one produce request: encoding them holds the event loop, and brokers limit requests."""
+SMALLEST_CAP_BYTES = 16_384
+CAP_GROWTH = 1.02
+"""Growth of a topic's cap with each batch that Kafka takes: a doubling in 35."""
+
+_ONLY = range(1)
 
 
 class Accumulator:
@@ -47,13 +53,19 @@ class Accumulator:
         records = submission.records
         topic = self.topics.get(records.topic) or self.watch(records.topic, now)
         topic.last_used = now
-        if records.keys is None:
-            topic.keyless.push(Piece(submission, range(len(records.values)), keyed=False))
+        keys = records.keys
+        if keys is None:
+            topic.keyless.push(Piece(submission, range(submission.pending), keyed=False))
             self._keyless[topic] = None
-        elif topic.partitions:
-            self._route(submission, records.keys, range(len(records.keys)), topic)
+        elif not topic.partitions:
+            topic.unrouted.push(Piece(submission, range(submission.pending), keyed=True))
+        elif len(keys) == 1 and keys[0] is not None:
+            # The way of most requests with keys, cut short.
+            partition = topic.partitions[self._hasher.positive_hash(keys[0]) % len(topic.partitions)]
+            partition.lane.push(Piece(submission, _ONLY, keyed=True))
+            self._activate(partition)
         else:
-            topic.unrouted.push(Piece(submission, range(len(records.keys)), keyed=True))
+            self._route(submission, keys, range(submission.pending), topic)
         return topic
 
     def watch(self, name: str, now: float) -> Topic:
@@ -219,7 +231,7 @@ class Accumulator:
         if batches:
             batch = batches[0]
             if batch.raw is None and batch.payload is None:
-                self._encode(batch)
+                encode_again(batch)
             return batch
         return self._close(partition) if self._is_due(partition.lane, now) else None
 
@@ -277,51 +289,14 @@ class Accumulator:
 
     def _close(self, partition: Partition) -> Batch | None:
         """Make a batch of a partition's keyed records and its topic's keyless ones, as far as they fit."""
-        writer = BatchWriter(self._cap_bytes, self._cap_records)
-        pieces: list[Piece] = []
-        lanes = (partition.lane, partition.topic.keyless)
-        try:
-            for lane in lanes:
-                if not _fill(writer, lane, pieces):
-                    break
-        except UnencodableRecordError as error:
-            self._isolate(lane, error)
-            self._give_back(partition, pieces)
-            return self._close(partition)
-        if not pieces:
-            return None
-        batch = Batch(partition, pieces)
-        batch.raw = writer.finish()
-        partition.batches.append(batch)
+        topic = partition.topic
+        lanes = (partition.lane, topic.keyless)
+        batch = fill_batch(
+            partition, lanes, min(self._cap_bytes, int(topic.cap_bytes)), self._cap_records, self.refused
+        )
+        if batch is not None:
+            partition.batches.append(batch)
         return batch
-
-    def _give_back(self, partition: Partition, pieces: list[Piece]) -> None:
-        partition.lane.push_front(piece for piece in pieces if piece.keyed)
-        keyless = [piece for piece in pieces if not piece.keyed]
-        if keyless:
-            partition.topic.keyless.push_front(keyless)
-            self._keyless[partition.topic] = None
-
-    def _isolate(self, lane: Lane, error: UnencodableRecordError) -> None:
-        """Take the record that cannot be encoded out of the lane's first piece."""
-        piece = lane.pop()
-        bad, rest = piece, []
-        position = list(piece.indices).index(error.index)
-        if position:
-            bad = piece.split(position)
-            rest.append(piece)
-        if len(bad.indices) > 1:
-            rest.append(bad.split(1))
-        lane.push_front(rest)
-        bad.lane = None
-        self.refused.append((bad, str(error)))
-
-    def _encode(self, batch: Batch) -> None:
-        # No caps: its records fitted once, and no other may jump in.
-        writer = BatchWriter(2**31 - 1)
-        for piece in batch.pieces:
-            writer.append(piece.submission.records, piece.indices, piece.submission.now_ms)
-        batch.raw = writer.finish()
 
     # -- what became of them ----------------------------------------------------------------------------------------
 
@@ -331,6 +306,7 @@ class Accumulator:
         partition.batches.popleft()
         partition.in_flight = False
         partition.failures = 0
+        partition.topic.cap_bytes = min(MAX_BATCH_BYTES, partition.topic.cap_bytes * CAP_GROWTH)
         if not partition.batches and not partition.lane.count:
             self._active.get(partition.leader, {}).pop(partition, None)
 
@@ -359,13 +335,23 @@ class Accumulator:
         batch.raw = batch.payload = None
         if not batch.pieces:
             batch.partition.batches.popleft()
-        self._give_back(batch.partition, keyless)
+        topic = batch.partition.topic
+        topic.keyless.push_front(keyless)
+        self._keyless[topic] = None
 
     def split(self, batch: Batch, count: int) -> Batch:
         """Cut a refused batch in two, the first with `count` records; both are sent again, one after the other."""
         rest = batch.split_at(count)
         batch.partition.batches.insert(1, rest)
         return rest
+
+    def shrink(self, batch: Batch) -> None:
+        """Kafka finds the batch too large: make the topic's next ones smaller, and let them grow again bit by bit.
+
+        Without this, each batch of a topic with a small `max.message.bytes` would be refused and cut.
+        """
+        topic = batch.partition.topic
+        topic.cap_bytes = max(SMALLEST_CAP_BYTES, min(topic.cap_bytes, batch.raw_bytes / 2))
 
     def withdraw(self, submission: Submission) -> list[tuple[Piece, bool, str]]:
         """The submission's time is up: its open pieces, whether each may be written, and why it is not known to be."""
@@ -384,22 +370,3 @@ class Accumulator:
                 piece.settled = True
                 lane.drop_settled()
         return open_pieces
-
-
-def _fill(writer: BatchWriter, lane: Lane, pieces: list[Piece]) -> bool:
-    """Move pieces from the lane's front into the open batch; False once it is full."""
-    while lane.pieces:
-        piece = lane.pieces[0]
-        if piece.settled:
-            lane.pieces.popleft()
-            continue
-        submission = piece.submission
-        taken = writer.append(submission.records, piece.indices, submission.now_ms)
-        if taken == 0:
-            return False
-        lane.pop()
-        pieces.append(piece)
-        if taken < len(piece.indices):
-            lane.push_front([piece.split(taken)])
-            return False
-    return True

@@ -7,6 +7,7 @@ a partition's keyed records wait in one lane, and of its batches, oldest first, 
 from collections import deque
 from collections.abc import Iterable
 
+from headgate_gateway.kafka.batch import MAX_BATCH_BYTES
 from headgate_gateway.kafka.submission import Piece
 
 NO_LEADER = -1
@@ -26,16 +27,20 @@ class Lane:
 
     def push(self, piece: Piece) -> None:
         """Add at the end."""
-        piece.lane, piece.batch = self, None
+        piece.lane = self
         self.pieces.append(piece)
-        self._add(piece)
+        self.count += len(piece.indices)
+        if self.weigh:
+            self.nbytes += _weight(piece)
 
     def push_front(self, pieces: Iterable[Piece]) -> None:
         """Put pieces back before all others, in their order."""
         for piece in reversed(list(pieces)):
             piece.lane, piece.batch = self, None
             self.pieces.appendleft(piece)
-            self._add(piece)
+            self.count += len(piece.indices)
+            if self.weigh:
+                self.nbytes += _weight(piece)
 
     def pop(self) -> Piece:
         """Take the oldest."""
@@ -57,11 +62,6 @@ class Lane:
         while pieces and pieces[0].settled:
             pieces.popleft()
 
-    def _add(self, piece: Piece) -> None:
-        self.count += len(piece.indices)
-        if self.weigh:
-            self.nbytes += _weight(piece)
-
 
 def _weight(piece: Piece) -> int:
     values = piece.submission.records.values
@@ -73,7 +73,7 @@ def _weight(piece: Piece) -> int:
 class Batch:
     """Records that go to one partition together, until Kafka has said what became of them."""
 
-    __slots__ = ("ambiguous", "attempts", "count", "error", "partition", "payload", "pieces", "raw")
+    __slots__ = ("ambiguous", "attempts", "count", "error", "partition", "payload", "pieces", "raw", "raw_bytes")
 
     def __init__(self, partition: "Partition", pieces: list[Piece]) -> None:
         self.partition = partition
@@ -81,6 +81,8 @@ class Batch:
         self.count = sum(len(piece.indices) for piece in pieces)
         self.raw: bytearray | None = None
         """Uncompressed; gone once there is a payload."""
+        self.raw_bytes = 0
+        """Size when it was encoded last."""
         self.payload: bytes | bytearray | None = None
         """As it is sent; None: to be encoded (again)."""
         self.attempts = 0
@@ -90,6 +92,11 @@ class Batch:
         """What the last attempt met."""
         for piece in pieces:
             piece.batch = self
+
+    def set_raw(self, raw: bytearray) -> None:
+        """The batch has been encoded."""
+        self.raw = raw
+        self.raw_bytes = len(raw)
 
     def drop_settled(self) -> bool:
         """Remove pieces that were answered meanwhile; whether any is left. The bytes are then made anew."""
@@ -172,7 +179,18 @@ class Partition:
 class Topic:
     """One topic: its partitions, once metadata has told them, and its lane of keyless records."""
 
-    __slots__ = ("by_leader", "keyless", "last_used", "leaders", "name", "partitions", "problem", "turn", "unrouted")
+    __slots__ = (
+        "by_leader",
+        "cap_bytes",
+        "keyless",
+        "last_used",
+        "leaders",
+        "name",
+        "partitions",
+        "problem",
+        "turn",
+        "unrouted",
+    )
 
     def __init__(self, name: str, now: float, *, weigh: bool) -> None:
         self.name = name
@@ -184,6 +202,8 @@ class Topic:
         self.keyless = Lane(weigh=weigh)
         self.unrouted = Lane(weigh=weigh)
         """Requests with keys, until the number of partitions is known."""
+        self.cap_bytes = float(MAX_BATCH_BYTES)
+        """Uncompressed bytes of its batches: less than the most where Kafka has found batches too large."""
         self.turn = 0
         """Which partition keyless records go to next, so that all get their share."""
         self.problem = ""

@@ -11,12 +11,13 @@ in Kafka a moment later. A profile with other content is another slot. Reload ac
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.shard import content_hash
-from headgate_gateway.kafka.credentials import credential_files
+from headgate_gateway.kafka.credentials import CredentialsInvalidError, credential_files
 from headgate_gateway.kafka.producer import Producer
 from headgate_gateway.kafka.status import ProducerState, ProducerStatus
 
@@ -46,13 +47,15 @@ def _named(config: ProducerConfig, credentials: Mapping[str, bytes]) -> list[tup
 class _Slot:
     """The producers of one profile content."""
 
-    __slots__ = ("candidate", "candidate_hash", "current", "current_hash", "users")
+    __slots__ = ("candidate", "candidate_hash", "current", "current_hash", "refusal", "users")
 
     def __init__(self, current: Producer, current_hash: str) -> None:
         self.current = current
         self.current_hash = current_hash
         self.candidate: Producer | None = None
         self.candidate_hash = ""
+        self.refusal = ""
+        """Why new credentials are not even worth a trial; empty: none are."""
         self.users = 0
 
 
@@ -89,10 +92,11 @@ class ProducerPool:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def acquire(self, config: ProducerConfig, credentials: Mapping[str, bytes]) -> Lease:
-        """Use a profile: the producer of that content, made if there is none. Raises CredentialsInvalidError.
+        """Use a profile: the producer of that content, made if there is none.
 
         `credentials` are the contents of the files that the profile names. Where they differ from those that the
         content's producer was made with, they are tried on a second producer, and adopted once a broker takes them.
+        Raises CredentialsInvalidError where there is no producer yet and none can be made.
         """
         content, secret = profile_hash(config), credentials_hash(config, credentials)
         slot = self._slots.get(content)
@@ -101,18 +105,29 @@ class ProducerPool:
         elif secret == slot.current_hash:
             self._drop_candidate(slot)
         elif secret != slot.candidate_hash:
-            candidate = self._make(config, credentials, content, secret)
             self._drop_candidate(slot)
-            slot.candidate, slot.candidate_hash = candidate, secret
-            self._run(self._try_candidate(slot, candidate))
+            self._begin_trial(slot, config, credentials, content, secret)
         slot.users += 1
         return Lease(self, slot, content)
+
+    def _begin_trial(
+        self, slot: _Slot, config: ProducerConfig, credentials: Mapping[str, bytes], content: str, secret: str
+    ) -> None:
+        slot.candidate_hash = secret
+        try:
+            slot.candidate = self._make(config, credentials, content, secret)
+        except CredentialsInvalidError as error:
+            slot.refusal = f"new credentials are not usable, the old ones stay in use: {error}"
+            log.warning("producer %s: %s", config.name, slot.refusal)
+            return
+        self._run(self._try_candidate(slot, slot.candidate))
 
     def report(self) -> list[ProducerStatus]:
         """Rows for /status: every producer, candidates and those that still finish included."""
         rows = []
         for slot in self._slots.values():
-            rows.append(slot.current.status(users=slot.users))
+            row = slot.current.status(users=slot.users)
+            rows.append(replace(row, last_error=slot.refusal) if slot.refusal else row)
             if slot.candidate is not None:
                 rows.append(slot.candidate.status(candidate=True))
         rows += [producer.status() for producer in self._retiring]
@@ -170,6 +185,7 @@ class ProducerPool:
 
     def _drop_candidate(self, slot: _Slot) -> None:
         candidate, slot.candidate, slot.candidate_hash = slot.candidate, None, ""
+        slot.refusal = ""
         if candidate is not None:
             self._run(candidate.close(0))
 

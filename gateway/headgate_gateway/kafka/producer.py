@@ -6,8 +6,7 @@ nothing about batches (accumulator) or answers (settle). Made by the pool; used 
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from random import Random
 
@@ -21,6 +20,7 @@ from headgate_gateway.kafka.credentials import build_security
 from headgate_gateway.kafka.errors import NONE, TOPIC_REFUSALS, code_of
 from headgate_gateway.kafka.lanes import NO_LEADER, Topic
 from headgate_gateway.kafka.link import LeaderLink, LinkSettings
+from headgate_gateway.kafka.links import LinkSet
 from headgate_gateway.kafka.outcome import FailureReason
 from headgate_gateway.kafka.settle import Settler
 from headgate_gateway.kafka.status import BrokerStatus, ProducerState, ProducerStatus, TopicStatus
@@ -87,8 +87,8 @@ class Producer:
             self._judge,
         )
         self._settler = Settler(self._accumulator, self.counters, random, self._finish, self._cluster.refresh)
-        self._links: dict[int, LeaderLink] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._links = LinkSet(self.profile, self._make_link)
+        self._task: asyncio.Task[None] | None = None
         self._open: dict[Submission, None] = {}
         """In order of acceptance, hence of expiry."""
         self._timer: asyncio.TimerHandle | None = None
@@ -99,7 +99,7 @@ class Producer:
 
     def start(self) -> None:
         """Begin to connect, in the background."""
-        self._spawn("cluster", self._cluster.run)
+        self._task = asyncio.create_task(supervise(f"producer {self.profile}: cluster", self._cluster.run))
 
     def reserve(self, nbytes: int) -> bool:
         """Count bytes that a request will hold until its outcome is known; False, and nothing counted: no room."""
@@ -146,9 +146,9 @@ class Producer:
 
         Keyless records need but one. Its turn changes, or a quiet topic would use one broker's partitions only.
         """
-        leaders = topic.leaders
+        leaders, links = topic.leaders, self._links.by_node
         for step in range(len(leaders)):
-            link = self._links.get(leaders[(topic.turn + step) % len(leaders)])
+            link = links.get(leaders[(topic.turn + step) % len(leaders)])
             if link is not None and link.resting:
                 if link.rests_until is None or everyone or self._accumulator.is_full(topic.keyless):
                     link.wake()
@@ -234,7 +234,8 @@ class Producer:
             # A missing topic that nobody waits for is no reason to keep asking: `submit` asks when somebody does.
             complete = complete and (not topic.problem or topic.is_idle())
         self._accumulator.forget_idle(self._loop.time() - TOPIC_IDLE_AFTER)
-        self._adjust_links(metadata.brokers)
+        wanted = {leader for topic in self._accumulator.topics.values() for leader in topic.by_leader}
+        self._links.adjust(wanted, metadata.brokers)
         return complete and all(name in metadata.topics for name in self._accumulator.topics)
 
     def _problem_of(self, name: str, code: int, leaders: list[int]) -> str:
@@ -245,23 +246,8 @@ class Producer:
         leaderless = [index for index, leader in enumerate(leaders) if leader == NO_LEADER]
         return f"topic {name}: no leader for partition {', '.join(map(str, leaderless))}" if leaderless else ""
 
-    def _adjust_links(self, brokers: dict[int, BrokerAddress]) -> None:
-        """A link to each broker that leads something, at its present address, and to no other."""
-        wanted = {leader for topic in self._accumulator.topics.values() for leader in topic.by_leader}
-        for node_id, link in list(self._links.items()):
-            link.check_leadership()
-            moved = node_id in brokers and brokers[node_id] != link.address
-            if not link.is_busy and (moved or node_id not in wanted):
-                del self._links[node_id]
-                self._stop_task(f"broker {node_id}", link)
-        for node_id in wanted:
-            if node_id in brokers and node_id not in self._links:
-                self._add_link(brokers[node_id])
-        for link in self._links.values():
-            link.wake()
-
-    def _add_link(self, address: BrokerAddress) -> None:
-        link = self._links[address.node_id] = LeaderLink(
+    def _make_link(self, address: BrokerAddress) -> LeaderLink:
+        return LeaderLink(
             address,
             self._settings,
             self._accumulator,
@@ -270,14 +256,14 @@ class Producer:
             self._cluster.refresh,
             self._judge,
         )
-        self._spawn(f"broker {address.node_id}", link.run)
 
     def _judge(self) -> None:
         """Say anew whether records can be delivered: something about a connection has changed."""
         if self.state is ProducerState.CLOSED:
             return
-        errors = [link.error for link in self._links.values()]
-        if any(link.is_open for link in self._links.values()):
+        links = self._links.by_node.values()
+        errors = [link.error for link in links]
+        if any(link.is_open for link in links):
             self.down = None
         elif self._cluster.error is not None:
             self.down = self._cluster.error
@@ -308,20 +294,7 @@ class Producer:
         if self.state is not ProducerState.CONNECTING and not self._settled.done():
             self._settled.set_result(None)
 
-    # -- tasks ------------------------------------------------------------------------------------------------------
-
-    def _spawn(self, name: str, body: Callable[[], Awaitable[None]]) -> None:
-        self._tasks[name] = asyncio.create_task(supervise(f"producer {self.profile}: {name}", body))
-
-    def _stop_task(self, name: str, link: LeaderLink) -> None:
-        task = self._tasks.pop(name)
-        task.cancel()
-        closing = asyncio.create_task(link.close())
-        self._tasks[f"closing {name} {id(closing)}"] = closing
-        closing.add_done_callback(partial(self._forget_task, f"closing {name} {id(closing)}"))
-
-    def _forget_task(self, name: str, _task: "asyncio.Task[None]") -> None:
-        self._tasks.pop(name, None)
+    # -- its end ----------------------------------------------------------------------------------------------------
 
     async def settled(self) -> ProducerState:
         """Wait until the first attempt to connect has ended, well or not."""
@@ -331,8 +304,7 @@ class Producer:
     async def drain(self, seconds: float) -> bool:
         """Send what waits without further gathering, and wait until all has its outcome; False: not in time."""
         self._accumulator.hurry = True
-        for link in self._links.values():
-            link.wake()
+        self._links.wake()
         try:
             if self._open:
                 self._empty = self._loop.create_future()
@@ -356,13 +328,10 @@ class Producer:
             self._give_up(submission, "the gateway is stopping")
         if self._timer is not None:
             self._timer.cancel()
-        tasks = list(self._tasks.values())
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=1.0)
-        await asyncio.gather(self._cluster.close(), *(link.close() for link in self._links.values()))
-        self._links.clear()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=1.0)
+        await asyncio.gather(self._cluster.close(), self._links.close())
 
     # -- for admin --------------------------------------------------------------------------------------------------
 
@@ -385,7 +354,7 @@ class Producer:
             pending_records=self.pending_records,
             pending_submissions=len(self._open),
             buffered_bytes=self.buffered_bytes,
-            requests_in_flight=sum(link.is_busy for link in self._links.values()),
+            requests_in_flight=sum(link.is_busy for link in self._links.by_node.values()),
         )
 
     def status(self, *, users: int = 0, candidate: bool = False) -> ProducerStatus:
@@ -401,7 +370,7 @@ class Producer:
             last_error=self.down or self.last_error,
             brokers=tuple(
                 BrokerStatus(node_id, f"{link.address.host}:{link.address.port}", link.is_open, link.error or "")
-                for node_id, link in sorted(self._links.items())
+                for node_id, link in sorted(self._links.by_node.items())
             ),
             topics=tuple(
                 TopicStatus(name, len(topic.partitions), topic.problem)

@@ -13,7 +13,7 @@ from random import Random
 from headgate_gateway.kafka.accumulator import Accumulator
 from headgate_gateway.kafka.connection import PartitionAnswer
 from headgate_gateway.kafka.counters import Counters
-from headgate_gateway.kafka.errors import NONE, Fate, code_of, is_ambiguous
+from headgate_gateway.kafka.errors import NONE, TOO_LARGE, Fate, code_of, is_ambiguous
 from headgate_gateway.kafka.lanes import Batch, Partition
 from headgate_gateway.kafka.outcome import FailureReason
 from headgate_gateway.kafka.submission import Piece, Submission
@@ -129,6 +129,8 @@ class Settler:
                 if not piece.settled:
                     self._fail(piece, f"{batch.error} ({reason})", unknown=batch.ambiguous)
         else:
+            if answer.code in TOO_LARGE:
+                self._accumulator.shrink(batch)
             self._accumulator.split(batch, batch.count // 2)
         # At once: Kafka is well, and strangers wait. What was refused is smaller by now, so this ends.
         self._counters.retries += 1
