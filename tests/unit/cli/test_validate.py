@@ -1,0 +1,250 @@
+"""`headgate validate`: every mistake by file and line, and what to do about it."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import pytest
+
+from headgate_operator.cli.commands import Request, run_validate
+from headgate_operator.cli.main import main
+
+FLEET = """\
+apiVersion: headgate.dev/v1alpha1
+kind: GatewayFleet
+metadata: {name: default, namespace: gateways}
+spec:
+  image: gateway:1
+  allowedRepos: {namespaces: {from: All}}
+---
+"""
+PROFILE = """\
+apiVersion: headgate.dev/v1alpha1
+kind: KafkaProducerProfile
+metadata: {name: main, namespace: gateways}
+spec:
+  bootstrapServers: ["kafka:9092"]
+  allowedTopics: [access]
+---
+"""
+REPO = """\
+apiVersion: headgate.dev/v1alpha1
+kind: EventRepo
+metadata:
+  name: access
+  namespace: team
+spec:
+  kafka:
+    producerProfile: main
+    topic: access
+"""
+GOOD = FLEET + PROFILE + REPO
+
+
+def validate(tmp_path: Path, text: str, namespace: str = "default") -> tuple[int, list[str]]:
+    """Exit code and lines, paths shortened to file names."""
+    file = tmp_path / "file.yaml"
+    file.write_text(text)
+    out, err = io.StringIO(), io.StringIO()
+    code = run_validate(Request([str(file)], namespace, None, None), out, err)
+    return code, (err.getvalue() + out.getvalue()).replace(f"{tmp_path}/", "").splitlines()
+
+
+def test_good_files_are_said_to_be_good(tmp_path: Path) -> None:
+    assert validate(tmp_path, GOOD) == (0, ["3 resources would be accepted"])
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        (
+            REPO.replace("topic: access", "topic: a/b"),
+            "file.yaml:9: error: EventRepo team/access: spec.kafka.topic: String should match pattern",
+        ),
+        (
+            REPO.replace("    topic: access\n", ""),
+            "file.yaml:7: error: EventRepo team/access: spec.kafka.topic: is required",
+        ),
+        (
+            REPO + "    acks: all\n",
+            "file.yaml:10: error: EventRepo team/access: spec.kafka.acks: is no field of this object: remove it",
+        ),
+        (
+            REPO
+            + "  constraint:\n    matchExpressions:\n      - field: a\n        operator: Matches\n        values: ['(']\n",
+            "file.yaml:12: error: EventRepo team/access: spec.constraint.matchExpressions.0: regular expression '(' does not",
+        ),
+        (
+            REPO
+            + "  constraint:\n    matchExpressions:\n      - field: a\n        operator: In\n        values:\n          - [x]\n",
+            "file.yaml:15: error: EventRepo team/access: spec.constraint.matchExpressions.0.values.0",
+        ),
+        (
+            FLEET.replace("image: gateway:1", "replicas: many"),
+            "file.yaml:4: error: GatewayFleet gateways/default: spec.image: is required",
+        ),
+        (REPO.replace("v1alpha1", "v2"), "file.yaml:1: error: headgate.dev/v2 EventRepo is no resource of Headgate"),
+        (
+            REPO.replace("EventRepo", "EventRepos"),
+            "file.yaml:1: error: headgate.dev/v1alpha1 EventRepos is no resource",
+        ),
+        (REPO + "    topic: again\n", "file.yaml:10: error: the key 'topic' is there twice: remove one"),
+        (REPO + "  a: [\n", "file.yaml:11: error: is no YAML: "),
+        (REPO + "---\n" + REPO, "file.yaml:11: error: EventRepo team/access is in file.yaml:1 already"),
+        ("- a\n", "file.yaml:1: error: is no object: a manifest has apiVersion and kind"),
+        (
+            "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata:\n  a: b\n  password: plain text\n",
+            "file.yaml:5: error: Secret default/s: data.a is not base64: use stringData for text",
+        ),
+    ],
+    ids=[
+        "wrong value",
+        "missing field",
+        "unknown field",
+        "regular expression",
+        "wrong item",
+        "second resource kind",
+        "version",
+        "kind",
+        "doubled key",
+        "broken YAML",
+        "doubled resource",
+        "no object",
+        "Secret",
+    ],
+)
+def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, text: str, first: str) -> None:
+    code, lines = validate(tmp_path, text)
+    assert code == 1
+    assert [line for line in lines if line.startswith(first)], lines
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (
+            GOOD.replace("topic: access", "topic: other"),
+            "file.yaml:23: error: EventRepo team/access: spec.kafka.topic: topic 'other' is not allowed",
+        ),
+        (
+            GOOD
+            + "---\n"
+            + REPO.replace("name: access", "name: second")
+            + "  endpoints:\n    - path: /log/repo/access\n",
+            "file.yaml:34: error: EventRepo team/second: spec.endpoints: EventRepo team/access already holds the path",
+        ),
+        (
+            GOOD.replace("  allowedTopics", "  deliveryTimeout: 5m\n  allowedTopics"),
+            "file.yaml:13: error: KafkaProducerProfile gateways/main: spec.deliveryTimeout: deliveryTimeout is 5m, but",
+        ),
+        (
+            GOOD.replace("{namespaces: {from: All}}", "{}"),
+            "file.yaml:19: error: EventRepo team/access: metadata.namespace: GatewayFleet gateways/default takes no repos",
+        ),
+        (
+            GOOD.replace("  allowedTopics", "  acks: none\n  allowedTopics"),
+            "file.yaml:23: error: EventRepo team/access: spec.kafka.producerProfile: delivery: Sync answers 200 once",
+        ),
+    ],
+    ids=["topic", "conflict", "timeout", "namespace", "acks"],
+)
+def test_what_the_operator_would_refuse_is_an_error(tmp_path: Path, text: str, line: str) -> None:
+    code, lines = validate(tmp_path, text)
+    assert code == 1
+    assert [one for one in lines if one.startswith(line)], lines
+
+
+SASL = "  tls: {}\n  sasl: {mechanism: PLAIN, secretRef: {name: kafka}}\n  allowedTopics"
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (REPO, "file.yaml:6: warning: EventRepo team/access: spec.fleetRef: the repo names no fleet, so it is only"),
+        (
+            FLEET + REPO,
+            "file.yaml:15: warning: EventRepo team/access: spec.kafka.producerProfile: KafkaProducerProfile",
+        ),
+        (
+            GOOD.replace("  allowedTopics", SASL),
+            "file.yaml:11: warning: KafkaProducerProfile gateways/main: spec: Secret gateways/kafka is not among the files",
+        ),
+        (
+            GOOD.replace("from: All", "from: Selector, selector: {matchLabels: {a: b}}"),
+            "file.yaml:19: warning: EventRepo team/access: metadata.namespace: GatewayFleet gateways/default takes no repos",
+        ),
+        (
+            REPO.replace("spec:", "spec:\n  fleetRef: {name: far, namespace: away}"),
+            "file.yaml:7: warning: EventRepo team/access: spec.fleetRef: GatewayFleet away/far is not among the files",
+        ),
+    ],
+    ids=["default fleet", "profile", "Secret", "Namespace", "fleet"],
+)
+def test_what_only_the_cluster_can_tell_is_a_warning(tmp_path: Path, text: str, warning: str) -> None:
+    code, lines = validate(tmp_path, text)
+    assert code == 0
+    assert [one for one in lines if one.startswith(warning)], lines
+    assert "0 errors, 1 warning in" in lines[-2]
+
+
+def test_a_secret_among_the_files_is_looked_into(tmp_path: Path) -> None:
+    secret = (
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: kafka, namespace: gateways}\nstringData: {username: u}\n---\n"
+    )
+    code, lines = validate(tmp_path, secret + GOOD.replace("  allowedTopics", SASL))
+    assert code == 1
+    assert "Secret gateways/kafka has no value under the key 'password': add it (SecretKeyMissing)" in lines[0]
+
+
+def test_repos_on_a_broken_fleet_or_profile_are_not_blamed_twice(tmp_path: Path) -> None:
+    _, lines = validate(tmp_path, FLEET.replace("image", "imago") + PROFILE + REPO)
+    assert not [line for line in lines if "EventRepo" in line and "error" in line]
+
+
+def test_a_list_is_taken_apart(tmp_path: Path) -> None:
+    indented = "".join(f"    {line}\n" for line in REPO.replace("topic: access", "topic: a/b").splitlines())
+    code, lines = validate(tmp_path, "apiVersion: v1\nkind: List\nitems:\n  -\n" + indented)
+    assert code == 1
+    assert lines[0].startswith("file.yaml:13: error: EventRepo team/access: spec.kafka.topic")
+
+
+def test_other_manifests_are_passed_over(tmp_path: Path) -> None:
+    other = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: x}\n---\n---\n# nothing\n"
+    assert validate(tmp_path, other + GOOD) == (0, ["3 resources would be accepted"])
+
+
+def test_the_namespace_can_be_given(tmp_path: Path) -> None:
+    _, lines = validate(tmp_path, REPO.replace("  namespace: team\n", "").replace("topic: access", "topic: /"), "given")
+    assert "EventRepo given/access" in lines[0]
+
+
+def test_directories_are_read_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "fleet.yaml").write_text(FLEET)
+    (tmp_path / "profile.yml").write_text(PROFILE)
+    (tmp_path / "repo.yaml").write_text(REPO)
+    (tmp_path / "notes.txt").write_text("not: [yaml")
+    assert main(["validate", "-f", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == "3 resources would be accepted\n"
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(REPO.replace("topic: access", "topic: a/b")))
+    assert main(["validate", "-f", "-"]) == 1
+    assert capsys.readouterr().err.startswith("<stdin>:9: error: EventRepo team/access: spec.kafka.topic")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["validate", "-f", "absent.yaml"], "absent.yaml: error: cannot be read"),
+        (["validate"], "the following arguments are required: -f"),
+        ([], "the following arguments are required: COMMAND"),
+        (["validate", "-f", "x", "--default-fleet", "x"], "'x' is not NAMESPACE/NAME"),
+        (["render", "-f", "x", "--templates", "absent"], "'absent' is no directory"),
+    ],
+)
+def test_wrong_usage_is_explained(capsys: pytest.CaptureFixture[str], arguments: list[str], said: str) -> None:
+    with contextlib.suppress(SystemExit):
+        assert main(arguments) == 1
+    assert said in capsys.readouterr().err
