@@ -109,7 +109,7 @@ class Gateway:
         log.info("draining", extra={"connections": len(self._server.connections)})
         if not self._hurry:
             await asyncio.sleep(min(self._settings.drain_delay, max(until - self._loop.time(), 0.0)))
-        self._server.stop_listening()
+        await self._server.stop_listening()
         finished = await self._server.finish(max(until - self._loop.time(), 0.0))
         # What is left in the producers belongs to clients that have gone, or whose time is up.
         await self._pool.close(max(until - self._loop.time(), 0.0))

@@ -8,6 +8,7 @@ from headgate_gateway.http.application import Application
 from headgate_gateway.http.connection import Connection, Phase
 
 BACKLOG = 4_096
+LAST_ACCEPTS_SECONDS = 0.05
 
 
 def _bind(host: str, port: int) -> socket.socket:
@@ -49,15 +50,16 @@ class Server:
         self.connections_opened = 0
         self.draining = False
         """Answers carry `Connection: close`."""
+        self._socket: socket.socket | None = None
         self._listener: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
 
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port, which the system chose when 0 was asked for. Raises OSError when it is taken."""
-        listener = _bind(host, port)
-        self._listener = await self.loop.create_server(lambda: Connection(self), sock=listener, backlog=BACKLOG)
+        self._socket = _bind(host, port)
+        self._listener = await self.loop.create_server(lambda: Connection(self), sock=self._socket, backlog=BACKLOG)
         self._sweep()
-        bound: int = listener.getsockname()[1]
+        bound: int = self._socket.getsockname()[1]
         return bound
 
     def _sweep(self) -> None:
@@ -71,10 +73,22 @@ class Server:
         """Connections with a request begun and not answered."""
         return sum(c.phase is not Phase.IDLE for c in self.connections)
 
-    def stop_listening(self) -> None:
-        """No further connections; those that are there go on."""
+    async def stop_listening(self) -> None:
+        """No further connections; those that are there go on.
+
+        Closing a listener resets the connections that the kernel has taken and nobody has accepted: the queue is
+        shortened first and emptied, and requests that have arrived get read before their connection counts as idle.
+        """
+        if self._socket is not None:
+            self._socket.listen(0)
+            await asyncio.sleep(LAST_ACCEPTS_SECONDS)
+        self._close_listener()
+        await asyncio.sleep(LAST_ACCEPTS_SECONDS)
+
+    def _close_listener(self) -> None:
         if self._listener is not None:
             self._listener.close()
+        self._listener = self._socket = None
 
     async def finish(self, seconds: float) -> bool:
         """Wait until no request is open, closing connections as they fall idle. Whether that came in time."""
@@ -90,7 +104,7 @@ class Server:
 
     def abort(self) -> None:
         """Cut what is left, and stop sweeping."""
-        self.stop_listening()
+        self._close_listener()
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in list(self.connections):

@@ -361,7 +361,7 @@ async def test_finish_waits_for_open_requests_and_closes_idle_connections() -> N
         busy.send(post(b"{}"))
         await until(lambda: g.producer.waiting and len(g.server.connections) == 2)
         g.server.draining = True
-        g.server.stop_listening()
+        await g.server.stop_listening()
         finishing = asyncio.create_task(g.server.finish(5))
         assert await idle.closed()
         assert not finishing.done()
