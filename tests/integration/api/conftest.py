@@ -1,9 +1,10 @@
 """The testbed's API server with our CRDs in it, and a namespace to write in."""
 
 import json
+import secrets
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ import yaml
 from tests.testbed.cluster import ensure
 
 ROOT = Path(__file__).parents[3]
-NAMESPACE = "headgate-api-tests"
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class ApiServer:
 
     kubectl: Path
     kubeconfig: Path
+    namespace: str = "default"
 
     def run(self, *words: str, manifest: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -40,19 +41,19 @@ class ApiServer:
 
     def judge(self, manifest: dict[str, Any]) -> subprocess.CompletedProcess[str]:
         """What the API server says of an object, without storing it."""
-        words = ("create", "--namespace", NAMESPACE, "--dry-run=server", "--validate=strict", "-f", "-")
+        words = ("create", "--namespace", self.namespace, "--dry-run=server", "--validate=strict", "-f", "-")
         return self.run(*words, manifest=manifest)
 
     def create(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Store an object; as it is stored."""
         text = self.ask(
-            "create", "--namespace", NAMESPACE, "--validate=strict", "-o", "json", "-f", "-", manifest=manifest
+            "create", "--namespace", self.namespace, "--validate=strict", "-o", "json", "-f", "-", manifest=manifest
         )
         stored: dict[str, Any] = json.loads(text)
         return stored
 
     def read(self, kind: str, name: str) -> dict[str, Any]:
-        stored: dict[str, Any] = json.loads(self.ask("get", "--namespace", NAMESPACE, kind, name, "-o", "json"))
+        stored: dict[str, Any] = json.loads(self.ask("get", "--namespace", self.namespace, kind, name, "-o", "json"))
         return stored
 
 
@@ -68,8 +69,8 @@ def api_server() -> ApiServer:
 
 @pytest.fixture(scope="module")
 def server(api_server: ApiServer) -> Iterator[ApiServer]:
-    """An empty namespace for the tests of one module."""
-    api_server.run("delete", "namespace", NAMESPACE, "--ignore-not-found", "--wait")
-    api_server.ask("create", "namespace", NAMESPACE)
-    yield api_server
-    api_server.ask("delete", "namespace", NAMESPACE, "--wait=false")
+    """A new namespace for the tests of one module; nobody waits until it is gone."""
+    namespace = f"headgate-api-{secrets.token_hex(4)}"
+    api_server.ask("create", "namespace", namespace)
+    yield replace(api_server, namespace=namespace)
+    api_server.ask("delete", "namespace", namespace, "--wait=false")

@@ -1,10 +1,11 @@
 """A real API server judges our CRDs, and the same table of objects as the Python types."""
 
+import json
 from typing import Any
 
 import pytest
 from tests.golden.judged_objects import BAD, GOOD, JudgedObject
-from tests.integration.api.conftest import NAMESPACE, ApiServer
+from tests.integration.api.conftest import ApiServer
 
 from headgate_operator.api.names import API_VERSION
 
@@ -100,11 +101,9 @@ def test_a_fresh_object_says_that_nobody_has_looked(server: ApiServer, kind: str
     ids=["changed", "removed", "added", "moved"],
 )
 def test_fleet_ref_is_immutable(server: ApiServer, request: pytest.FixtureRequest, before: Any, after: Any) -> None:
-    import json
-
     name = f"immutable-{request.node.callspec.id}"
     server.create(repo(name, **before))
-    words = ("patch", "--namespace", NAMESPACE, "eventrepo", name, "--type=merge", "-p")
+    words = ("patch", "--namespace", server.namespace, "eventrepo", name, "--type=merge", "-p")
     answer = server.run(*words, json.dumps({"spec": after}))
     assert answer.returncode != 0
     assert "fleetRef is immutable: delete the EventRepo and create it in the other fleet" in answer.stderr
@@ -116,18 +115,18 @@ def test_get_shows_whether_it_is_fine(server: ApiServer) -> None:
     server.create(manifest("KafkaProducerProfile", "shown", {"bootstrapServers": ["a:1", "b:2"]}))
     server.create(repo("shown"))
     _set_status(server, "eventrepo", {"fleet": "headgate/default", "gateways": "2/2", "revision": "0123456789abcdef"})
-    table = server.ask("get", "--namespace", NAMESPACE, "er", "shown").splitlines()
+    table = server.ask("get", "--namespace", server.namespace, "er", "shown").splitlines()
     assert table[0].split() == ["NAME", "READY", "REASON", "TOPIC", "FLEET", "GATEWAYS", "AGE"]
     assert table[1].split()[:6] == ["shown", "True", "Ready", "access", "headgate/default", "2/2"]
-    wide = server.ask("get", "--namespace", NAMESPACE, "er", "shown", "-o", "wide")
+    wide = server.ask("get", "--namespace", server.namespace, "er", "shown", "-o", "wide")
     assert "0123456789abcdef" in wide
     assert "all is well" in wide
-    brokers = server.ask("get", "--namespace", NAMESPACE, "kpp", "shown").splitlines()
+    brokers = server.ask("get", "--namespace", server.namespace, "kpp", "shown").splitlines()
     assert brokers[0].split() == ["NAME", "READY", "REASON", "BROKERS", "REPOS", "AGE"]
     assert "a:1" in brokers[1]
-    fleets = server.ask("get", "--namespace", NAMESPACE, "gwf", "shown").splitlines()
+    fleets = server.ask("get", "--namespace", server.namespace, "gwf", "shown").splitlines()
     assert fleets[0].split() == ["NAME", "READY", "REASON", "GATEWAYS", "REPOS", "IMAGE", "AGE"]
-    everything = server.ask("get", "--namespace", NAMESPACE, "headgate", "-o", "name").splitlines()
+    everything = server.ask("get", "--namespace", server.namespace, "headgate", "-o", "name").splitlines()
     assert {line.split("/")[0] for line in everything if line.endswith("/shown")} == {
         "gatewayfleet.headgate.dev",
         "kafkaproducerprofile.headgate.dev",
@@ -136,8 +135,6 @@ def test_get_shows_whether_it_is_fine(server: ApiServer) -> None:
 
 
 def _set_status(server: ApiServer, kind: str, status: dict[str, Any]) -> None:
-    import json
-
     ready = {
         "type": "Ready",
         "status": "True",
@@ -146,4 +143,6 @@ def _set_status(server: ApiServer, kind: str, status: dict[str, Any]) -> None:
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }
     patch = json.dumps({"status": status | {"observedGeneration": 1, "conditions": [ready]}})
-    server.ask(*("patch", "--namespace", NAMESPACE, kind, "shown", "--subresource=status", "--type=merge", "-p", patch))
+    server.ask(
+        *("patch", "--namespace", server.namespace, kind, "shown", "--subresource=status", "--type=merge", "-p", patch)
+    )
