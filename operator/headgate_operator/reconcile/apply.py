@@ -12,7 +12,7 @@ from typing import Any
 
 from headgate_operator.api.names import LABEL_FLEET
 from headgate_operator.metrics import Metrics
-from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError, ObjectRef
+from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError, ObjectRef, RejectedError
 from headgate_operator.reconcile.records import ChildRecord
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.reconcile.subset import is_subset
@@ -137,7 +137,7 @@ class Applier:
             manifest["metadata"]["resourceVersion"] = version
         try:
             async with self._slots:
-                answer = await self._cluster.apply(_ref(desired), manifest)
+                answer = await self._write(_ref(desired), manifest)
         except NotLeaderError:
             raise
         except ClusterError as error:
@@ -146,6 +146,23 @@ class Applier:
         self._remember(desired, answer, memo)
         result.applied.append(desired.key)
         self._metrics.writes.labels("apply", desired.kind).inc()
+
+    async def _write(self, ref: ObjectRef, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Server-side apply; and where others' list items are in the way, which apply leaves alone, a merge patch first.
+
+        An item that somebody added to a keyed list (a port, a container) belongs to him: apply neither removes it nor,
+        where it clashes with ours, succeeds. A merge patch replaces lists as a whole.
+        """
+        try:
+            answer = await self._cluster.apply(ref, manifest)
+        except RejectedError:
+            if self._store.child((ref.kind, ref.namespace, ref.name)) is None:
+                raise
+        else:
+            if is_subset(manifest | {"metadata": _without_version(manifest)}, answer):
+                return answer
+        await self._cluster.patch(ref, {**manifest, "metadata": _without_version(manifest)})
+        return await self._cluster.apply(ref, {**manifest, "metadata": _without_version(manifest)})
 
     def _remember(self, desired: RenderedObject, answer: dict[str, Any], memo: dict[ObjectKey, _Applied]) -> None:
         answer.setdefault("apiVersion", desired.api_version)
@@ -187,6 +204,10 @@ def _annotated(desired: RenderedObject) -> dict[str, Any]:
     annotations = manifest["metadata"].get("annotations") or {}
     manifest["metadata"]["annotations"] = {**annotations, ANNOTATION_APPLIED: desired.digest}
     return manifest
+
+
+def _without_version(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in manifest["metadata"].items() if name != "resourceVersion"}
 
 
 def _is_stale(child: ChildRecord, fleet: FleetKey, desired: set[ObjectKey]) -> bool:

@@ -64,6 +64,7 @@ class World:
         reference = {"name": fleet, "namespace": self.namespace}
         kafka = {"producerProfile": "local", "topic": topic}
         spec = {"fleetRef": reference, "kafka": kafka, **spec}
+        spec = {key: value for key, value in spec.items() if value is not None}
         self.apply(resource("EventRepo", namespace or self.namespace, name, spec))
 
     def get(self, kind: str, name: str, namespace: str = "") -> dict[str, Any] | None:
