@@ -56,14 +56,10 @@ for name, after in (
 
 def children(release: Release) -> dict[str, Manifest]:
     """Everything rendered for the default fleet, without what the API server and controllers add."""
-    found = (
-        manifest
+    return {
+        f"{path.rpartition('/')[2]}/{manifest['metadata']['name']}": _bare(manifest)
         for path in CHILDREN
         for manifest in release.api.items(path.format(NAMESPACE), f"headgate.dev/fleet={FLEET}")
-    )
-    return {
-        f"{manifest['metadata']['name']} {manifest['metadata']['ownerReferences'][0]['kind']} {index}": _bare(manifest)
-        for index, manifest in enumerate(sorted(found, key=lambda each: str((sorted(each), each["metadata"]["name"]))))
     }
 
 

@@ -1,0 +1,1 @@
+"""Documents and examples that must keep up with the code."""
