@@ -77,9 +77,15 @@ def build_entry(repo: EventRepo, profile: ResolvedProfile, fleet: FleetLimits) -
     return _entry_of(dumped, canonical_json(dumped), required_contract_version(config))
 
 
-def read_entry(content: bytes) -> Entry:
-    """What a served entry holds. It may be another version's, so only what rendering needs is looked at."""
-    return _entry_of(json.loads(content), content, CONTRACT_VERSIONS[0])
+def read_entry(content: bytes) -> Entry | None:
+    """What a served entry holds; None if somebody has broken it, for then nobody serves it.
+
+    It may be another version's, so only what rendering needs is looked at.
+    """
+    try:
+        return _entry_of(json.loads(content), content, CONTRACT_VERSIONS[0])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _dump_endpoints(endpoints: tuple[Endpoint, ...]) -> list[dict[str, Any]]:

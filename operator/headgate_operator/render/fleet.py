@@ -99,11 +99,12 @@ def _versions(versions: tuple[int, ...]) -> str:
 def _read_served(world: FleetWorld, memo: RenderMemo) -> dict[RepoKey, tuple[int, Entry]]:
     """What is served now of repos that still exist; the entry of a deleted repo is nobody's."""
     present = {repo.key for repo in world.repos} | set(world.invalid_repos)
-    return {
-        key: (shard_of(*key), memo.recall(("served", key), (content,), lambda content=content: read_entry(content)))  # type: ignore[misc]
+    entries = {
+        key: memo.recall(("served", key), (content,), lambda content=content: read_entry(content))  # type: ignore[misc]
         for key, content in world.served.items()
         if key in present
     }
+    return {key: (shard_of(*key), entry) for key, entry in entries.items() if entry is not None}
 
 
 def _judge(

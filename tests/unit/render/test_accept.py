@@ -158,3 +158,12 @@ def test_gateways_that_read_no_common_version_are_too_old() -> None:
     assert plan.fleet.reason == reasons.GATEWAY_TOO_OLD
     assert "read versions 99 of the config contract, and this operator writes 1" in plan.fleet.message
     assert plan.contract_version == 1
+
+
+@pytest.mark.parametrize(
+    "broken", [b"{}", b"no json", b"[]", b'{"revision":"a","endpoints":[{}]}', b'{"revision":"a","endpoints":1}']
+)
+def test_a_served_entry_that_somebody_broke_holds_back_nobody(broken: bytes) -> None:
+    plan = render(world(repo(), repo("bad", producer_profile="none"), served={KEY: broken, ("team", "bad"): broken}))
+    assert plan.repos[KEY].verdict.accepted
+    assert plan.repos["team", "bad"].entry is None
