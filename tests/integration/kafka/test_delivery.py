@@ -145,6 +145,21 @@ async def test_line_too_large_for_the_topic_fails_alone(kafka: Kafka) -> None:
     assert len(read_all(kafka.bootstrap, topic)) == 402
 
 
+async def test_topic_with_a_small_limit_is_learnt(kafka: Kafka) -> None:
+    topic = new_name("small")
+    kafka.create_topic(topic, partitions=1, config={"max.message.bytes": "50000"})
+    async with producing(make_config(kafka.bootstrap, compression=Compression(type=CompressionType.NONE))) as producer:
+        first = [producer.submit(make_records(topic, [b"x" * 900] * 10), now_ms()) for _ in range(200)]
+        for submission in first:
+            assert (await submission).complete
+        splits = producer.counters.splits
+        second = [producer.submit(make_records(topic, [b"x" * 900] * 10), now_ms()) for _ in range(200)]
+        for submission in second:
+            assert (await submission).complete
+        assert producer.counters.splits - splits <= 3
+    assert len(read_all(kafka.bootstrap, topic)) == 4000
+
+
 async def test_line_above_kafkas_default_limit_is_refused_by_kafka(kafka: Kafka) -> None:
     topic = new_name("huge")
     kafka.create_topic(topic, partitions=1)

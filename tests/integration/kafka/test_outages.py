@@ -85,11 +85,50 @@ class Feed:
 
 
 def check_against_kafka(kafka: Kafka, feed: Feed) -> None:
-    """Acknowledged records are there, failed ones are not."""
+    """Acknowledged records are there, failed ones are not; and twice there are at most those that were sent again."""
     arrived = Counter(read.value for read in read_all(kafka.bootstrap, feed.topic))
     assert [value for value, fate in feed.told.items() if fate == "acked" and value not in arrived] == []
     assert [value for value, fate in feed.told.items() if fate == "failed" and value in arrived] == []
     assert set(arrived) <= set(feed.told)
+    doubled = sum(count - 1 for count in arrived.values())
+    print(
+        f"{len(feed.told)} records: {dict(feed.fates())}, {doubled} doubled, {feed.producer.counters.retries} retries"
+    )
+    assert feed.producer.counters.retries or not doubled
+
+
+async def test_connections_that_brokers_cut_are_replaced_without_losing_a_record(kafka: Kafka) -> None:
+    """As brokers do with idle connections and with SASL sessions that have ended; here by cutting the socket."""
+    topic = new_name("cut")
+    kafka.create_topic(topic, partitions=3)
+    async with producing(make_config(kafka.bootstrap)) as producer:
+        feed = Feed(producer, topic)
+        flow = asyncio.create_task(feed.run())
+        for _ in range(15):
+            await asyncio.sleep(0.15)
+            for link in producer._links.by_node.values():
+                if link._connection is not None and link._connection._conn._writer is not None:
+                    link._connection._conn._writer.transport.abort()
+        feed.running = False
+        await flow
+        assert producer.counters.connects > 5
+    assert set(feed.fates()) == {"acked"}, feed.reasons
+    check_against_kafka(kafka, feed)
+
+
+async def test_task_that_dies_is_started_again(kafka: Kafka, caplog: pytest.LogCaptureFixture) -> None:
+    topic = new_name("dying")
+    kafka.create_topic(topic, partitions=1)
+    async with producing(make_config(kafka.bootstrap)) as producer:
+        assert (await producer.submit(make_records(topic, [b"a"]), now_ms())).complete
+        [task] = producer._links._tasks.values()
+        [link] = producer._links.by_node.values()
+        # A future that somebody else cancels, as has been seen inside of client libraries: not the task's own end.
+        assert link._waiter is not None
+        link._waiter.cancel()
+        assert (await producer.submit(make_records(topic, [b"b"]), now_ms())).complete
+        assert not task.done()
+    assert "starting it again" in caplog.text
 
 
 async def test_broker_that_stops_costs_no_record(kafka_cluster: Kafka) -> None:
@@ -124,6 +163,26 @@ async def test_killed_leader_costs_no_record(kafka_cluster: Kafka) -> None:
         feed.running = False
         await flow
     assert set(feed.fates()) == {"acked"}, feed.reasons
+    check_against_kafka(kafka_cluster, feed)
+
+
+async def test_frozen_leader_is_left_once_another_leads(kafka_cluster: Kafka) -> None:
+    """Its connection stays open and silent: metadata of the others says that nobody needs to wait for it."""
+    topic = new_name("hanging")
+    kafka_cluster.create_topic(topic, partitions=6)
+    async with producing(make_config(kafka_cluster.bootstrap, delivery_timeout=30_000)) as producer:
+        feed = Feed(producer, topic)
+        flow = asyncio.create_task(feed.run())
+        await asyncio.sleep(1)
+        await asyncio.to_thread(kafka_cluster.pause, 0)
+        await asyncio.sleep(2)
+        feed.running = False
+        began = asyncio.get_running_loop().time()
+        await flow
+        # Kafka gives its partitions away after 9 s; the request's own timeout would be 31 s.
+        assert asyncio.get_running_loop().time() - began < 20
+    assert set(feed.fates()) == {"acked"}, feed.reasons
+    await asyncio.to_thread(kafka_cluster.heal)
     check_against_kafka(kafka_cluster, feed)
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.testbed.kafka import Kafka, Mechanism
 
 from headgate_gateway.config.producer import ProducerConfig, SaslConfig, SaslMechanism, TlsConfig
+from headgate_gateway.kafka.credentials import CredentialsInvalidError
 from headgate_gateway.kafka.pool import ProducerPool
 from headgate_gateway.kafka.status import ProducerState
 
@@ -52,6 +53,38 @@ async def test_plain_over_tls_delivers(kafka: Kafka) -> None:
 
 async def test_tls_without_sasl_delivers(kafka: Kafka) -> None:
     await deliver(kafka, make_config(kafka.bootstrap_tls, tls=TLS), credentials(kafka, "", ""))
+
+
+async def test_client_certificate_delivers_and_leaves_no_file_behind(kafka: Kafka, tmp_path: Path) -> None:
+    certificates, topic = kafka.certificates, new_name("mutual")
+    kafka.create_topic(topic, partitions=1)
+    given = {
+        "ca": certificates.ca.read_bytes(),
+        "crt": certificates.client_certificate.read_bytes(),
+        "key": certificates.client_key.read_bytes(),
+    }
+    tls = TlsConfig(ca_file="ca", certificate_file="crt", key_file="key")
+    pool = ProducerPool(scratch=tmp_path)
+    lease = pool.acquire(make_config(kafka.bootstrap_tls, tls=tls), given)
+    outcome = await lease.producer.submit(make_records(topic, [b"a"]), now_ms())
+    assert outcome.complete, outcome.message
+    await pool.close(1)
+    assert list(tmp_path.iterdir()) == []  # noqa: ASYNC240
+
+
+async def test_new_credentials_that_no_broker_must_judge_are_reported_and_not_adopted(kafka: Kafka) -> None:
+    pool = ProducerPool()
+    config = make_config(kafka.bootstrap_tls, tls=TLS)
+    lease = pool.acquire(config, credentials(kafka, "", ""))
+    serving = lease.producer
+    again = pool.acquire(config, {"ca": b"no certificate"})
+    assert again.producer is serving
+    assert "file ca holds no usable certificate" in pool.report()[0].last_error
+    pool.acquire(config, credentials(kafka, "", ""))
+    assert "usable" not in pool.report()[0].last_error
+    with pytest.raises(CredentialsInvalidError):
+        pool.acquire(make_config(kafka.bootstrap_tls, tls=TLS, delivery_timeout=777), {"ca": b"no certificate"})
+    await pool.close(1)
 
 
 async def test_oauth_token_delivers(kafka: Kafka) -> None:
