@@ -30,6 +30,8 @@ class Relister:
         await self._relist_namespaces()
 
     async def _relist_kind(self, kind: WatchedKind, namespace: str | None) -> int:
+        # What was known before the listing began and is not in it is gone; what came in by the watch meanwhile is not.
+        known = list(self._store.entries(kind.kind, namespace))
         try:
             seen = await self._take_in(kind, namespace)
         except NotFoundError:
@@ -40,7 +42,9 @@ class Relister:
             self._metrics.relists.labels(kind.kind, "failed").inc()
             raise
         self._metrics.relists.labels(kind.kind, "ok").inc()
-        self._drop_vanished(kind, namespace, seen)
+        for where, name, uid in known:
+            if uid not in seen:
+                self._store.remove(kind.kind, where, name, uid)
         return max(seen.values(), default=0)
 
     async def _take_in(self, kind: WatchedKind, namespace: str | None) -> dict[str, int]:
@@ -49,14 +53,6 @@ class Relister:
             seen[manifest["metadata"]["uid"]] = version_of(manifest)
             self._store.upsert(manifest)
         return seen
-
-    def _drop_vanished(self, kind: WatchedKind, namespace: str | None, seen: dict[str, int]) -> None:
-        # What came in by the watch after the listing began is newer than anything that was listed.
-        newest = max(seen.values(), default=0)
-        for entry in list(self._store.entries(kind.kind, namespace)):
-            where, name, uid, version = entry
-            if uid not in seen and (version <= newest or not seen):
-                self._store.remove(kind.kind, where, name, uid)
 
     async def _relist_namespaces(self) -> None:
         if not self._namespaces:

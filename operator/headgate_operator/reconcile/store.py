@@ -216,17 +216,13 @@ class Store:
         lonely = {(key[0], "") for key in self._resources["KafkaProducerProfile"] if key[0] not in served}
         return fleets | named | lonely
 
-    def entries(self, kind: str, namespace: str | None) -> Iterator[tuple[str, str, str, int]]:
-        """(namespace, name, uid, version) of all objects of a kind, for comparing with a listing."""
+    def entries(self, kind: str, namespace: str | None) -> Iterator[tuple[str, str, str]]:
+        """(namespace, name, uid) of all objects of a kind, for comparing with a listing."""
+        found: Iterable[ResourceRecord | PodView | ChildRecord]
         if kind in RESOURCE_TYPES:
-            for record in self._resources[kind].values():
-                if namespace in (None, record.namespace):
-                    yield record.namespace, record.name, record.uid, record.version
+            found = self._resources[kind].values()
         elif kind == "Pod":
-            for key, view in self._pods.items():
-                if namespace in (None, view.namespace):
-                    yield view.namespace, view.name, view.uid, self._pod_versions[key]
+            found = self._pods.values()
         else:
-            for child in self._children.values():
-                if child.kind == kind and namespace in (None, child.namespace):
-                    yield child.namespace, child.name, child.uid, child.version
+            found = (child for child in self._children.values() if child.kind == kind)
+        return ((each.namespace, each.name, each.uid) for each in found if namespace in (None, each.namespace))

@@ -1,0 +1,78 @@
+"""The poller against a real socket, and what it makes of an answer."""
+
+import asyncio
+import time
+
+from aiohttp import web
+
+from headgate_gateway.config.status import GatewayStatus, RefusedRepo
+from headgate_operator.adapters.gateways import GatewayPoller, PollTiming, build_report
+from headgate_operator.metrics import Metrics
+from headgate_operator.status.observation import PodView
+
+STATUS = GatewayStatus(
+    version="1",
+    contract_versions=(1, 2),
+    shards={"00": "h0", "07": "h7"},
+    credentials_hash="c",
+    refused=(RefusedRepo(namespace="n", name="r", reason="why", revision="1", serving_revision="0"),),
+)
+TIMING = PollTiming(fast=0.02, slow=0.05, timeout=0.3, misses=2)
+ADDRESS = "127.0.72.1"
+
+
+def pod(address: str = ADDRESS) -> PodView:
+    return PodView("ns", "pod", "uid", "main", "stable", address, ready=True, leaving=False, config_hash="")
+
+
+def test_a_report_keeps_what_conditions_depend_on() -> None:
+    report = build_report(STATUS.model_dump_json(by_alias=True).encode())
+    assert report.shards == {0: "h0", 7: "h7"}
+    assert report.contract_versions == (1, 2)
+    assert report.refused["n", "r"].serving
+    assert build_report(b'{"version":"9","contractVersions":[1],"fromTheFuture":1}').shards == {}
+
+
+async def wait_until(check: object, seconds: float = 5.0) -> None:
+    until = time.monotonic() + seconds
+    while not check():  # type: ignore[operator]
+        assert time.monotonic() < until
+        await asyncio.sleep(0.01)
+
+
+async def test_a_changed_answer_notifies_and_a_gateway_that_falls_silent_is_unknown() -> None:
+    answers, noticed = [STATUS.model_dump_json(by_alias=True)], []
+
+    async def status(_: web.Request) -> web.Response:
+        return web.Response(text=answers[0], content_type="application/json")
+
+    app = web.Application()
+    app.router.add_get("/status", status)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, ADDRESS, 8081).start()
+    poller = GatewayPoller(lambda: [pod()], noticed.append, time.monotonic, Metrics(), TIMING)
+    task = asyncio.create_task(poller.run(lambda: True))
+    try:
+        await wait_until(lambda: poller.report("uid"))
+        await asyncio.sleep(0.2)
+        assert noticed == [("ns", "main")]
+        answers[0] = STATUS.model_copy(update={"credentials_hash": "d"}).model_dump_json(by_alias=True)
+        await wait_until(lambda: len(noticed) == 2)
+        await runner.cleanup()
+        await wait_until(lambda: poller.report("uid") is None)
+        assert len(noticed) == 3
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await runner.cleanup()
+
+
+async def test_nobody_is_asked_while_disabled() -> None:
+    poller = GatewayPoller(lambda: [pod("127.0.72.2")], lambda _: None, time.monotonic, metrics := Metrics(), TIMING)
+    task = asyncio.create_task(poller.run(lambda: False))
+    await asyncio.sleep(0.2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    labels = {"result": "unreachable"}
+    assert metrics.registry.get_sample_value("headgate_gateway_polls_total", labels) is None

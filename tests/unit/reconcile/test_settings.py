@@ -1,0 +1,42 @@
+"""The command line and the environment."""
+
+import pytest
+
+from headgate_operator.settings import parse_settings
+
+
+def test_defaults_are_usable() -> None:
+    settings = parse_settings([], {})
+    assert (settings.namespaces, settings.default_fleet, settings.metrics_port) == ((), None, 8080)
+    assert (settings.lease_duration, settings.lease_renew_deadline, settings.lease_retry) == (15, 10, 2)
+    assert (settings.resync, settings.secret_poll, settings.log_format) == (300, 10, "json")
+
+
+def test_flags_come_before_the_environment() -> None:
+    environment = {"HEADGATE_DEFAULT_FLEET": "a/b", "HEADGATE_NAMESPACE": "x, y", "HEADGATE_METRICS_PORT": "9"}
+    assert parse_settings([], environment).default_fleet == ("a", "b")
+    assert parse_settings([], environment).namespaces == ("x", "y")
+    assert parse_settings(["--default-fleet=c/d", "--namespace=z"], environment).default_fleet == ("c", "d")
+    assert parse_settings(["--namespace=z"], environment).namespaces == ("z",)
+    assert parse_settings([], environment).metrics_port == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--default-fleet=nonsense"], "write namespace/name"),
+        (["--resync=soon"], "is not a duration"),
+        (["--lease-duration=5s"], "shorter than"),
+    ],
+)
+def test_nonsense_is_refused_with_a_remedy(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_settings(arguments, {})
+    assert message in capsys.readouterr().err
+
+
+def test_two_processes_of_one_pod_are_two_holders() -> None:
+    environment = {"POD_NAME": "operator-0"}
+    assert parse_settings([], environment).identity != parse_settings([], environment).identity

@@ -1,0 +1,134 @@
+"""Conditions and transitions, as kstatus and users read them."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from headgate_operator.render.world import Verdict
+from headgate_operator.status import reasons
+from headgate_operator.status.conditions import Fact, build_conditions, build_status_patch
+from headgate_operator.status.delivery import Tally
+from headgate_operator.status.fleet import FleetSight, build_fleet_status
+from headgate_operator.status.observation import WorkloadProgress
+from headgate_operator.status.profile import build_profile_status
+from headgate_operator.status.repo import RepoSight, build_repo_status
+from headgate_operator.status.transitions import fleet_notes, repo_notes
+
+GOOD, BAD = Verdict(True, "Accepted", "fine"), Verdict(False, "ProfileNotFound", "create it")
+NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
+ALL = Tally(ready=2, newest=2, serving=2, unknown=0, unreachable=(), refusals=())
+SIGHT = RepoSight(3, GOOD, "rev", "ns/main", ("/log/repo/a",), True, ALL)
+BUSY = WorkloadProgress(desired=2, updated=2, ready=2, total=2, observed=True)
+FLEET = FleetSight(3, GOOD, BUSY, 2, 2, (), 5, 1)
+
+
+def facts(status: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {each["type"]: (each["status"], each["reason"]) for each in status["conditions"]}
+
+
+def test_the_transition_time_is_kept_while_the_status_is_the_same() -> None:
+    first = build_conditions([Fact("Ready", "False", "A", "x")], (), 1, NOW)
+    second = build_conditions([Fact("Ready", "False", "B", "y")], first, 2, LATER)
+    third = build_conditions([Fact("Ready", "True", "C")], second, 3, LATER)
+    assert [each[0]["lastTransitionTime"] for each in (first, second, third)] == [NOW, NOW, LATER]
+    assert second[0]["observedGeneration"] == 2
+
+
+def test_a_status_patch_removes_what_nobody_wants_any_more() -> None:
+    assert build_status_patch({"revision": "r", "a": 1}, {"a": 2}) == {"revision": None, "a": 2}
+
+
+@pytest.mark.parametrize(
+    ("sight", "expected"),
+    [
+        (SIGHT, {"Ready": "True", "Accepted": "True", "Programmed": "True", "Serving": "True"}),
+        (
+            replace(SIGHT, tally=replace(ALL, newest=1)),
+            {"Ready": "Unknown", "Reconciling": "True", "Accepted": "True", "Programmed": "False", "Serving": "True"},
+        ),
+        (
+            replace(SIGHT, verdict=BAD),
+            {"Ready": "False", "Stalled": "True", "Accepted": "False", "Programmed": "False", "Serving": "True"},
+        ),
+        (
+            replace(SIGHT, tally=replace(ALL, refusals=(("pod", "bad"),), newest=0)),
+            {"Ready": "False", "Stalled": "True", "Accepted": "True", "Programmed": "False", "Serving": "True"},
+        ),
+        (
+            replace(SIGHT, tally=Tally(0, 0, 0, 0, (), ())),
+            {"Ready": "Unknown", "Reconciling": "True", "Accepted": "True", "Programmed": "False", "Serving": "False"},
+        ),
+        (
+            replace(SIGHT, trouble="cannot apply HTTPRoute a: invalid"),
+            {"Ready": "False", "Stalled": "True", "Accepted": "True", "Programmed": "False", "Serving": "True"},
+        ),
+    ],
+    ids=["served", "on its way", "not accepted", "refused", "no gateways", "an object of its own failed"],
+)
+def test_conditions_of_a_repo(sight: RepoSight, expected: dict[str, str]) -> None:
+    status = build_repo_status(sight, {}, NOW)
+    assert {key: value for key, (value, _) in facts(status).items()} == expected
+    assert status["observedGeneration"] == 3
+
+
+def test_gateways_counts_those_that_serve_the_revision() -> None:
+    assert build_repo_status(SIGHT, {}, NOW)["gateways"] == "2/2"
+    assert build_repo_status(replace(SIGHT, tally=replace(ALL, newest=1)), {}, NOW)["gateways"] == "1/2"
+    assert build_repo_status(replace(SIGHT, verdict=BAD), {}, NOW)["gateways"] == "0/2"
+
+
+def test_the_unknown_keeps_what_was_known() -> None:
+    before = build_repo_status(SIGHT, {}, NOW)
+    unsure = replace(SIGHT, tally=Tally(2, 0, 0, 1, ("pod",), ()))
+    assert build_repo_status(unsure, before, LATER)["conditions"] == before["conditions"]
+    changed = build_repo_status(replace(unsure, generation=4, revision="new"), before, LATER)
+    assert facts(changed)["Programmed"] == ("False", reasons.UNREACHABLE)
+    assert facts(changed)["Serving"] == ("True", "Serving")
+
+
+@pytest.mark.parametrize(
+    ("sight", "ready"),
+    [
+        (FLEET, ("True", "Ready")),
+        (replace(FLEET, current_gateways=1), ("True", "Ready")),
+        (replace(FLEET, workload=None), ("Unknown", "RollingOut")),
+        (replace(FLEET, workload=replace(BUSY, updated=1, total=3)), ("Unknown", "RollingOut")),
+        (replace(FLEET, workload=replace(BUSY, ready=1)), ("False", "Degraded")),
+        (replace(FLEET, verdict=BAD), ("False", "ProfileNotFound")),
+        (replace(FLEET, failures=("cannot apply Service x: no",)), ("False", "ApplyFailed")),
+        (replace(FLEET, workload=WorkloadProgress(0, 0, 0, 0, True), ready_gateways=0), ("True", "ScaledToZero")),
+    ],
+)
+def test_ready_of_a_fleet(sight: FleetSight, ready: tuple[str, str]) -> None:
+    found = facts(build_fleet_status(sight, {}, NOW))
+    assert found["Ready"] == ready
+    assert ("Stalled" in found or "Reconciling" in found) == (ready[0] != "True")
+
+
+def test_a_degraded_fleet_says_what_its_pods_say() -> None:
+    sight = replace(FLEET, workload=replace(BUSY, ready=1), pod_trouble="ImagePullBackOff: no such image")
+    status = build_fleet_status(sight, {}, NOW)
+    assert "ImagePullBackOff" in str(status["conditions"])
+
+
+def test_a_profile_is_ready_when_it_is_accepted() -> None:
+    assert facts(build_profile_status(GOOD, 2, 1, {}, NOW))["Ready"] == ("True", "Ready")
+    assert facts(build_profile_status(BAD, 0, 1, {}, NOW))["Stalled"] == ("True", "ProfileNotFound")
+
+
+def test_events_are_written_on_transitions_only() -> None:
+    first = build_repo_status(SIGHT, {}, NOW)
+    assert [note.reason for note in repo_notes({}, first)] == ["Accepted", "Programmed"]
+    assert repo_notes(first, first) == ()
+    refused = build_repo_status(replace(SIGHT, verdict=BAD), first, LATER)
+    assert [(note.type, note.reason) for note in repo_notes(first, refused)] == [("Warning", "ProfileNotFound")]
+    newer = build_repo_status(replace(SIGHT, revision="new"), first, LATER)
+    assert [note.reason for note in repo_notes(first, newer)] == ["Programmed"]
+
+
+def test_a_fleet_that_degrades_says_so_once() -> None:
+    ready = build_fleet_status(FLEET, {}, NOW)
+    degraded = build_fleet_status(replace(FLEET, workload=replace(BUSY, ready=1)), ready, LATER)
+    assert [(note.type, note.reason) for note in fleet_notes(ready, degraded)] == [("Warning", "Degraded")]
+    assert fleet_notes(degraded, degraded) == ()
