@@ -47,13 +47,13 @@ def run_demo(show: Show) -> None:
         with show.step(f"Change: keep only status >= {NEW_THRESHOLD}, while everything runs"):
             seconds = change_constraint(release, show, NEW_THRESHOLD)
         second = ship_round(show, cluster, nginx, REQUESTS_AFTER, NEW_THRESHOLD)
-    outcome = Outcome(
-        lines=(first.lines, second.lines),
-        kept=(first.kept, second.kept),
-        change_seconds=seconds,
-        seconds=show.elapsed,
-        gateways=len(release.gateway_pods()),
-    )
+        outcome = Outcome(
+            lines=(first.lines, second.lines),
+            kept=(first.kept, second.kept),
+            change_seconds=seconds,
+            seconds=show.elapsed,
+            gateways=len(release.gateway_pods()),
+        )
     print(summary(cluster, outcome), flush=True)
 
 

@@ -1,0 +1,1 @@
+"""The demo's judgement: what it must not let pass."""
