@@ -1,7 +1,6 @@
 """The demo's comparison fails for a line too few, a line too many, and a line twice."""
 
 import pytest
-
 from tests.demo.shipping import DifferenceError, compare
 from tests.e2e.records import Record
 
