@@ -8,7 +8,7 @@ answers keep their order by construction. Deadlines are looked at by the server'
 """
 
 import asyncio
-from enum import Enum, auto
+from enum import IntEnum, auto
 from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
@@ -29,8 +29,8 @@ CLIENT_LEFT: Final = 499
 """What a request counts as whose client left before it was complete (nginx's number for it)."""
 
 
-class Phase(Enum):
-    """Where a connection stands."""
+class Phase(IntEnum):
+    """Where a connection stands. Those before WAITING read requests."""
 
     IDLE = auto()
     HEAD = auto()
@@ -39,6 +39,9 @@ class Phase(Enum):
     WAITING = auto()
     LINGERING = auto()
     CLOSED = auto()
+
+
+_WAITING: Final = Phase.WAITING
 
 
 class Connection(asyncio.Protocol):
@@ -115,7 +118,7 @@ class Connection(asyncio.Protocol):
             return
         self._advancing = True
         try:
-            while self.phase.value < Phase.WAITING.value and not self._writing_paused:
+            while self.phase < _WAITING and not self._writing_paused:
                 event = self._reader.next_event()
                 if event is None:
                     self._rest()

@@ -74,16 +74,28 @@ def parse_head(raw: bytes) -> Head:
 _ONCE = frozenset({"host", "content-length", "transfer-encoding", "content-type", "content-encoding", "expect"})
 
 
+_KNOWN_NAMES_BOUND = 1_000
+_known_names: dict[bytes, str] = {}
+"""Lower-case names of headers seen, since clients send the same ones for ever; bounded, since some do not."""
+
+
+def _lower(raw_name: bytes) -> str:
+    name = raw_name.decode("latin-1").lower()
+    if len(_known_names) < _KNOWN_NAMES_BOUND:
+        _known_names[raw_name] = name
+    return name
+
+
 def _collect(pairs: list[tuple[bytes, bytes]]) -> dict[str, bytes]:
     headers: dict[str, bytes] = {}
     for raw_name, raw_value in pairs:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.strip(b" \t")
+        name = _known_names.get(raw_name) or _lower(raw_name)
         if name not in headers:
-            headers[name] = value
+            headers[name] = raw_value.strip(b" \t")
         elif name in _ONCE:
             refuse(f"header {name} stands more than once")
         else:
-            headers[name] += b", " + value
+            headers[name] += b", " + raw_value.strip(b" \t")
     return headers
 
 
@@ -125,11 +137,17 @@ def _check_chunked(encoding: bytes, length: bytes | None, version: str) -> None:
 
 
 def _negotiate(head: Head, version: str) -> None:
-    tokens = {token.strip() for token in head.headers.get("connection", b"").lower().split(b",")}
-    head.keep_alive = b"close" not in tokens and (version == "1.1" or b"keep-alive" in tokens)
+    head.keep_alive = _keeps_alive(head.headers.get("connection"), version)
     expect = head.headers.get("expect")
     if expect is None or version == "1.0":
         return  # HTTP/1.0 clients cannot mean it (RFC 9110, section 10.1.1)
     if expect.lower() != b"100-continue":
         refuse("the only expectation is 100-continue", 417, "ExpectationFailed")
     head.expects_continue = head.has_body
+
+
+def _keeps_alive(connection: bytes | None, version: str) -> bool:
+    if connection is None:
+        return version == "1.1"
+    tokens = {token.strip() for token in connection.lower().split(b",")}
+    return b"close" not in tokens and (version == "1.1" or b"keep-alive" in tokens)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.counters import TrafficCounters
+from headgate_gateway.http.events import request_answered
 from headgate_gateway.http.messages import TEXT, Head, HttpError, Response
 from headgate_gateway.http.router import Route, Router
 from headgate_gateway.http.upload import BodyUpload, SharedByUploads
@@ -48,7 +49,7 @@ class Ingest:
             return self._without_repo(head, request_id)
         refusal = _refuse_by_head(head, route, request_id)
         if refusal is not None:
-            route.repo.counters.count_request(refusal.status)
+            request_answered(route.repo.counters, route.repo.config.name, refusal.status, request_id)
             return refusal
         upload = BodyUpload(route, head, request_id, self.shared)
         return upload.reserve(head.content_length) or upload

@@ -53,6 +53,8 @@ class RequestReader:
 
     def _read_head(self) -> Head | None:
         data = self._data
+        if self._position == len(data):
+            return None
         if data.startswith(b"\r\n", self._position):
             self._position += 2  # one empty line before a request is to be passed over (RFC 9112, section 2.2)
         start = self._position

@@ -8,7 +8,6 @@ Holds its reservations from the head until the outcome is known, and gives them 
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
@@ -17,6 +16,7 @@ from headgate_gateway.config.repo import PartialPolicy
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.application import Reply
+from headgate_gateway.http.events import request_answered
 from headgate_gateway.http.messages import Head, Response
 from headgate_gateway.http.ports import Producer, Submission
 from headgate_gateway.http.receipt import receipt, refused_body, undelivered
@@ -26,8 +26,6 @@ from headgate_gateway.pipeline.compile import BodyRun
 from headgate_gateway.pipeline.lines import runs
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
-
-log = logging.getLogger("headgate.gateway.http")
 
 LINE_OVERHEAD = 128
 """What a record takes beside its bytes: object headers, list slots, its number, its key. Measured, rounded up."""
@@ -216,10 +214,5 @@ class BodyUpload:
         self._shared.budget.release(self._reserved)
         self._producer.release(self._profile_reserved)
         self._reserved = self._profile_reserved = 0
-        self._repo.counters.count_request(status)
-        if status >= 500:
-            log.warning(
-                "request not served",
-                extra={"repo": self._repo.config.name, "status": status, "requestId": self._request_id},
-            )
+        request_answered(self._repo.counters, self._repo.config.name, status, self._request_id)
         self._repo.leave()
