@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from headgate_gateway.config.base import ContractModel, FieldPath, ObjectName, TopicName, cel
 
@@ -41,14 +41,14 @@ class TimestampSource(ContractModel):
 class HeaderSource(ContractModel):
     """One header of every record of the repo."""
 
-    model_config = {
-        "json_schema_extra": cel(
+    model_config = ConfigDict(
+        json_schema_extra=cel(
             (
                 "[has(self.value), has(self.requestHeader), has(self.field)].exists_one(x, x)",
                 "a header takes exactly one of value, requestHeader and field",
             )
         )
-    }
+    )
 
     name: Annotated[str, Field(min_length=1, max_length=256)]
     """The Kafka header's name."""

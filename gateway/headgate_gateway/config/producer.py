@@ -7,7 +7,7 @@ entry carries, in which credentials are names of files beside the shards, never 
 from enum import StrEnum
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from headgate_gateway.config.base import ContractModel, ObjectName, cel
 from headgate_gateway.config.units import ByteSize, Duration
@@ -42,8 +42,8 @@ LEVELS: dict[CompressionType, tuple[int, int]] = {
 class Compression(ContractModel):
     """How batches are compressed."""
 
-    model_config = {
-        "json_schema_extra": cel(
+    model_config = ConfigDict(
+        json_schema_extra=cel(
             ("!has(self.level) || self.type in ['gzip', 'lz4', 'zstd']", "only gzip, lz4 and zstd have levels"),
             (
                 "!has(self.level) || self.type != 'gzip' || (self.level >= 1 && self.level <= 9)",
@@ -58,7 +58,7 @@ class Compression(ContractModel):
                 "zstd levels are 1 to 19",
             ),
         )
-    }
+    )
 
     type: CompressionType = CompressionType.LZ4
     """none, gzip, snappy, lz4 or zstd."""
@@ -80,14 +80,14 @@ class Compression(ContractModel):
 class Flush(ContractModel):
     """When a batch is sent. Without it, at once when the leader is idle, else once it is."""
 
-    model_config = {
-        "json_schema_extra": cel(
+    model_config = ConfigDict(
+        json_schema_extra=cel(
             (
                 "has(self.frequency) || !(has(self.messages) || has(self.bytes))",
                 "messages and bytes need a frequency: without one, a request below the threshold would wait for ever",
             )
         )
-    }
+    )
 
     max_messages: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     """Hard cap of records in one batch."""
