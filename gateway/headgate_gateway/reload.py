@@ -289,8 +289,18 @@ class Loader:
                 continue
             if served not in running:
                 served.leave()
+            before = self._last_good_beside(name, taken)
             reason = f"one of its paths is held by {'/'.join(holder)}"
-            entries[name] = _refuse(name, entry.content, served.config.revision, reason, None)
+            entries[name] = _refuse(name, entry.content, served.config.revision, reason, before)
+            if before is not None and before.served is not None:
+                taken.update((e.path, name) for e in before.served.config.endpoints)
+
+    def _last_good_beside(self, name: RepoName, taken: Mapping[str, RepoName]) -> _Entry | None:
+        """What a repo served until now, unless one of those paths has gone to another repo in the meantime."""
+        before = self._entries.get(name)
+        if before is None or before.served is None:
+            return None
+        return None if any(e.path in taken for e in before.served.config.endpoints) else before
 
 
 def _is_touched(entry: _Entry, changed_credentials: set[str]) -> bool:

@@ -188,6 +188,19 @@ async def test_of_two_repos_with_one_path_the_one_that_serves_it_keeps_it() -> N
     assert running.router["/log/repo/b"].repo.config.name == "a"
 
 
+async def test_a_repo_that_reaches_for_a_taken_path_keeps_its_last_good_config() -> None:
+    running = Running()
+    await running.load(entry("a"), entry("b"))
+    await running.load(entry("a", endpoints=[{"path": "/log/repo/b"}], revision="r2"), entry("b"))
+    assert {path: route.repo.config.name for path, route in running.router.items()} == {
+        "/log/repo/a": "a",
+        "/log/repo/b": "b",
+    }
+    (refused,) = running.loader.refused
+    assert (refused.name, refused.revision, refused.serving_revision) == ("a", "r2", "r1")
+    assert running.pool.held == 2
+
+
 async def test_two_repos_may_swap_their_paths() -> None:
     running = Running()
     await running.load(entry("a"), entry("b"))
