@@ -37,6 +37,9 @@ from headgate_operator.status.transitions import EventNote
 CONFIG_KINDS = frozenset({"Secret", "ConfigMap"})
 """What gateways mount: applied first, and kubelets told, before anything that takes longer."""
 
+PATIENCE = 3
+"""Attempts in a row after which a failure that may pass by itself is told to users."""
+
 NOBODY = Tally(ready=0, newest=0, serving=0, unknown=0, unreachable=(), refusals=())
 
 Status = tuple[ResourceRecord, Mapping[str, Any]]
@@ -48,6 +51,8 @@ class _FleetState:
     served: ServedEntries = field(default_factory=ServedEntries)
     history: ShardHistory = field(default_factory=ShardHistory)
     entry_digests: dict[RepoKey, tuple[bytes, str]] = field(default_factory=dict)
+    failing: dict[ObjectKey, int] = field(default_factory=dict)
+    """How often in a row each object could not be written for now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +153,10 @@ class FleetReconciler:
     async def _publish(self, begun: _Begun, plan: FleetPlan, failures: list[Failure]) -> Outcome:
         parts, key = self._parts, begun.fleet.key
         gateways, now = parts.gatherer.gateways(key), parts.now()
-        troubles = _troubles(plan.objects, failures)
+        lasting = _lasting(failures, begun.state.failing)
+        troubles = _troubles(plan.objects, lasting)
         repos = list(self._repo_statuses(begun, plan, gateways, troubles, now))
-        sight = _fleet_sight(begun.fleet, plan, gateways, failures)
+        sight = _fleet_sight(begun.fleet, plan, gateways, lasting)
         newest = parts.store.resource(GatewayFleet.KIND, key) or begun.fleet
         fleet = (newest, build_fleet_status(sight, json.loads(newest.status), now))
         self._count(key, [status for _, status in repos], len(gateways.ready))
@@ -231,6 +237,14 @@ def _digests(plan: FleetPlan, known: dict[RepoKey, tuple[bytes, str]]) -> dict[R
             before = known[key] = verdict.entry, digest_of(verdict.entry)
         found[key] = verdict.shard, before[1]
     return found
+
+
+def _lasting(failures: list[Failure], failing: dict[ObjectKey, int]) -> list[Failure]:
+    """Failures that users should hear of: a conflict that the next attempt settles is none."""
+    counts = {failure.key: failing.get(failure.key, 0) + 1 for failure in failures}
+    failing.clear()
+    failing.update(counts)
+    return [each for each in failures if not each.retryable or counts[each.key] >= PATIENCE]
 
 
 def _troubles(objects: tuple[RenderedObject, ...], failures: list[Failure]) -> dict[RepoKey | int, str]:

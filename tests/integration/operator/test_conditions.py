@@ -64,7 +64,7 @@ def test_a_rotated_password_reaches_the_credentials_secret(world: World, log: Pa
         key = "credential.local.password"
 
         def password() -> str:
-            return ((world.get("secret", "main-credentials") or {}).get("data") or {}).get(key, "")
+            return str(((world.get("secret", "main-credentials") or {}).get("data") or {}).get(key, ""))
 
         wait_for("the old password", lambda: password() == "b2xk")
         world.apply({**secret, "data": {"username": "dQ==", "password": "bmV3"}})
@@ -75,10 +75,10 @@ def test_a_rotated_password_reaches_the_credentials_secret(world: World, log: Pa
 def test_of_two_repos_on_one_path_the_older_serves_and_the_other_names_it(world: World) -> None:
     world.fleet()
     world.profile()
-    path = {"endpoints": [{"path": "/shared"}]}
-    world.repo("first", **path)
+    endpoints = [{"path": "/shared"}]
+    world.repo("first", endpoints=endpoints)
     world.wait_for_condition("eventrepo", "first", "Accepted", "True", "Accepted")
-    world.repo("second", **path)
+    world.repo("second", endpoints=endpoints)
     world.wait_for_condition("eventrepo", "second", "Accepted", "False", "Conflict")
     found = world.get("eventrepo", "second") or {}
     assert f"{world.namespace}/first" in str(found["status"]["conditions"])

@@ -41,7 +41,8 @@ async def wait_until(check: object, seconds: float = 5.0) -> None:
 
 
 async def test_a_changed_answer_notifies_and_a_gateway_that_falls_silent_is_unknown() -> None:
-    answers, noticed = [STATUS.model_dump_json(by_alias=True)], []
+    answers = [STATUS.model_dump_json(by_alias=True)]
+    noticed: list[tuple[str, str]] = []
 
     async def status(_: web.Request) -> web.Response:
         return web.Response(text=answers[0], content_type="application/json")

@@ -76,6 +76,8 @@ async def test_a_shard_that_changed_since_it_was_read_is_not_overwritten() -> No
     bed.cluster.put({"kind": "ConfigMap", "metadata": {"name": shard, "namespace": "events"}, "data": {"x": "y"}})
     outcome = await bed.reconciler.reconcile(("events", "main"))
     assert not outcome.succeeded
+    assert bed.conditions("GatewayFleet", "main")["Accepted"] == ("True", "Accepted")
+    assert bed.conditions("GatewayFleet", "main").get("Stalled") is None
     assert "other" not in str(bed.cluster.objects["ConfigMap", "events", shard]["data"])
     assert (await bed.reconcile()).succeeded
     assert "other" in str(bed.cluster.objects["ConfigMap", "events", shard]["data"])
@@ -90,7 +92,8 @@ async def test_one_bad_object_holds_back_no_other(error: Exception, succeeded: b
     bed = Bed()
     bed.put(fleet(), profile(), repo("access"))
     bed.cluster.failing["Service", "events", "main-gateway"] = error  # type: ignore[assignment]
-    assert (await bed.reconcile()).succeeded is succeeded
+    for _ in range(3):
+        assert (await bed.reconcile()).succeeded is succeeded
     assert ("Deployment", "events", "main-gateway") in bed.cluster.objects
     assert bed.conditions("GatewayFleet", "main")["Ready"] == ("False", "ApplyFailed")
 

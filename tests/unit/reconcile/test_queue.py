@@ -90,7 +90,7 @@ async def test_workers_run_side_by_side_and_never_two_on_one_key() -> None:
         seen.append(len(running))
         await asyncio.sleep(0.02)
         running.remove(key)
-        if len(seen) == 5  # "c" was still waiting when it was noticed again:
+        if len(seen) == 5:  # "c" was still waiting when it was noticed again
             finished.set()
         return True
 
