@@ -76,6 +76,11 @@ ROUTES = f"/apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes"
 CONFIGMAPS = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
 
 
+def say(text: str) -> None:
+    """Progress, beside the table."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def repo_manifest(number: int) -> dict[str, Any]:
     """An EventRepo as a team would write it."""
     return {
@@ -129,7 +134,7 @@ async def wait_for(what: str, wanted: int, count: Any, started: float, every: fl
         found = await count()
         if found == wanted:
             return time.monotonic() - started
-        print(f"  {time.monotonic() - started:6.1f} s  {found} of {wanted} {what}", flush=True)
+        say(f"  {time.monotonic() - started:6.1f} s  {found} of {wanted} {what}")
         await asyncio.sleep(every)
     raise TimeoutError(f"only {found} of {wanted} {what} after {WAIT_SECONDS} s")
 
@@ -179,7 +184,7 @@ def fleet_manifests(release: Release) -> list[dict[str, Any]]:
 async def measure(api: BulkApi, release: Release, repos: int, ingress: bool) -> Measured:
     """One run: apply, wait for routes, shards and statuses, read the memory."""
     release.cluster.set_envoy_gateway_running(ingress)
-    print(f"{repos} repos, ingress controller {'running' if ingress else 'stopped'}", flush=True)
+    say(f"{repos} repos, ingress controller {'running' if ingress else 'stopped'}")
     with scale_fleet(release):
         started = time.monotonic()
         await apply_all(api, repos)
