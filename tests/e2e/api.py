@@ -74,6 +74,13 @@ class Api:
         found = self.get(path, **({"labelSelector": selector} if selector else {}))
         return [] if found is None else list(found["items"])
 
+    def create(self, path: str, manifest: Manifest) -> Manifest:
+        """Create an object in a collection; answers it as the API server has it."""
+        answer = self._http.post(f"/{path}", json=manifest)
+        answer.raise_for_status()
+        made: Manifest = answer.json()
+        return made
+
     def merge(self, path: str, patch: Manifest) -> Manifest:
         """Change an object by a merge patch."""
         answer = self._http.patch(

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.e2e.api import Api
+from tests.e2e.api import HEADGATE, Api, wait_for
 from tests.e2e.images import ensure_images
 from tests.e2e.records import create_topic
-from tests.e2e.release import Release
+from tests.e2e.release import NAMESPACE, Release
 from tests.e2e.repos import profile
 from tests.testbed.cluster import Cluster, ensure
 
@@ -65,7 +65,19 @@ def namespace(release: Release, request: pytest.FixtureRequest) -> Iterator[str]
     name = f"e2e-{words[:40].strip('-')}-{secrets.token_hex(2)}"
     release.api.create_namespace(name)
     yield name
+    remove_repos(release, name)
     release.api.delete(f"api/v1/namespaces/{name}")
+
+
+def remove_repos(release: Release, namespace: str) -> None:
+    """Delete the repos of a test and wait until their routes are gone, so that the next test finds a world at rest."""
+    release.api.delete(f"{HEADGATE}/namespaces/{namespace}/eventrepos")
+    routes = f"apis/gateway.networking.k8s.io/v1/namespaces/{NAMESPACE}/httproutes"
+    wait_for(
+        lambda: not release.api.items(routes, f"headgate.dev/repo-namespace={namespace}"),
+        "routes of the test are gone",
+        60,
+    )
 
 
 @pytest.fixture

@@ -139,10 +139,11 @@ def parse_time(text: str) -> datetime:
 def writes_since(cluster: Cluster, since: datetime) -> list[str]:
     """What the operator's account wrote, its Lease aside."""
     return [
-        f"{event['verb']} {event.get('objectRef', {}).get('resource')} {event.get('objectRef', {}).get('name')}"
+        f"{event['verb']} {event['objectRef']['resource']} "
+        f"{event['objectRef'].get('namespace')}/{event['objectRef'].get('name')}"
         for event in cluster.audit_events()
         if event["user"]["username"] == ACCOUNT
-        and event.get("objectRef", {}).get("resource") != "leases"
+        and event["objectRef"]["resource"] != "leases"
         and parse_time(event["requestReceivedTimestamp"]) > since
     ]
 
