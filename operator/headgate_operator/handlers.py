@@ -29,7 +29,8 @@ def build_settings() -> kopf.OperatorSettings:
     settings.watching.chunk_size = 500
     # An API server that is away is waited for: kopf's default gives up after a minute, and the process would end.
     settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, *[10] * 100_000)
-    settings.queueing.idle_timeout = 0.5
+    # A worker for each object lives on for so long: thousands of them at a time would only fill memory.
+    settings.queueing.idle_timeout = 0.02
     settings.queueing.exit_timeout = 0.5
     settings.process.ultimate_exiting_timeout = 25.0
     for each in WATCHED:

@@ -3,9 +3,8 @@
 Never deletes a volume claim, never touches what is not labelled as the fleet's. Called by the fleet's reconcile.
 """
 
-import asyncio
 import json
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from headgate_operator.api.names import LABEL_FLEET
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError, ObjectRef, RejectedError
+from headgate_operator.reconcile.bounded import for_each
 from headgate_operator.reconcile.records import ChildRecord
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.reconcile.subset import is_subset
@@ -85,7 +85,6 @@ class Applier:
         self._store = store
         self._metrics = metrics
         self._memos: dict[FleetKey, dict[ObjectKey, _Applied]] = {}
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
 
     async def apply(
         self, fleet: FleetKey, objects: Sequence[RenderedObject], versions: Mapping[ObjectKey, str]
@@ -97,14 +96,14 @@ class Applier:
         result, memo = ApplyResult(), self._memos.setdefault(fleet, {})
         for _, wave in groupby(objects, key=lambda each: each.kind):
             due = [each for each in wave if self._differs(each, memo)]
-            await self._each(self._apply_one(each, versions.get(each.key), memo, result) for each in due)
+            await for_each(due, IN_FLIGHT, lambda each: self._apply_one(each, versions.get(each.key), memo, result))
         return result
 
     async def prune(self, fleet: FleetKey, objects: Sequence[RenderedObject]) -> ApplyResult:
         """Delete the fleet's children that are not among these. Raises NotLeaderError only."""
         result, memo, desired = ApplyResult(), self._memos.setdefault(fleet, {}), {each.key for each in objects}
         stale = [child for child in self._store.children_of(fleet) if _is_stale(child, fleet, desired)]
-        await self._each(self._delete_one(child, result) for child in stale)
+        await for_each(stale, IN_FLIGHT, lambda child: self._delete_one(child, result))
         for key in memo.keys() - desired:
             del memo[key]
         return result
@@ -124,11 +123,6 @@ class Applier:
         memo[desired.key] = _Applied(desired.digest, live.uid, live.digest)
         return False
 
-    async def _each(self, writes: Iterable[Awaitable[None]]) -> None:
-        for outcome in await asyncio.gather(*writes, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-
     async def _apply_one(
         self, desired: RenderedObject, version: str | None, memo: dict[ObjectKey, _Applied], result: ApplyResult
     ) -> None:
@@ -136,8 +130,7 @@ class Applier:
         if version is not None and desired.kind in OPTIMISTIC:
             manifest["metadata"]["resourceVersion"] = version
         try:
-            async with self._slots:
-                answer = await self._write(_ref(desired), manifest)
+            answer = await self._write(_ref(desired), manifest)
         except NotLeaderError:
             raise
         except ClusterError as error:
@@ -177,8 +170,7 @@ class Applier:
     async def _delete_one(self, child: ChildRecord, result: ApplyResult) -> None:
         ref = ObjectRef(child.api_version, child.kind, child.namespace, child.name)
         try:
-            async with self._slots:
-                await self._cluster.delete(ref, child.uid)
+            await self._cluster.delete(ref, child.uid)
         except NotLeaderError:
             raise
         except NotFoundError:

@@ -142,7 +142,7 @@ class FleetReconciler:
     async def _nudge(self, key: FleetKey, plan: FleetPlan) -> None:
         gateways = self._parts.gatherer.gateways(key)
         pods = lagging(gateways, self._parts.reports, plan.shard_hashes, plan.credentials_hash)
-        await self._parts.nudger.nudge(pods, config_hash(plan.shard_hashes, plan.credentials_hash))
+        await self._parts.nudger.nudge(key, pods, config_hash(plan.shard_hashes, plan.credentials_hash))
 
     def _note_pruned(self, record: ResourceRecord, result: ApplyResult) -> None:
         if result.deleted:
@@ -212,6 +212,7 @@ class FleetReconciler:
         self._parts.secrets.forget(key)
         self._parts.profiles.forget(key)
         self._parts.applier.forget(key)
+        self._parts.nudger.forget(key)
         self._parts.publisher.forget(GatewayFleet.KIND, key)
 
     async def _refuse(self, record: ResourceRecord, verdict: Verdict) -> Outcome:

@@ -2,14 +2,15 @@
 the pod does it (measured: 0.7 s). Only pods whose gateway does not report the newest config are touched.
 """
 
-import asyncio
 import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from headgate_operator.api.names import ANNOTATION_CONFIG_HASH
 from headgate_operator.ports import Cluster, ClusterError, NotLeaderError, ObjectRef
+from headgate_operator.reconcile.bounded import for_each
 from headgate_operator.reconcile.gather import Gateways, Reports
+from headgate_operator.reconcile.store import FleetKey
 from headgate_operator.status.delivery import behind
 from headgate_operator.status.observation import PodView
 
@@ -33,26 +34,26 @@ class Nudger:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
-        self._nudged: dict[str, str] = {}
+        self._nudged: dict[FleetKey, dict[str, str]] = {}
 
-    async def nudge(self, pods: list[PodView], wanted: str) -> None:
+    async def nudge(self, fleet: FleetKey, pods: list[PodView], wanted: str) -> None:
         """Patch each pod once per hash. A pod that cannot be patched refreshes by itself, later. Raises NotLeaderError."""
-        due = [pod for pod in pods if wanted not in (pod.config_hash, self._nudged.get(pod.uid))]
-        await asyncio.gather(*(self._patch(pod, wanted) for pod in due))
+        known = self._nudged.get(fleet, {})
+        # What is not lagging any more is forgotten.
+        nudged = self._nudged[fleet] = {pod.uid: known.get(pod.uid, pod.config_hash) for pod in pods}
+        due = [pod for pod in pods if wanted not in (pod.config_hash, nudged[pod.uid])]
+        await for_each(due, IN_FLIGHT, lambda pod: self._patch(pod, wanted, nudged))
 
-    def forget_except(self, uids: set[str]) -> None:
-        """Drop what is remembered of pods that are gone."""
-        for uid in self._nudged.keys() - uids:
-            del self._nudged[uid]
+    def forget(self, fleet: FleetKey) -> None:
+        """Drop what is remembered of a fleet that is gone."""
+        self._nudged.pop(fleet, None)
 
-    async def _patch(self, pod: PodView, wanted: str) -> None:
+    async def _patch(self, pod: PodView, wanted: str, nudged: dict[str, str]) -> None:
         patch: dict[str, Any] = {"metadata": {"uid": pod.uid, "annotations": {ANNOTATION_CONFIG_HASH: wanted}}}
         try:
-            async with self._slots:
-                await self._cluster.patch(ObjectRef("v1", "Pod", pod.namespace, pod.name), patch)
+            await self._cluster.patch(ObjectRef("v1", "Pod", pod.namespace, pod.name), patch)
         except NotLeaderError:
             raise
         except ClusterError:
             return
-        self._nudged[pod.uid] = wanted
+        nudged[pod.uid] = wanted

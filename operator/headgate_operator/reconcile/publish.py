@@ -3,7 +3,6 @@
 Never touches spec or metadata. Called by the reconcilers with what `status` has built.
 """
 
-import asyncio
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 from headgate_operator.api.names import API_VERSION
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError, ObjectRef
+from headgate_operator.reconcile.bounded import for_each
 from headgate_operator.reconcile.events import EventPoster
 from headgate_operator.reconcile.records import ResourceRecord, digest_of
 from headgate_operator.reconcile.store import Store
@@ -39,17 +39,18 @@ class Publisher:
         self._store = store
         self._metrics = metrics
         self._events = events
-        self._slots = asyncio.Semaphore(IN_FLIGHT)
         self._written: dict[tuple[str, str, str], _Written] = {}
 
     async def publish(self, statuses: Iterable[tuple[ResourceRecord, Mapping[str, Any]]]) -> bool:
         """Write the statuses that differ; answers whether all is as it should be. Raises NotLeaderError only."""
         changed = [(record, status) for record, status in statuses if self._differs(record, status)]
-        outcomes = await asyncio.gather(*(self._write(*each) for each in changed), return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, BaseException):
-                raise outcome
-        return all(outcomes)
+        written: list[bool] = []
+
+        async def write(each: tuple[ResourceRecord, Mapping[str, Any]]) -> None:
+            written.append(await self._write(*each))
+
+        await for_each(changed, IN_FLIGHT, write)
+        return all(written)
 
     def note(self, record: ResourceRecord, note: EventNote) -> None:
         """Have one Event written on a resource."""
@@ -74,8 +75,7 @@ class Publisher:
         # The uid makes the API server refuse where the resource was deleted and created anew.
         patch = {"metadata": {"uid": record.uid}, "status": build_status_patch(live, status)}
         try:
-            async with self._slots:
-                answer = await self._cluster.patch(ref, patch, "status")
+            answer = await self._cluster.patch(ref, patch, "status")
         except NotLeaderError:
             raise
         except NotFoundError:
