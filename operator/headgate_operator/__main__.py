@@ -133,7 +133,7 @@ class Operator:
         registry = build_registry(self.store, self.watchdog, self.settings.kubeconfig, cluster_wide=everywhere)
         await kopf.operator(
             registry=registry,
-            settings=build_settings(),
+            settings=build_settings(cluster_wide=everywhere),
             clusterwide=everywhere,
             namespaces=list(self.settings.namespaces),
             standalone=True,

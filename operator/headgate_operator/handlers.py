@@ -19,9 +19,11 @@ SERVER_TIMEOUT = 60  # kopf writes it into the URL as it is, and the API server 
 Intake = Callable[[str | None, dict[str, Any]], None]
 
 
-def build_settings() -> kopf.OperatorSettings:
+def build_settings(*, cluster_wide: bool) -> kopf.OperatorSettings:
     """kopf's settings: no Events of its own, no peering, and no object watched that is not labelled as ours."""
     settings = kopf.OperatorSettings()
+    # Without the right to list namespaces and CRDs, kopf would try for ever and never begin to watch.
+    settings.scanning.disabled = not cluster_wide
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.watching.server_timeout = SERVER_TIMEOUT
