@@ -166,9 +166,9 @@ def test_an_unchanged_world_is_not_written_to_for_two_minutes(
 
 
 def _wait_until_quiet(cluster: Cluster) -> None:
-    """Namespaces of earlier tests are still being deleted, pods of earlier tests still start: wait for ten calm seconds."""
+    """Namespaces of earlier tests, with thousands of repos perhaps, are still being deleted: wait for ten calm seconds."""
     wait_for(
-        lambda: writes_since(cluster, datetime.now(UTC) - timedelta(seconds=10)) == [], "ten calm seconds", 90, every=2
+        lambda: writes_since(cluster, datetime.now(UTC) - timedelta(seconds=10)) == [], "ten calm seconds", 200, every=2
     )
 
 
