@@ -35,8 +35,9 @@ check: setup ## Format, lint, types, layers, generated files, unit tests. Under 
 	@$(PYTHON) -m headgate_operator.api.crd --check
 	@$(PYTHON) -m pytest -q tests/unit
 
-generate: setup ## Write what is generated: CRDs, and the chart's copies.
+generate: setup ## Write what is generated: CRDs, the chart's copies and its values schema.
 	@$(PYTHON) -m headgate_operator.api.crd
+	@$(PYTHON) -m tests.unit.chart.values_schema
 
 format: setup ## Format the code, and mend what the linter can.
 	@$(BIN)/ruff format --quiet .
