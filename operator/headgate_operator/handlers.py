@@ -3,7 +3,8 @@
 `on.event` handlers alone: every other kind of kopf handler writes finalizers or annotations into users' objects.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import repeat
 from typing import Any
 
 import kopf
@@ -16,7 +17,13 @@ from headgate_operator.reconcile.watched import NAMESPACES, WATCHED, WatchedKind
 SERVER_TIMEOUT = 60  # kopf writes it into the URL as it is, and the API server parses whole numbers only
 """Seconds after which the API server ends a watch: a stream that has died is replaced within that time."""
 
-Intake = Callable[[str | None, dict[str, Any]], None]
+
+class Patience:
+    """Delays between attempts, in seconds, that never end. kopf iterates anew for each request."""
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (1, 1, 2, 3, 5, 8)
+        yield from repeat(10)
 
 
 def build_settings(*, cluster_wide: bool) -> kopf.OperatorSettings:
@@ -30,7 +37,7 @@ def build_settings(*, cluster_wide: bool) -> kopf.OperatorSettings:
     settings.watching.connect_timeout = 10.0
     settings.watching.chunk_size = 500
     # An API server that is away is waited for: kopf's default gives up after a minute, and the process would end.
-    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, *[10] * 100_000)
+    settings.networking.error_backoffs = Patience()
     # A worker for each object lives on for so long: thousands of them at a time would only fill memory.
     settings.queueing.idle_timeout = 0.02
     settings.queueing.exit_timeout = 0.5

@@ -1,6 +1,7 @@
 """Kubernetes Events on the users' resources: queued, written beside reconcile, given up rather than waited for."""
 
 import asyncio
+import logging
 import secrets
 from collections.abc import Callable
 from datetime import datetime
@@ -11,6 +12,8 @@ from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Cluster, ClusterError, ObjectRef
 from headgate_operator.reconcile.records import ResourceRecord
 from headgate_operator.status.transitions import EventNote
+
+logger = logging.getLogger("headgate.events")
 
 QUEUED = 2_000
 """Events that may wait; more are dropped and counted: conditions say the same."""
@@ -52,7 +55,8 @@ class EventPoster:
             ref, manifest = await self._queue.get()
             try:
                 await self._cluster.create(ref, manifest)
-            except ClusterError:
+            except ClusterError as error:
+                logger.debug("Event %s: %s", ref.name, error)
                 self._metrics.events.labels("failed").inc()
             else:
                 self._metrics.events.labels("written").inc()
