@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from headgate_operator.api.names import FIELD_MANAGER
+
 Clock = Callable[[], float]
 """Monotonic seconds."""
 
@@ -68,8 +70,8 @@ class Cluster(Protocol):
         """Read all objects of a kind, page by page; of all namespaces if none is named."""
         ...
 
-    async def apply(self, ref: ObjectRef, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Server-side apply by force under the one field manager; a resourceVersion in the manifest must match."""
+    async def apply(self, ref: ObjectRef, manifest: Mapping[str, Any], manager: str = FIELD_MANAGER) -> dict[str, Any]:
+        """Server-side apply by force; a resourceVersion in the manifest must match."""
         ...
 
     async def delete(self, ref: ObjectRef, uid: str) -> None:

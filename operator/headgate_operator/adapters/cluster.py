@@ -49,7 +49,7 @@ async def connect(kubeconfig: str | None, version: str) -> "ApiServer":
             config.load_incluster_config(client_configuration=configuration)
     except (ConfigException, OSError) as error:
         raise UnavailableError(f"no way to the API server: {error}; set KUBECONFIG outside of a cluster") from error
-    configuration.connection_pool_maxsize = 64
+    configuration.connection_pool_maxsize = 32  # each holds some 14 KB of TLS state
     api = client.ApiClient(configuration)
     api.user_agent = f"headgate-operator/{version}"
     return ApiServer(api)
@@ -84,9 +84,9 @@ class ApiServer:
             if not token:
                 return
 
-    async def apply(self, ref: ObjectRef, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    async def apply(self, ref: ObjectRef, manifest: Mapping[str, Any], manager: str = FIELD_MANAGER) -> dict[str, Any]:
         """Server-side apply by force."""
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {"fieldManager": manager, "force": "true"}
         return await self._request("PATCH", object_path(ref), query=query, body=manifest, content_type=APPLY_PATCH)
 
     async def delete(self, ref: ObjectRef, uid: str) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+from headgate_operator.api.names import FIELD_MANAGER
 from headgate_operator.ports import Cluster, NotLeaderError, ObjectRef, UnavailableError
 
 T = TypeVar("T")
@@ -27,9 +28,9 @@ class GuardedCluster:
         """Read all objects of a kind."""
         return self._cluster.list(api_version, kind, namespace, selector)
 
-    async def apply(self, ref: ObjectRef, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    async def apply(self, ref: ObjectRef, manifest: Mapping[str, Any], manager: str = FIELD_MANAGER) -> dict[str, Any]:
         """Server-side apply, as leader."""
-        return await self._write(lambda: self._cluster.apply(ref, manifest))
+        return await self._write(lambda: self._cluster.apply(ref, manifest, manager))
 
     async def delete(self, ref: ObjectRef, uid: str) -> None:
         """Delete, as leader."""

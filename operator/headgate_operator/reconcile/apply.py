@@ -13,6 +13,7 @@ from headgate_operator.api.names import LABEL_FLEET
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError, ObjectRef, RejectedError
 from headgate_operator.reconcile.bounded import for_each
+from headgate_operator.reconcile.handover import hand_over
 from headgate_operator.reconcile.records import ChildRecord
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.reconcile.subset import is_subset
@@ -146,6 +147,7 @@ class Applier:
         An item that somebody added to a keyed list (a port, a container) belongs to him: apply neither removes it nor,
         where it clashes with ours, succeeds. A merge patch replaces lists as a whole.
         """
+        await hand_over(self._cluster, ref, manifest)
         try:
             answer = await self._cluster.apply(ref, manifest)
         except RejectedError:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+from headgate_operator.api.names import FIELD_MANAGER
 from headgate_operator.ports import ClusterError, ConflictError, NotFoundError, ObjectRef
 
 Key = tuple[str, str, str]
@@ -80,7 +81,7 @@ class FakeCluster:
             if key[0] == kind and namespace in (None, key[1]) and (not selector or selector in labels):
                 yield copy.deepcopy(manifest)
 
-    async def apply(self, ref: ObjectRef, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    async def apply(self, ref: ObjectRef, manifest: Mapping[str, Any], manager: str = FIELD_MANAGER) -> dict[str, Any]:
         key = self._write("apply", ref)
         wanted = copy.deepcopy(dict(manifest))
         version = wanted["metadata"].pop("resourceVersion", None)
