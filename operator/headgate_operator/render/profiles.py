@@ -1,5 +1,6 @@
 """Profiles: whether each is usable, and the producer config and credential files that it resolves to."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,29 +37,40 @@ class ResolvedProfile:
 class CredentialSource:
     """Where one credential file comes from."""
 
-    file: str
+    profile: str
+    part: str
     secret: str
     key: str
 
+    @property
+    def file(self) -> str:
+        """Its name."""
+        return credential_file(self.profile, self.part, self.secret, self.key)
 
-def credential_file(profile: str, part: str) -> str:
-    """The file (and key of the credentials Secret) of one part: username, password, token, ca, certificate, key."""
-    return f"{CREDENTIAL_PREFIX}{profile}.{part}"
+
+def credential_file(profile: str, part: str, secret: str, key: str) -> str:
+    """The file (and key of the credentials Secret) of one part: username, password, token, ca, certificate, key.
+
+    The place that it comes from is in its name: an entry that is kept as it was served names the Secret that its
+    profile named then, and must not be handed what the profile names now.
+    """
+    source = hashlib.sha256(f"{secret}/{key}".encode()).hexdigest()[:8]
+    return f"{CREDENTIAL_PREFIX}{profile}.{source}.{part}"
 
 
 def credential_sources(profile: KafkaProducerProfile) -> Iterator[CredentialSource]:
     """Every credential file that a profile needs."""
     name, tls, sasl = profile.metadata.name, profile.spec.tls, profile.spec.sasl
     if tls and (ca := tls.ca_secret_ref):
-        yield CredentialSource(credential_file(name, "ca"), ca.name, ca.key)
+        yield CredentialSource(name, "ca", ca.name, ca.key)
     if tls and (certificate := tls.client_certificate_secret_ref):
-        yield CredentialSource(credential_file(name, "certificate"), certificate.name, "tls.crt")
-        yield CredentialSource(credential_file(name, "key"), certificate.name, "tls.key")
+        yield CredentialSource(name, "certificate", certificate.name, "tls.crt")
+        yield CredentialSource(name, "key", certificate.name, "tls.key")
     if sasl and sasl.mechanism is SaslMechanism.OAUTHBEARER:
-        yield CredentialSource(credential_file(name, "token"), sasl.secret_ref.name, sasl.secret_ref.token_key)
+        yield CredentialSource(name, "token", sasl.secret_ref.name, sasl.secret_ref.token_key)
     elif sasl:
-        yield CredentialSource(credential_file(name, "username"), sasl.secret_ref.name, sasl.secret_ref.username_key)
-        yield CredentialSource(credential_file(name, "password"), sasl.secret_ref.name, sasl.secret_ref.password_key)
+        yield CredentialSource(name, "username", sasl.secret_ref.name, sasl.secret_ref.username_key)
+        yield CredentialSource(name, "password", sasl.secret_ref.name, sasl.secret_ref.password_key)
 
 
 def resolve_profiles(world: FleetWorld) -> dict[str, ResolvedProfile]:
@@ -90,18 +102,13 @@ def _resolve(profile: KafkaProducerProfile, fleet: FleetSpec, secrets: Secrets) 
 def build_producer(profile: KafkaProducerProfile) -> ProducerConfig:
     """The profile as a gateway sees it: credentials are names of files."""
     shared = profile.spec.model_dump(exclude={"tls", "sasl", "allowed_namespaces", "allowed_topics"})
-    files = {source.file for source in credential_sources(profile)}
-
-    def file_of(part: str) -> str | None:
-        file = credential_file(profile.metadata.name, part)
-        return file if file in files else None
-
-    tls = TlsConfig(ca_file=file_of("ca"), certificate_file=file_of("certificate"), key_file=file_of("key"))
+    files = {source.part: source.file for source in credential_sources(profile)}
+    tls = TlsConfig(ca_file=files.get("ca"), certificate_file=files.get("certificate"), key_file=files.get("key"))
     sasl = profile.spec.sasl and SaslConfig(
         mechanism=profile.spec.sasl.mechanism,
-        username_file=file_of("username"),
-        password_file=file_of("password"),
-        token_file=file_of("token"),
+        username_file=files.get("username"),
+        password_file=files.get("password"),
+        token_file=files.get("token"),
     )
     return ProducerConfig.model_validate(
         shared | {"name": profile.metadata.name, "tls": tls if profile.spec.tls else None, "sasl": sasl}

@@ -11,6 +11,7 @@ from tests.integration.operator.world import World, wait_for
 from headgate_gateway.config import shard_of
 from headgate_gateway.config.status import RefusedRepo
 from headgate_operator.api.names import shard_name
+from headgate_operator.render.profiles import credential_file
 
 pytestmark = pytest.mark.cluster
 
@@ -61,7 +62,7 @@ def test_a_rotated_password_reaches_the_credentials_secret(world: World, log: Pa
     world.profile(sasl={"mechanism": "SCRAM-SHA-512", "secretRef": {"name": "kafka"}})
     world.repo("access")
     with running(world, log, "--secret-poll=1s"):
-        key = "credential.local.password"
+        key = credential_file("local", "password", "kafka", "password")
 
         def password() -> str:
             return str(((world.get("secret", "main-credentials") or {}).get("data") or {}).get(key, ""))

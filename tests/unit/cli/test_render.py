@@ -11,6 +11,7 @@ from tests.golden.fleets_of_files import DIRECTORY, NAMES, plan_of
 
 from headgate_operator.cli.commands import REDACTED
 from headgate_operator.cli.main import main
+from headgate_operator.render.profiles import credential_file
 
 
 def input_of(name: str) -> str:
@@ -29,7 +30,7 @@ def test_values_of_secrets_are_redacted(capsys: pytest.CaptureFixture[str]) -> N
     said = capsys.readouterr()
     (secret,) = (one for one in yaml.safe_load_all(said.out) if one["kind"] == "Secret")
     assert set(secret["data"].values()) == {REDACTED}
-    assert "credential.secured.password" in secret["data"]
+    assert credential_file("secured", "password", "kafka", "password") in secret["data"]
     assert "--show-secrets" in said.err
     assert "not a password" not in said.out + said.err
 

@@ -7,6 +7,7 @@ from tests.unit.reconcile.fleetbed import Bed, fleet, profile, repo, resource
 from headgate_gateway.config import shard_of
 from headgate_operator.api.names import ANNOTATION_CONFIG_HASH, shard_name
 from headgate_operator.ports import RejectedError, UnavailableError
+from headgate_operator.render.profiles import credential_file
 from headgate_operator.status.observation import Refusal
 
 
@@ -195,7 +196,7 @@ async def test_secrets_are_read_by_name_and_a_missing_one_is_named() -> None:
     await bed.reconcile()
     assert bed.conditions("KafkaProducerProfile", "local")["Accepted"] == ("True", "Accepted")
     credentials = bed.cluster.objects["Secret", "events", "main-credentials"]["data"]
-    assert credentials["credential.local.password"] == "cA=="
+    assert credentials[credential_file("local", "password", "user", "password")] == "cA=="
 
 
 async def test_a_crd_that_drops_a_field_of_the_status_is_not_written_to_for_ever() -> None:

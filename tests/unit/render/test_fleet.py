@@ -27,7 +27,7 @@ from headgate_gateway.config.status import credentials_hash
 from headgate_operator.render.entries import build_entry
 from headgate_operator.render.fleet import _check_version
 from headgate_operator.render.memo import RenderMemo
-from headgate_operator.render.profiles import resolve_profiles
+from headgate_operator.render.profiles import credential_file, resolve_profiles
 from headgate_operator.render.world import FleetPlan
 
 ROUTED = fleet(routing=GATEWAY_API)
@@ -120,18 +120,18 @@ def credentials(plan: FleetPlan) -> dict[str, bytes]:
 
 
 SCRAM: dict[str, Any] = {"profiles": [scram_profile()], "secrets": SCRAM_SECRETS}
-SCRAM_FILES = {
-    "credential.main.ca": b"pem",
-    "credential.main.username": b"u",
-    "credential.main.password": b"p",
-}
+CA, USERNAME, PASSWORD = (
+    credential_file("main", *rest)
+    for rest in (("ca", "ca", "ca.crt"), ("username", "kafka", "username"), ("password", "kafka", "password"))
+)
+SCRAM_FILES = {CA: b"pem", USERNAME: b"u", PASSWORD: b"p"}
 
 
 def test_credentials_travel_in_a_secret_and_entries_name_files() -> None:
     plan = render(world(repo(), **SCRAM))
     assert credentials(plan) == SCRAM_FILES
     assert plan.credentials_hash == credentials_hash(SCRAM_FILES)
-    assert b"credential.main.password" in b"".join(shards(plan))
+    assert PASSWORD.encode() in b"".join(shards(plan))
     assert Shard.model_validate_json(shards(plan)[shard_of("team", "access")]).repos[0].producers["main"].sasl
 
 
@@ -140,7 +140,7 @@ def test_a_rotated_password_touches_the_secret_alone() -> None:
     rotated = SCRAM | {"secrets": SCRAM_SECRETS | {"kafka": {"username": b"u", "password": b"new"}}}
     after = render(world(repo(), **rotated, served=served(before)))
     assert changed(before, after) == {("Secret", "default-credentials")}
-    assert credentials(after)["credential.main.password"] == b"new"
+    assert credentials(after)[PASSWORD] == b"new"
     assert after.repos["team", "access"].revision == before.repos["team", "access"].revision
 
 
@@ -154,6 +154,29 @@ def test_what_is_deleted_changes_nothing_promoted(lost: dict[str, Any]) -> None:
     after = render(world(repo(), **SCRAM | lost, served=served(before), served_credentials=SCRAM_FILES))
     assert not after.repos["team", "access"].verdict.accepted
     assert bodies(after) == bodies(before)
+
+
+def test_what_is_kept_as_it_was_served_keeps_the_credentials_that_it_was_served_with() -> None:
+    before = render(world(repo(), **SCRAM))
+    # The profile names another Secret now, and no longer takes the repo's topic.
+    sasl = {"mechanism": "SCRAM-SHA-512", "secretRef": {"name": "other"}}
+    changed_profile = profile(sasl=sasl, tls={"caSecretRef": {"name": "ca"}}, allowedTopics=["fresh"])
+    secrets = SCRAM_SECRETS | {"other": {"username": b"v", "password": b"q"}}
+    fresh = repo("fresh", topic="fresh")
+    after = render(
+        world(
+            *(repo(), fresh),
+            profiles=[changed_profile],
+            secrets=secrets,
+            served=served(before),
+            served_credentials=SCRAM_FILES,
+        )
+    )
+    assert after.repos["team", "access"].entry == before.repos["team", "access"].entry
+    assert credentials(after) == SCRAM_FILES | {
+        credential_file("main", "username", "other", "username"): b"v",
+        credential_file("main", "password", "other", "password"): b"q",
+    }
 
 
 def test_credentials_that_nobody_needs_any_more_leave() -> None:
