@@ -107,7 +107,7 @@ class RepoStatus(ResourceModel):
     endpoints: tuple[str, ...] = ()
     """Addresses that take events: a URL for each hostname of the fleet; the Service's where the fleet has no routing; else the path."""
     gateways: str | None = None
-    """How many ready gateways serve the revision, of how many: `2/2`."""
+    """How many ready gateways served the revision, of how many, when the conditions last changed: `2/2`."""
     conditions: Conditions = ()
     """Ready, Accepted, Programmed and Serving; Reconciling and Stalled while true."""
 

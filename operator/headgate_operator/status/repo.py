@@ -36,20 +36,24 @@ def build_repo_status(sight: RepoSight, live: Mapping[str, Any], now: str) -> di
     status = {
         "observedGeneration": sight.generation,
         "fleet": sight.fleet,
-        "gateways": f"{_newest(sight, programmed)}/{sight.tally.ready}",
         "conditions": build_conditions(facts, earlier, sight.generation, now),
     }
     if sight.revision:
         status["revision"] = sight.revision
     if sight.urls:
         status["endpoints"] = list(sight.urls)
-    return status
+    return status | {"gateways": _gateways(sight, status, live)}
 
 
-def _newest(sight: RepoSight, programmed: Fact) -> int:
-    if not sight.verdict.accepted:
-        return 0
-    return sight.tally.ready if programmed.status == "True" else sight.tally.newest
+def _gateways(sight: RepoSight, status: Mapping[str, Any], live: Mapping[str, Any]) -> str:
+    """Of the gateways, those that have confirmed; counted only when something else of the status changes as well.
+
+    The number of gateways is the fleet's: else each pod that comes or goes would rewrite the status of every repo.
+    """
+    counted = live.get("gateways")
+    if counted and all(live.get(name) == value for name, value in status.items()):
+        return str(counted)
+    return f"{sight.tally.newest if sight.verdict.accepted else 0}/{sight.tally.ready}"
 
 
 def _programmed(sight: RepoSight, live: Mapping[str, Any]) -> Fact:

@@ -78,6 +78,21 @@ def test_gateways_counts_those_that_serve_the_revision() -> None:
     assert build_repo_status(replace(SIGHT, verdict=BAD), {}, NOW)["gateways"] == "0/2"
 
 
+def test_a_gateway_that_comes_or_goes_rewrites_no_repo() -> None:
+    before = build_repo_status(SIGHT, {}, NOW)
+    for tally in (replace(ALL, ready=3, newest=3, serving=3), replace(ALL, ready=1, newest=1, serving=1)):
+        assert build_repo_status(replace(SIGHT, tally=tally), before, LATER) == before
+    fresh = replace(ALL, ready=3, unreachable=("pod",))
+    assert build_repo_status(replace(SIGHT, tally=fresh), before, LATER) == before
+
+
+def test_gateways_counts_none_that_never_answered() -> None:
+    before = build_repo_status(SIGHT, {}, NOW)
+    moved = replace(SIGHT, urls=("/log/repo/b",), tally=replace(ALL, newest=1, serving=1, unreachable=("pod",)))
+    after = build_repo_status(moved, before, LATER)
+    assert (facts(after)["Programmed"], after["gateways"]) == (("True", "Programmed"), "1/2")
+
+
 def test_the_unknown_keeps_what_was_known() -> None:
     before = build_repo_status(SIGHT, {}, NOW)
     unsure = replace(SIGHT, tally=Tally(2, 0, 0, 1, ("pod",), ()))
