@@ -71,7 +71,10 @@ def _build_handler(kind: WatchedKind, store: Store, watchdog: Watchdog) -> Calla
         metadata = manifest["metadata"]
         watchdog.shown(kind.kind, version_of(manifest))
         if event["type"] == "DELETED":
-            store.remove(kind.kind, metadata.get("namespace", ""), metadata["name"], metadata["uid"])
+            # The version is that of the event: of the deletion, or of the write that took the object from the selector.
+            store.remove(
+                kind.kind, metadata.get("namespace", ""), metadata["name"], metadata["uid"], version_of(manifest)
+            )
         else:
             store.upsert(manifest)
 

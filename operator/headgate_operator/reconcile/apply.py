@@ -162,7 +162,7 @@ class Applier:
     def _remember(self, desired: RenderedObject, answer: dict[str, Any], memo: dict[ObjectKey, _Applied]) -> None:
         answer.setdefault("apiVersion", desired.api_version)
         answer.setdefault("kind", desired.kind)
-        self._store.upsert(answer)
+        self._store.upsert_answer(answer)
         live = self._store.child(desired.key)
         # The answer counts as holding all that was applied, even where the API server has normalised it: otherwise
         # a value that it writes in another way would be applied for ever.
@@ -180,7 +180,7 @@ class Applier:
         except ClusterError as error:
             result.failures.append(self._failure(child.key, "delete", error))
             return
-        self._store.remove(child.kind, child.namespace, child.name, child.uid)
+        self._store.remove(child.kind, child.namespace, child.name, child.uid, child.version)
         result.deleted.append(child.key)
         self._metrics.writes.labels("delete", child.kind).inc()
 

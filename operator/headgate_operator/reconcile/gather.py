@@ -115,7 +115,7 @@ class Gatherer:
         except NotFoundError:
             child = self._store.child(("Secret", namespace, name))
             if child is not None:
-                self._store.remove("Secret", namespace, name, child.uid)
+                self._store.remove("Secret", namespace, name, child.uid, child.version)
             return {}
         self._store.upsert({"apiVersion": "v1", "kind": "Secret", **manifest})
         return decode_data(manifest)

@@ -42,9 +42,9 @@ class Relister:
             self._metrics.relists.labels(kind.kind, "failed").inc()
             raise
         self._metrics.relists.labels(kind.kind, "ok").inc()
-        for where, name, uid in known:
+        for where, name, uid, version in known:
             if uid not in seen:
-                self._store.remove(kind.kind, where, name, uid)
+                self._store.remove(kind.kind, where, name, uid, version)
         return max(seen.values(), default=0)
 
     async def _take_in(self, kind: WatchedKind, namespace: str | None) -> dict[str, int]:

@@ -23,7 +23,7 @@ FleetKey = tuple[str, str]
 """(namespace, name) of a GatewayFleet."""
 
 TOMBSTONES = 4_096
-"""Deleted uids that are remembered, so that a listing begun earlier does not bring them back."""
+"""Deleted objects that are remembered, so that a listing begun earlier does not bring them back."""
 
 
 class Store:
@@ -39,13 +39,16 @@ class Store:
         self._pods: dict[tuple[str, str], PodView] = {}
         self._pod_versions: dict[tuple[str, str], int] = {}
         self._namespaces: dict[str, tuple[int, Mapping[str, str]]] = {}
-        self._tombstones: OrderedDict[str, None] = OrderedDict()
+        self._tombstones: OrderedDict[str, int] = OrderedDict()
+        """By uid the version at which an object was gone. A newer one lives: an object that only lost the label which
+        its watch selects by is reported as deleted, and so is one that a finalizer still holds by our own delete."""
 
     # Intake.
 
     def upsert(self, manifest: dict[str, Any]) -> None:
         """Take in an object as it is now."""
-        if manifest["metadata"].get("uid") in self._tombstones:
+        gone = self._tombstones.get(manifest["metadata"].get("uid", ""))
+        if gone is not None and version_of(manifest) <= gone:
             return
         kind = manifest["kind"]
         if kind in RESOURCE_TYPES:
@@ -57,19 +60,29 @@ class Store:
         else:
             self._upsert_child(manifest)
 
-    def remove(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Take in that an object is gone; a namesake with another uid stays."""
-        self._tombstones[uid] = None
+    def upsert_answer(self, manifest: dict[str, Any]) -> None:
+        """Take in what the API server has just answered to ourselves.
+
+        It may be at the very version at which its watch reported it deleted: the one that took its label away.
+        """
+        uid = manifest["metadata"]["uid"]
+        if self._tombstones.get(uid, 0) <= version_of(manifest):
+            self._tombstones.pop(uid, None)
+        self.upsert(manifest)
+
+    def remove(self, kind: str, namespace: str, name: str, uid: str, version: int) -> None:
+        """Take in that an object was gone at this version; a newer one, or a namesake with another uid, stays."""
+        self._tombstones[uid] = max(version, self._tombstones.get(uid, 0))
         if len(self._tombstones) > TOMBSTONES:
             self._tombstones.popitem(last=False)
         if kind in RESOURCE_TYPES:
-            self._remove_resource(kind, (namespace, name), uid)
+            self._remove_resource(kind, (namespace, name), uid, version)
         elif kind == "Pod":
-            self._remove_pod((namespace, name), uid)
+            self._remove_pod((namespace, name), uid, version)
         elif kind == "Namespace":
             self._namespaces.pop(name, None)
         else:
-            self._remove_child((kind, namespace, name), uid)
+            self._remove_child((kind, namespace, name), uid, version)
 
     def _upsert_resource(self, manifest: dict[str, Any]) -> None:
         metadata = manifest["metadata"]
@@ -86,9 +99,9 @@ class Store:
         if old is None or old.intent != new.intent or old.generation != new.generation:
             self._notify_resource(new)
 
-    def _remove_resource(self, kind: str, key: tuple[str, str], uid: str) -> None:
+    def _remove_resource(self, kind: str, key: tuple[str, str], uid: str, version: int) -> None:
         record = self._resources[kind].get(key)
-        if record is not None and record.uid == uid:
+        if record is not None and record.uid == uid and record.version <= version:
             del self._resources[kind][key]
             self._index_repo(record, None)
             self._notify_resource(record)
@@ -128,9 +141,9 @@ class Store:
         if old is None or (old.uid, old.digest, old.progress) != (new.uid, new.digest, new.progress):
             self._notify((new.namespace, new.fleet))
 
-    def _remove_child(self, key: tuple[str, str, str], uid: str) -> None:
+    def _remove_child(self, key: tuple[str, str, str], uid: str, version: int) -> None:
         record = self._children.get(key)
-        if record is not None and record.uid == uid:
+        if record is not None and record.uid == uid and record.version <= version:
             del self._children[key]
             self._children_of[record.namespace, record.fleet].discard(key)
             self._notify((record.namespace, record.fleet))
@@ -145,9 +158,9 @@ class Store:
         if old is None or replace(old, config_hash=view.config_hash) != view:
             self._notify((view.namespace, view.fleet))
 
-    def _remove_pod(self, key: tuple[str, str], uid: str) -> None:
+    def _remove_pod(self, key: tuple[str, str], uid: str, version: int) -> None:
         view = self._pods.get(key)
-        if view is not None and view.uid == uid:
+        if view is not None and view.uid == uid and self._pod_versions[key] <= version:
             del self._pods[key], self._pod_versions[key]
             self._notify((view.namespace, view.fleet))
 
@@ -216,13 +229,14 @@ class Store:
         lonely = {(key[0], "") for key in self._resources["KafkaProducerProfile"] if key[0] not in served}
         return fleets | named | lonely
 
-    def entries(self, kind: str, namespace: str | None) -> Iterator[tuple[str, str, str]]:
-        """(namespace, name, uid) of all objects of a kind, for comparing with a listing."""
-        found: Iterable[ResourceRecord | PodView | ChildRecord]
+    def entries(self, kind: str, namespace: str | None) -> Iterator[tuple[str, str, str, int]]:
+        """(namespace, name, uid, version) of all objects of a kind, for comparing with a listing."""
+        found: Iterable[tuple[str, str, str, int]]
         if kind in RESOURCE_TYPES:
-            found = self._resources[kind].values()
+            found = ((each.namespace, each.name, each.uid, each.version) for each in self._resources[kind].values())
         elif kind == "Pod":
-            found = self._pods.values()
+            found = ((*key, view.uid, self._pod_versions[key]) for key, view in self._pods.items())
         else:
-            found = (child for child in self._children.values() if child.kind == kind)
-        return ((each.namespace, each.name, each.uid) for each in found if namespace in (None, each.namespace))
+            children = (child for child in self._children.values() if child.kind == kind)
+            found = ((each.namespace, each.name, each.uid, each.version) for each in children)
+        return (each for each in found if namespace in (None, each[0]))

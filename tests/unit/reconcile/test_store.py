@@ -54,11 +54,56 @@ def test_a_routes_status_wakes_nobody_and_its_spec_does(store: Store, noticed: l
 
 def test_a_listing_begun_earlier_does_not_bring_back_what_was_deleted(store: Store) -> None:
     store.upsert(known(repo("a"), 1))
-    store.remove("EventRepo", "events", "a", "u")
+    store.remove("EventRepo", "events", "a", "u", 2)
     store.upsert(known(repo("a"), 1))
     assert store.repos_of(KEY) == []
     store.upsert(known(repo("a"), 3, uid="another"))
     assert len(store.repos_of(KEY)) == 1
+
+
+def shard(version: int, *, labelled: bool = True, **metadata: Any) -> dict[str, Any]:
+    labels = {"headgate.dev/fleet": "main", "app.kubernetes.io/managed-by": "headgate-operator"} if labelled else {}
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s", "namespace": "events", **metadata}}
+    return known({**manifest, "metadata": {**manifest["metadata"], "labels": labels}}, version)  # type: ignore[dict-item]
+
+
+SHARD = ("ConfigMap", "events", "s")
+
+
+def test_what_only_lost_its_label_comes_back_with_the_next_version(store: Store) -> None:
+    store.upsert(shard(1))
+    store.remove(*SHARD, "u", 2)  # as a watch by label reports a label that was removed
+    assert store.child(SHARD) is None
+    store.upsert(shard(3))
+    assert store.child(SHARD) is not None
+
+
+def test_the_api_servers_answer_counts_at_the_version_at_which_the_label_went(store: Store) -> None:
+    store.upsert(shard(1))
+    store.remove(*SHARD, "u", 2)
+    store.upsert_answer(shard(2, labelled=False))
+    assert store.child(SHARD) is not None
+
+
+def test_an_answer_from_before_the_deletion_brings_nothing_back(store: Store) -> None:
+    store.remove(*SHARD, "u", 3)
+    store.upsert_answer(shard(2))
+    assert store.child(SHARD) is None
+
+
+def test_a_late_report_of_a_deletion_takes_nothing_newer_away(store: Store) -> None:
+    store.upsert(shard(3))
+    store.remove(*SHARD, "u", 2)
+    assert store.child(SHARD) is not None
+
+
+def test_what_a_finalizer_holds_stays_known_until_it_is_gone(store: Store) -> None:
+    store.upsert(shard(1))
+    store.remove(*SHARD, "u", 1)  # our own delete
+    store.upsert(shard(2, deletionTimestamp="2026-01-01T00:00:00Z"))
+    assert store.child(SHARD) is not None
+    store.remove(*SHARD, "u", 3)
+    assert store.child(SHARD) is None
 
 
 def test_a_profile_wakes_the_fleets_of_its_namespace(store: Store, noticed: list[tuple[str, str]]) -> None:
