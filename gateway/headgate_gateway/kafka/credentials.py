@@ -1,14 +1,17 @@
 """From the files that a profile names to what a connection needs: TLS context, SASL user, OAuth token.
 
-Credentials stay in memory; a client certificate alone touches a directory for a moment, since OpenSSL loads it from
-files only. The producer calls this once, when it is made.
+Credentials stay in memory: a gateway's pod has no directory that it may write to. The producer calls this once, when
+it is made.
 """
 
+import os
+import re
 import ssl
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
@@ -50,12 +53,9 @@ def credential_files(config: ProducerConfig) -> tuple[str, ...]:
     return tuple(name for name in names if name is not None)
 
 
-def build_security(config: ProducerConfig, credentials: Mapping[str, bytes], scratch: Path | None) -> Security:
-    """Make a profile's security from the contents of its files, by name. Raises CredentialsInvalidError.
-
-    `scratch` is a directory that only this process can read; without one, the system's for temporary files.
-    """
-    context = None if config.tls is None else _build_context(config.tls, credentials, scratch)
+def build_security(config: ProducerConfig, credentials: Mapping[str, bytes]) -> Security:
+    """Make a profile's security from the contents of its files, by name. Raises CredentialsInvalidError."""
+    context = None if config.tls is None else _build_context(config.tls, credentials)
     sasl = {} if config.sasl is None else _build_sasl(config.sasl, credentials)
     protocol = ("SASL_" if sasl else "") + ("SSL" if context else "PLAINTEXT")
     return Security(protocol, context, sasl)
@@ -78,29 +78,57 @@ def _text(name: str | None, what: str, credentials: Mapping[str, bytes]) -> str:
         raise CredentialsInvalidError(f"{what}: file {name} is not UTF-8 text") from error
 
 
-def _build_context(tls: TlsConfig, credentials: Mapping[str, bytes], scratch: Path | None) -> ssl.SSLContext:
+_CERTIFICATE = re.compile(rb"-----BEGIN (X509 )?CERTIFICATE-----.*?-----END (X509 )?CERTIFICATE-----", re.DOTALL)
+
+
+def _build_context(tls: TlsConfig, credentials: Mapping[str, bytes]) -> ssl.SSLContext:
+    authority = None if tls.ca_file is None else _authority(tls.ca_file, credentials)
     try:
-        authority = None if tls.ca_file is None else _text(tls.ca_file, "the certificate authority", credentials)
         context = ssl.create_default_context(cadata=authority)
-    except ssl.SSLError as error:
+    except (ssl.SSLError, ValueError, TypeError, OSError) as error:
         raise CredentialsInvalidError(f"file {tls.ca_file} holds no usable certificate: {error}") from error
     if tls.certificate_file is not None:
         certificate = _content(tls.certificate_file, "the client certificate", credentials)
         key = _content(tls.key_file, "the client certificate's key", credentials)
-        _load_client_certificate(context, certificate, key, scratch)
+        _load_client_certificate(context, certificate, key)
     return context
 
 
-def _load_client_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes, scratch: Path | None) -> None:
-    # One file, readable by its owner alone (mkstemp's mode), gone again before this function returns.
-    with tempfile.NamedTemporaryFile(dir=scratch, suffix=".pem") as file:
-        file.write(certificate + b"\n" + key)
-        file.flush()
-        try:
+def _authority(name: str, credentials: Mapping[str, bytes]) -> str:
+    """The certificates of a bundle, without the comments between them, which may be in any language.
+
+    One without certificates is refused: handed an empty text, OpenSSL would trust the system's authorities instead.
+    """
+    content = _content(name, "the certificate authority", credentials)
+    blocks = [found[0].decode("ascii", "ignore") for found in _CERTIFICATE.finditer(content)]
+    if not blocks:
+        raise CredentialsInvalidError(f"file {name} holds no usable certificate: no PEM block of one is in it")
+    return "\n".join(blocks)
+
+
+def _load_client_certificate(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    try:
+        with _as_file(certificate + b"\n" + key) as path:
             # A password makes an encrypted key an error; without one OpenSSL would ask on the terminal.
-            context.load_cert_chain(file.name, password="")
-        except (ssl.SSLError, ValueError, OSError) as error:
-            raise CredentialsInvalidError(f"the client certificate and its key are not usable: {error}") from error
+            context.load_cert_chain(path, password="")
+    except (ssl.SSLError, ValueError, OSError) as error:
+        raise CredentialsInvalidError(f"the client certificate and its key are not usable: {error}") from error
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """A path that OpenSSL can open, since it loads client certificates from files only: memory that looks like one."""
+    if sys.platform == "linux":
+        with os.fdopen(os.memfd_create("client-certificate"), "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+    else:
+        # A laptop: readable by its owner alone (mkstemp's mode), gone again at once.
+        with tempfile.NamedTemporaryFile(suffix=".pem") as file:
+            file.write(content)
+            file.flush()
+            yield file.name
 
 
 def _build_sasl(sasl: SaslConfig, credentials: Mapping[str, bytes]) -> dict[str, Any]:

@@ -12,12 +12,11 @@ import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.shard import content_hash
-from headgate_gateway.kafka.credentials import CredentialsInvalidError, credential_files
+from headgate_gateway.kafka.credentials import credential_files
 from headgate_gateway.kafka.producer import Producer
 from headgate_gateway.kafka.status import ProducerState, ProducerStatus
 
@@ -85,8 +84,7 @@ class Lease:
 class ProducerPool:
     """All producers of a gateway. Used within one event loop."""
 
-    def __init__(self, scratch: Path | None = None) -> None:
-        self._scratch = scratch
+    def __init__(self) -> None:
         self._slots: dict[str, _Slot] = {}
         self._retiring: dict[Producer, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -116,7 +114,8 @@ class ProducerPool:
         slot.candidate_hash = secret
         try:
             slot.candidate = self._make(config, credentials, content, secret)
-        except CredentialsInvalidError as error:
+        except Exception as error:  # noqa: BLE001
+            # Broad on purpose: whatever new credentials may provoke, the old ones go on serving.
             slot.refusal = f"new credentials are not usable, the old ones stay in use: {error}"
             log.warning("producer %s: %s", config.name, slot.refusal)
             return
@@ -156,7 +155,7 @@ class ProducerPool:
 
     def _make(self, config: ProducerConfig, credentials: Mapping[str, bytes], content: str, secret: str) -> Producer:
         named = f"{content}-{secret[:8]}" if credential_files(config) else content
-        producer = Producer(config, credentials, content_hash=named, scratch=self._scratch)
+        producer = Producer(config, credentials, content_hash=named)
         producer.start()
         return producer
 

@@ -7,7 +7,6 @@ nothing about batches (accumulator) or answers (settle). Made by the pool; used 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from random import Random
 
 from headgate_gateway.config.producer import ProducerConfig
@@ -46,12 +45,11 @@ class Producer:
         credentials: Mapping[str, bytes],
         *,
         content_hash: str = "",
-        scratch: Path | None = None,
         random: Random | None = None,
     ) -> None:
         """Raises CredentialsInvalidError where no broker needs to be asked. Connects nowhere yet.
 
-        `credentials` are the contents of the files that the profile names; `scratch` a directory of this process.
+        `credentials` are the contents of the files that the profile names.
         """
         self.config = config
         self.profile = config.name
@@ -68,7 +66,7 @@ class Producer:
         self._accumulator = Accumulator(config.flush)
         random = random or Random()  # noqa: S311 - jitter, nothing secret
         connect_patience = min(_LONGEST_CONNECT, max(1.0, self._timeout))
-        security = build_security(config, credentials, scratch)
+        security = build_security(config, credentials)
         self._settings = LinkSettings(
             acks=config.acks,
             compressor=build_compressor(config.compression),
