@@ -1,6 +1,6 @@
 {{/*
-What the operator may do in a namespace that it looks after, and nothing more. Server-side apply asks for patch, and
-for create where the object is new.
+What the operator may do in a namespace that it looks after, and nothing more. Server-side apply asks for patch; what is
+new is created, and what is found under its name is read before it is touched.
 */}}
 {{- define "headgate.namespaceRules" -}}
 # What users own is read; only its status is written.
@@ -19,9 +19,10 @@ for create where the object is new.
   resources: [configmaps, services, serviceaccounts]
   verbs: [get, list, watch, create, patch, delete]
 # Secrets are fetched by the names that profiles give, never listed or watched.
+# The credentials Secret goes with its fleet, so none is ever deleted.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, create, patch, delete]
+  verbs: [get, create, patch]
 - apiGroups: [apps]
   resources: [deployments]
   verbs: [get, list, watch, create, patch, delete]
@@ -37,7 +38,7 @@ for create where the object is new.
 # Gateway pods: found by label, and annotated so that kubelets refresh their volumes at once.
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch, patch]
+  verbs: [list, watch, patch]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create]

@@ -9,12 +9,10 @@ from pydantic import ConfigDict, Field, model_validator
 from headgate_gateway.config import ByteSize, Duration
 from headgate_gateway.config.base import ObjectName, cel
 from headgate_operator.api.meta import Conditions, LabelSelector, ObjectMeta, OpaqueObject, ResourceModel
-from headgate_operator.api.names import FLEET_NAME_MAX
+from headgate_operator.api.names import FLEET_NAME_MAX, FLEET_NAME_PATTERN
 from headgate_operator.api.resource import Resource
 
-# A Service's name starts with the fleet's, and is a DNS label of 63 characters that starts with a letter.
-_NAME_PATTERN = r"[a-z]([-a-z0-9]{0,48}[a-z0-9])?"
-_NAME_RULE = f"self.metadata.name.matches('^{_NAME_PATTERN}$')"
+_NAME_RULE = f"self.metadata.name.matches('^{FLEET_NAME_PATTERN}$')"
 _NAME_MESSAGE = (
     f"a fleet's name has at most {FLEET_NAME_MAX} lower-case letters, digits and dashes, and starts with a letter: "
     "its Service is named after it"
@@ -74,7 +72,7 @@ class Scheduling(ResourceModel):
 
 
 class PodMetadata(ResourceModel):
-    """Labels and annotations of gateway pods. Those of Headgate's own win."""
+    """Labels and annotations of gateway pods. Labels of Headgate's own win; annotations of its own there are none."""
 
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels to add."""
@@ -308,6 +306,6 @@ class GatewayFleet(Resource):
 
     @model_validator(mode="after")
     def _check_name(self) -> Self:
-        if not re.fullmatch(_NAME_PATTERN, self.metadata.name):
+        if not re.fullmatch(FLEET_NAME_PATTERN, self.metadata.name):
             raise ValueError(_NAME_MESSAGE)
         return self

@@ -50,6 +50,9 @@ TEXT_VALUE_MAX = 512
 FLEET_NAME_MAX = 50
 """A fleet's name starts the names of its Services (63 characters at most), and leaves room for what follows."""
 
+FLEET_NAME_PATTERN = rf"[a-z]([-a-z0-9]{{0,{FLEET_NAME_MAX - 2}}}[a-z0-9])?"
+"""A Service's name is a DNS label that starts with a letter."""
+
 
 def default_path(repo: str) -> str:
     """The endpoint of a repo that names none."""

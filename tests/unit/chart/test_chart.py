@@ -11,7 +11,9 @@ import yaml
 from tests.unit.chart.conftest import CHART, Render
 from tests.unit.chart.values_schema import SCHEMA, rendered
 
+from headgate_operator.adapters.kinds import PLURALS
 from headgate_operator.api.fleet import GatewayFleet
+from headgate_operator.reconcile.apply import PRUNABLE
 
 CRD_NAMES = {
     "eventrepos.headgate.dev",
@@ -56,6 +58,11 @@ def test_the_values_schema_is_up_to_date() -> None:
         pytest.param({"defaultFleet": {"spec": {"replcas": 2}}}, id="fleet spec"),
         pytest.param({"defaultFleet": {"spec": {"routing": {"gatewayAPI": {"parents": []}}}}}, id="deep in the fleet"),
         pytest.param({"replicas": "two"}, id="type"),
+        pytest.param({"defaultFleet": {"name": "f" * 51}}, id="a fleet's name that no Service could have"),
+        pytest.param({"defaultFleet": {"name": "1x"}}, id="a fleet's name that starts with a digit"),
+        pytest.param({"podLabels": {"app.kubernetes.io/name": "x"}}, id="a label that the selector needs"),
+        pytest.param({"extraArgs": ["--lease-name=x"]}, id="a flag that RBAC depends on"),
+        pytest.param({"extraArgs": ["--namespace", "x"]}, id="a flag that the chart sets, in two words"),
     ],
 )
 def test_values_that_nobody_reads_are_refused(render: Render, values: dict[str, Any]) -> None:
@@ -94,6 +101,19 @@ def test_the_default_fleet_is_a_valid_fleet_and_the_operator_knows_it(render: Re
     assert fleet.spec.image == "headgate/gateway:0.1.0"
     assert fleet.spec.replicas == 3
     assert "--default-fleet=gateways/default" in operator(objects)["containers"][0]["args"]
+
+
+def test_the_default_fleet_can_be_given_an_autoscaler_alone(render: Render) -> None:
+    values = {"defaultFleet": {"spec": {"autoscaling": {"minReplicas": 2, "maxReplicas": 5}}}}
+    fleet = GatewayFleet.from_object(default_fleet(render(values)))
+    assert (fleet.spec.replicas, fleet.spec.autoscaling is not None) == (None, True)
+
+
+def test_the_hook_runs_where_the_operator_may_run(render: Render) -> None:
+    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}
+    values = {"affinity": affinity, "priorityClassName": "high", "nodeSelector": {"a": "b"}, "tolerations": [{}]}
+    (job,) = of_kind(render(values), "Job")
+    assert {name: job["spec"]["template"]["spec"][name] for name in values} == values
 
 
 def test_without_a_default_fleet_nothing_speaks_of_one(render: Render) -> None:
@@ -148,7 +168,18 @@ def test_nothing_of_what_users_own_is_written_but_status(render: Render) -> None
 def test_secrets_are_never_listed(render: Render) -> None:
     rules = [rule for kind in ("ClusterRole", "Role") for role in of_kind(render(), kind) for rule in role["rules"]]
     verbs = {verb for rule in rules if "secrets" in rule["resources"] for verb in rule["verbs"]}
-    assert verbs == {"get", "create", "patch", "delete"}
+    assert verbs == {"get", "create", "patch"}
+
+
+def test_rights_are_those_that_are_used(render: Render) -> None:
+    roles = of_kind(render(), "ClusterRole")
+    (role,) = (found for found in roles if found["metadata"]["name"] == "headgate-headgate-system")
+    verbs = {name: set(rule["verbs"]) for rule in role["rules"] for name in rule["resources"]}
+    assert verbs["pods"] == {"list", "watch", "patch"}
+    prunable = {PLURALS[key] for key in PLURALS if key[1] in PRUNABLE}
+    assert {name for name, found in verbs.items() if "delete" in found} == prunable
+    # Read and created by name, so that what somebody else has under a rendered name is seen before it is touched.
+    assert all({"get", "create", "patch"} <= verbs[name] for name in {*prunable, "secrets"})
 
 
 def test_every_pod_meets_the_restricted_standard(render: Render) -> None:

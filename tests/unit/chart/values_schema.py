@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from headgate_operator.api.names import FLEET_NAME_PATTERN
+
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = ROOT / "charts" / "headgate" / "values.schema.json"
 FLEET_CRD = ROOT / "crds" / "headgate.dev_gatewayfleets.yaml"
@@ -20,6 +22,18 @@ STRING: Schema = {"type": "string"}
 BOOLEAN: Schema = {"type": "boolean"}
 NAME: Schema = {"type": "string", "pattern": "^([a-z0-9]([-a-z0-9]*[a-z0-9])?)?$", "maxLength": 63}
 LABELS: Schema = {"type": "object", "additionalProperties": STRING}
+# As the GatewayFleet's own rule has it: its Service is named after it.
+FLEET_NAME: Schema = {"type": "string", "pattern": f"^{FLEET_NAME_PATTERN}$"}
+# Were a pod to override these, the Deployment's selector would not find it.
+POD_LABELS: Schema = {
+    **LABELS,
+    "propertyNames": {"not": {"enum": ["app.kubernetes.io/name", "app.kubernetes.io/instance"]}},
+}
+# Flags that the chart sets: RBAC names the lease and the namespaces, and probes the port.
+EXTRA_ARG: Schema = {
+    "type": "string",
+    "not": {"pattern": "^--(namespace|default-fleet|lease-namespace|lease-name|metrics-port|templates)(=|$)"},
+}
 PORT: Schema = {"type": "integer", "minimum": 1024, "maximum": 65535}
 PULL_POLICY: Schema = {"enum": ["Always", "IfNotPresent", "Never"]}
 # Values of Kubernetes' own types: the API server judges them.
@@ -73,7 +87,7 @@ def default_fleet() -> Schema:
     return closed(
         {
             "enabled": BOOLEAN,
-            "name": {**NAME, "minLength": 1},
+            "name": FLEET_NAME,
             "namespace": NAME,
             "image": image(),
             "spec": fleet_spec(),
@@ -103,9 +117,9 @@ def pods() -> Schema:
         "affinity": KUBERNETES_OBJECT,
         "topologySpreadConstraints": KUBERNETES_OBJECTS,
         "priorityClassName": STRING,
-        "podLabels": LABELS,
+        "podLabels": POD_LABELS,
         "podAnnotations": LABELS,
-        "extraArgs": {"type": "array", "items": STRING},
+        "extraArgs": {"type": "array", "items": EXTRA_ARG},
         "extraEnv": {
             "type": "array",
             "items": closed({"name": STRING, "value": STRING, "valueFrom": KUBERNETES_OBJECT}, ("name",)),
