@@ -3,7 +3,7 @@
 import argparse
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +46,31 @@ def _seconds(text: str) -> float:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
+def _interval(text: str) -> float:
+    """Between two rounds: none at all would be a loop that does nothing else."""
+    seconds = _seconds(text)
+    if seconds < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is too short: wait for 1s at least")
+    return seconds
+
+
+def _one_of(*words: str) -> Callable[[str], str]:
+    """argparse's `choices` are not asked of defaults, and the environment comes as a default."""
+
+    def choose(text: str) -> str:
+        if text not in words:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(words)}")
+        return text
+
+    return choose
+
+
 def _build_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="headgate-operator",
         description="Runs fleets of HTTP-to-Kafka event gateways from GatewayFleet, KafkaProducerProfile and EventRepo.",
+        # An abbreviation would be another spelling of what the chart refuses among its extraArgs.
+        allow_abbrev=False,
         epilog="Every option can be set as HEADGATE_<OPTION>, such as HEADGATE_DEFAULT_FLEET; namespaces by commas.",
     )
 
@@ -66,10 +87,10 @@ def _build_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--lease-renew-deadline", "10s", "how long after its last renewal a leader still writes", type=_seconds)
     add("--lease-retry", "2s", "between renewals, and between looks of followers", type=_seconds)
     add("--metrics-port", "8080", "port of /metrics, /livez and /readyz", type=int)
-    add("--log-format", "json", "json or text", choices=("json", "text"))
-    add("--log-level", "info", "debug, info, warning or error", choices=("debug", "info", "warning", "error"))
-    add("--resync", "5m", "between listings of the whole world", type=_seconds)
-    add("--secret-poll", "10s", "between looks at the Secrets that profiles name", type=_seconds)
+    add("--log-format", "json", "json or text", type=_one_of("json", "text"))
+    add("--log-level", "info", "debug, info, warning or error", type=_one_of("debug", "info", "warning", "error"))
+    add("--resync", "5m", "between listings of the whole world", type=_interval)
+    add("--secret-poll", "10s", "between looks at the Secrets that profiles name", type=_interval)
     add("--kubeconfig", environment.get("KUBECONFIG", ""), "path of a kubeconfig; default: the pod's service account")
     return parser
 

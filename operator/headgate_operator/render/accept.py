@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 
 from headgate_gateway.config import Acks, Delivery, Limits
 from headgate_operator.api import reasons
-from headgate_operator.api.fleet import FleetSpec, GatewayFleet, NamespacesFrom
+from headgate_operator.api.fleet import GatewayFleet, NamespacesFrom
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.render.entries import resolve_limits
 from headgate_operator.render.profiles import ResolvedProfile
@@ -137,11 +137,9 @@ def _check_acks(candidate: Candidate) -> Verdict | None:
 
 
 def _check_body_limit(candidate: Candidate) -> Verdict | None:
-    profile, body = _profile_of(candidate), candidate.limits.body_bytes
+    fleet, profile, body = candidate.fleet, _profile_of(candidate), candidate.limits.body_bytes
     bounds = {
-        f"GatewayFleet {candidate.fleet.metadata.name} has spec.limits.bufferBytes": _fleet_spec(
-            candidate
-        ).limits.buffer_bytes,
+        f"GatewayFleet {fleet.metadata.name} has spec.limits.bufferBytes": fleet.spec.limits.buffer_bytes,
         f"KafkaProducerProfile {profile.name} has spec.maxBufferBytes": profile.profile.spec.max_buffer_bytes,
     }
     for holder, bound in bounds.items():
@@ -152,10 +150,6 @@ def _check_body_limit(candidate: Candidate) -> Verdict | None:
                 f"set spec.limits.bodyBytes to {bound} at most",
             )
     return None
-
-
-def _fleet_spec(candidate: Candidate) -> FleetSpec:
-    return candidate.fleet.spec
 
 
 def _profile_of(candidate: Candidate) -> ResolvedProfile:

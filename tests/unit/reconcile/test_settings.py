@@ -27,6 +27,10 @@ def test_flags_come_before_the_environment() -> None:
         (["--default-fleet=nonsense"], "write namespace/name"),
         (["--resync=soon"], "is not a duration"),
         (["--lease-duration=5s"], "shorter than"),
+        (["--resync=0s"], "wait for 1s at least"),
+        (["--secret-poll=0s"], "wait for 1s at least"),
+        (["--log-format=xml"], "none of json, text"),
+        (["--lease-na=other"], "unrecognized arguments"),
     ],
 )
 def test_nonsense_is_refused_with_a_remedy(
@@ -34,6 +38,22 @@ def test_nonsense_is_refused_with_a_remedy(
 ) -> None:
     with pytest.raises(SystemExit):
         parse_settings(arguments, {})
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ({"HEADGATE_LOG_FORMAT": "xml"}, "'xml' is none of json, text"),
+        ({"HEADGATE_LOG_LEVEL": "loud"}, "'loud' is none of debug"),
+        ({"HEADGATE_RESYNC": "0s"}, "wait for 1s at least"),
+    ],
+)
+def test_the_environment_is_judged_like_flags(
+    variable: dict[str, str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse_settings([], variable)
     assert message in capsys.readouterr().err
 
 
