@@ -4,7 +4,6 @@ Parses with the operator's own types. What is not Headgate's business is passed 
 """
 
 import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -113,23 +112,34 @@ def _schema_problems(inventory: Inventory, kind: str, key: Key, error: InvalidRe
 
 def _take_secret(inventory: Inventory, document: Document, default_namespace: str) -> None:
     key = _key(document, default_namespace)
+    where = f"Secret {key[0]}/{key[1]}"
     values: dict[str, bytes] = {}
-    for name, text in (document.content.get("data") or {}).items():
+    for name, text in _take_mapping(inventory, document, where, "data").items():
         try:
-            values[str(name)] = base64.b64decode(str(text), validate=True)
-        except binascii.Error:
+            values[name] = base64.b64decode(text, validate=True)
+        except ValueError:  # binascii.Error is one; so is what is raised for text that is not ASCII
             _, line = document.locate(f"data.{name}")
             inventory.problems.append(
-                Problem(
-                    document.file, line, f"Secret {key[0]}/{key[1]}: data.{name} is not base64: use stringData for text"
-                )
+                Problem(document.file, line, f"{where}: data.{name} is not base64: use stringData for text")
             )
-    values |= {str(name): str(text).encode() for name, text in (document.content.get("stringData") or {}).items()}
+    values |= {name: text.encode() for name, text in _take_mapping(inventory, document, where, "stringData").items()}
     inventory.secrets[key] = values
 
 
 def _take_namespace(inventory: Inventory, document: Document) -> None:
     name = str(_metadata(document).get("name", ""))
-    labels = _metadata(document).get("labels") or {}
+    labels = _take_mapping(inventory, document, f"Namespace {name}", "metadata.labels")
     # The API server puts this label on every namespace.
-    inventory.namespaces[name] = {"kubernetes.io/metadata.name": name} | {str(k): str(v) for k, v in labels.items()}
+    inventory.namespaces[name] = {"kubernetes.io/metadata.name": name} | labels
+
+
+def _take_mapping(inventory: Inventory, document: Document, where: str, path: str) -> dict[str, str]:
+    """The texts under a path; an absent field has none. What is no mapping is a problem."""
+    found: Any = document.content
+    for step in path.split("."):
+        found = (found.get(step) if isinstance(found, dict) else None) or {}
+    if not isinstance(found, dict):
+        _, line = document.locate(path)
+        inventory.problems.append(Problem(document.file, line, f"{where}: {path} is no mapping of names to texts"))
+        return {}
+    return {str(name): str(text) for name, text in found.items()}

@@ -196,6 +196,29 @@ def test_a_secret_among_the_files_is_looked_into(tmp_path: Path) -> None:
     assert "Secret gateways/kafka has no value under the key 'password': add it (SecretKeyMissing)" in lines[0]
 
 
+@pytest.mark.parametrize(
+    ("neighbour", "said"),
+    [
+        ("kind: Secret\nmetadata: {name: s}\ndata: [a]\n", "3: error: Secret default/s: data is no mapping"),
+        (
+            "kind: Secret\nmetadata: {name: s}\nstringData: text\n",
+            "3: error: Secret default/s: stringData is no mapping",
+        ),
+        ("kind: Secret\nmetadata: {name: s}\ndata: {a: é}\n", "3: error: Secret default/s: data.a is not base64"),
+        (
+            "kind: Namespace\nmetadata: {name: team, labels: [a]}\n",
+            "2: error: Namespace team: metadata.labels is no mapping",
+        ),
+        ("kind: Namespace\nmetadata: [n]\n", ""),
+    ],
+    ids=["a list for data", "text for stringData", "no ASCII", "a list for labels", "a list for metadata"],
+)
+def test_a_malformed_neighbour_is_named(tmp_path: Path, neighbour: str, said: str) -> None:
+    code, lines = validate(tmp_path, neighbour + f"apiVersion: v1\n---\n{GOOD}")
+    assert code == bool(said)
+    assert any(line.startswith(f"file.yaml:{said}") for line in lines) == bool(said)
+
+
 def test_repos_on_a_broken_fleet_or_profile_are_not_blamed_twice(tmp_path: Path) -> None:
     _, lines = validate(tmp_path, FLEET.replace("image", "imago") + PROFILE + REPO)
     assert not [line for line in lines if "EventRepo" in line and "error" in line]
