@@ -30,6 +30,8 @@ from headgate_gateway.pipeline.compile import compile_repo
 log = logging.getLogger("headgate.gateway.reload")
 
 POLL_SECONDS = 0.2
+UNCHANGED_PER_TURN = 256
+"""Entries that are passed over before others get the event loop: some tenths of a millisecond."""
 DATA_LINK = "..data"
 """The symlink that a kubelet swaps when it updates a projected volume (pkg/volume/util/atomic_writer.go)."""
 
@@ -62,9 +64,15 @@ class ConfigDirectory:
         except FileNotFoundError:
             return sorted((e.name, s.st_mtime_ns, s.st_ino, s.st_size) for e in self._files() for s in (e.stat(),))
 
+    def _generation(self) -> Path:
+        """The directory that `..data` leads to now: resolved once, what is read together was written together."""
+        try:
+            return self._path / os.readlink(self._path / DATA_LINK)  # noqa: PTH115 - as above
+        except FileNotFoundError:
+            return self._path
+
     def _files(self) -> list["os.DirEntry[str]"]:
-        linked = self._path / DATA_LINK
-        with os.scandir(linked if linked.exists() else self._path) as entries:
+        with os.scandir(self._generation()) as entries:
             return [e for e in entries if _SHARD_FILE.fullmatch(e.name) or e.name.startswith(CREDENTIAL_PREFIX)]
 
     def read(self) -> ConfigFiles:
@@ -132,6 +140,8 @@ class _Entry:
     served: ServedRepo | None = None
     """Its last good config."""
     refused: RefusedRepo | None = None
+    held: bool = False
+    """Whether nothing but another repo's path speaks against it: it is looked at again with every load."""
 
 
 class Loader:
@@ -157,6 +167,12 @@ class Loader:
         self.shard_hashes: dict[str, str] = {}
         self.credentials_hash = ""
         self.refused_shards: dict[str, RefusedShard] = {}
+        self._served = 0
+        # Counted once a load, since every scrape asks.
+        self.revisions: dict[str, str] = {}
+        """The revision served, by repo."""
+        self.refused: tuple[RefusedRepo, ...] = ()
+        """Repos whose newest config is not served, in order."""
 
     @property
     def loaded(self) -> bool:
@@ -164,19 +180,9 @@ class Loader:
         return self.first_load.is_set()
 
     @property
-    def revisions(self) -> dict[str, str]:
-        """The revision served, by repo."""
-        return {e.served.config.name: e.served.config.revision for e in self._entries.values() if e.served}
-
-    @property
-    def refused(self) -> tuple[RefusedRepo, ...]:
-        """Repos whose newest config is not served, in order."""
-        return tuple(e.refused for _, e in sorted(self._entries.items()) if e.refused is not None)
-
-    @property
     def repos(self) -> int:
         """Repos that are served."""
-        return sum(entry.served is not None for entry in self._entries.values())
+        return self._served
 
     async def run(self) -> None:
         """Look for changes for ever."""
@@ -208,7 +214,8 @@ class Loader:
         names, hashes, refused_shards = self._read_shards(files)
         wanted = {name: entry for entries in names.values() for name, entry in entries.items()}
         entries = await self._build(wanted, files.credentials, changed_credentials)
-        self._adopt(entries)
+        await self._adopt(entries)
+        self._renew_last_good(files.credentials, changed_credentials)
         self._files, self._names = files, names
         self.shard_hashes, self.refused_shards = hashes, refused_shards
         self.credentials_hash = credentials_hash(files.credentials)
@@ -246,13 +253,22 @@ class Loader:
         changed_credentials: set[str],
     ) -> dict[RepoName, _Entry]:
         entries: dict[RepoName, _Entry] = {}
-        for name, (content, revision) in wanted.items():
-            before = self._entries.get(name)
-            if before is not None and before.content == content and not _is_touched(before, changed_credentials):
-                entries[name] = before
-                continue
-            entries[name] = self._build_one(name, content, revision, credentials, before)
-            await asyncio.sleep(0)  # requests go on between two repos
+        try:
+            for number, (name, (content, revision)) in enumerate(wanted.items()):
+                before = self._entries.get(name)
+                if before is not None and before.content == content and not _is_touched(before, changed_credentials):
+                    entries[name] = before
+                    if number % UNCHANGED_PER_TURN:
+                        continue
+                else:
+                    entries[name] = self._build_one(name, content, revision, credentials, before)
+                await asyncio.sleep(0)  # requests go on between two repos
+        except BaseException:
+            # The load ends here, so what it has built will never serve: its leases go back.
+            for name, entry in entries.items():
+                if entry is not self._entries.get(name) and entry.refused is None and entry.served is not None:
+                    entry.served.leave()
+            raise
         return entries
 
     def _build_one(
@@ -264,36 +280,57 @@ class Loader:
             lease = self._producers.acquire(config.producers[config.kafka.producer_profile], credentials)
         except ValueError as error:
             return _refuse(name, content, revision, describe(error), before)
+        except Exception as error:
+            # Broad on purpose: whatever one repo's config or credentials bring out, its neighbours are loaded, and
+            # the loader lives on.
+            log.exception("a repo's config met a defect", extra={"namespace": name[0], "repo": name[1]})
+            return _refuse(name, content, revision, f"{type(error).__name__}: {error}", before)
         lease.producer.watch([config.kafka.topic])
         return _Entry(content, ServedRepo(compiled, lease, self._traffic))
 
-    def _adopt(self, entries: dict[RepoName, _Entry]) -> None:
+    async def _adopt(self, entries: dict[RepoName, _Entry]) -> None:
         running = {entry.served for entry in self._entries.values() if entry.served is not None}
         self._settle_paths(entries, running)
+        await asyncio.sleep(0)
         served = [entry.served for entry in entries.values() if entry.served is not None]
+        self.revisions = {repo.config.name: repo.config.revision for repo in served}
+        await asyncio.sleep(0)
         self._swap(build_router(served))
-        self._entries = entries
+        self._entries, self._served = entries, len(served)
+        refused = sorted((name, e.refused) for name, e in entries.items() if e.refused is not None)
+        self.refused = tuple(row for _, row in refused)
         for gone in running.difference(served):
             gone.leave()
 
     def _settle_paths(self, entries: dict[RepoName, _Entry], running: set[ServedRepo]) -> None:
         """One repo a path: whoever serves it already keeps it, then by namespace and name."""
-        taken: dict[str, RepoName] = {}
-        for name, entry in sorted(entries.items(), key=lambda item: (item[1].served not in running, item[0])):
-            served = entry.served
-            if served is None:
-                continue
+        taken = {
+            endpoint.path: name
+            for name, entry in entries.items()
+            if entry.served in running
+            for endpoint in entry.served.config.endpoints
+        }
+        newcomers = [(name, e, e.served) for name, e in entries.items() if e.served and e.served not in running]
+        for name, entry, served in sorted(newcomers, key=lambda row: row[0]):
             holder = next((taken[e.path] for e in served.config.endpoints if e.path in taken), None)
             if holder is None:
                 taken.update((e.path, name) for e in served.config.endpoints)
                 continue
-            if served not in running:
-                served.leave()
+            served.leave()
             before = self._last_good_beside(name, taken)
             reason = f"one of its paths is held by {'/'.join(holder)}"
-            entries[name] = _refuse(name, entry.content, served.config.revision, reason, before)
+            entries[name] = _refuse(name, entry.content, served.config.revision, reason, before, held=True)
             if before is not None and before.served is not None:
                 taken.update((e.path, name) for e in before.served.config.endpoints)
+
+    def _renew_last_good(self, credentials: Mapping[str, bytes], changed_credentials: set[str]) -> None:
+        """New credentials are for the config that serves, too, when a newer one is refused."""
+        for entry in self._entries.values():
+            if entry.refused is None or entry.served is None or not _uses(entry.served, changed_credentials):
+                continue
+            config = entry.served.config
+            # Its own lease holds the producer: what the pool starts for this one stays.
+            self._producers.acquire(config.producers[config.kafka.producer_profile], credentials).release()
 
     def _last_good_beside(self, name: RepoName, taken: Mapping[str, RepoName]) -> _Entry | None:
         """What a repo served until now, unless one of those paths has gone to another repo in the meantime."""
@@ -304,15 +341,21 @@ class Loader:
 
 
 def _is_touched(entry: _Entry, changed_credentials: set[str]) -> bool:
+    if entry.held:
+        return True
     if entry.refused is not None:
         return bool(changed_credentials)  # what was missing may be there now
-    if entry.served is None or not changed_credentials:
-        return False
-    producers = entry.served.config.producers.values()
+    return entry.served is not None and _uses(entry.served, changed_credentials)
+
+
+def _uses(served: ServedRepo, changed_credentials: set[str]) -> bool:
+    producers = served.config.producers.values() if changed_credentials else ()
     return any(changed_credentials.intersection(credential_files(producer)) for producer in producers)
 
 
-def _refuse(name: RepoName, content: bytes, revision: str, reason: str, before: _Entry | None) -> _Entry:
+def _refuse(
+    name: RepoName, content: bytes, revision: str, reason: str, before: _Entry | None, *, held: bool = False
+) -> _Entry:
     serving = before.served if before is not None else None
     log.error("repo refused", extra={"namespace": name[0], "repo": name[1], "error": reason})
     refused = RefusedRepo(
@@ -322,7 +365,7 @@ def _refuse(name: RepoName, content: bytes, revision: str, reason: str, before: 
         revision=revision,
         serving_revision=serving.config.revision if serving is not None else None,
     )
-    return _Entry(content, serving, refused)
+    return _Entry(content, serving, refused, held)
 
 
 def describe(error: ValueError) -> str:
