@@ -6,7 +6,7 @@ Called by the runner with a fleet's key, one at a time per fleet.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,7 @@ from headgate_operator.reconcile.records import ResourceRecord, digest_of
 from headgate_operator.reconcile.secrets import SecretReader
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.render.accept import fleet_not_found
+from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.fleet import render_fleet
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.templates import TemplateError, Templates
@@ -45,12 +46,23 @@ NOBODY = Tally(ready=0, newest=0, serving=0, unknown=0, unreachable=(), refusals
 Status = tuple[ResourceRecord, Mapping[str, Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """A repo's status as it is live, and what it was built from: while both stay, there is nothing to build or write."""
+
+    sight: RepoSight
+    live: bytes
+    truths: tuple[tuple[str, str], ...]
+    """(condition, status), for metrics."""
+
+
 @dataclass(slots=True)
 class _FleetState:
     memo: RenderMemo = field(default_factory=RenderMemo)
     served: ServedEntries = field(default_factory=ServedEntries)
     history: ShardHistory = field(default_factory=ShardHistory)
     entry_digests: dict[RepoKey, tuple[bytes, str]] = field(default_factory=dict)
+    settled: dict[RepoKey, _Settled] = field(default_factory=dict)
     failing: dict[ObjectKey, int] = field(default_factory=dict)
     """How often in a row each object could not be written for now."""
 
@@ -155,19 +167,20 @@ class FleetReconciler:
         gateways, now = parts.gatherer.gateways(key), parts.now()
         lasting = _lasting(failures, begun.state.failing)
         troubles = _troubles(plan.objects, lasting)
-        repos = list(self._repo_statuses(begun, plan, gateways, troubles, now))
+        sights = list(self._repo_sights(begun, plan, gateways, troubles))
+        repos, truths = _build_repo_statuses(sights, begun.state.settled, now)
         sight = _fleet_sight(begun.fleet, plan, gateways, lasting)
         newest = parts.store.resource(GatewayFleet.KIND, key) or begun.fleet
         fleet = (newest, build_fleet_status(sight, json.loads(newest.status), now))
-        self._count(key, [status for _, status in repos], len(gateways.ready))
+        self._count(key, truths, len(gateways.ready))
         parts.profiles.report(key, plan, begun.profiles)
         published = await parts.publisher.publish([*repos, fleet])
         retryable = any(failure.retryable for failure in failures)
         return Outcome(published and not retryable, awaiting=sight.current_gateways < sight.ready_gateways)
 
-    def _repo_statuses(
-        self, begun: _Begun, plan: FleetPlan, gateways: Gateways, troubles: Mapping[RepoKey | int, str], now: str
-    ) -> Iterator[Status]:
+    def _repo_sights(
+        self, begun: _Begun, plan: FleetPlan, gateways: Gateways, troubles: Mapping[RepoKey | int, str]
+    ) -> Iterator[tuple[ResourceRecord, RepoSight]]:
         key, history = begun.fleet.key, begun.state.history
         for record in self._parts.store.repos_of(key):
             found = plan.repos.get(record.key)
@@ -185,7 +198,7 @@ class FleetReconciler:
                 tally=tally,
                 trouble=trouble,
             )
-            yield record, build_repo_status(sight, json.loads(record.status), now)
+            yield record, sight
 
     async def _without_fleet(self, key: FleetKey) -> Outcome:
         """The children go by their ownerReferences; the repos are told."""
@@ -202,7 +215,7 @@ class FleetReconciler:
             for record in parts.store.repos_of(fleet)
         ]
         if fleet is not None:
-            self._count(fleet, [status for _, status in statuses], 0)
+            self._count(fleet, [truth for _, status in statuses for truth in _truths(status)], 0)
             if not statuses:
                 parts.metrics.drop_fleet(fleet)
         return await parts.publisher.publish(statuses)
@@ -219,10 +232,33 @@ class FleetReconciler:
         status = build_refused_status(verdict, record.generation, json.loads(record.status), self._parts.now())
         return Outcome(await self._parts.publisher.publish([(record, status)]))
 
-    def _count(self, key: FleetKey, statuses: list[Mapping[str, Any]], gateways: int) -> None:
-        conditions = Counter((each["type"], each["status"]) for status in statuses for each in status["conditions"])
-        self._parts.metrics.set_repos(key, conditions)
+    def _count(self, key: FleetKey, truths: Iterable[tuple[str, str]], gateways: int) -> None:
+        self._parts.metrics.set_repos(key, Counter(truths))
         self._parts.metrics.gateways.labels(*key).set(gateways)
+
+
+def _truths(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple((each["type"], each["status"]) for each in status["conditions"])
+
+
+def _build_repo_statuses(
+    sights: Iterable[tuple[ResourceRecord, RepoSight]], settled: dict[RepoKey, _Settled], now: str
+) -> tuple[list[Status], list[tuple[str, str]]]:
+    """The statuses that may differ from the live ones, and (condition, status) of all repos."""
+    statuses: list[Status] = []
+    truths: list[tuple[str, str]] = []
+    kept: dict[RepoKey, _Settled] = {}
+    for record, sight in sights:
+        known = settled.get(record.key)
+        if known is None or known.live != record.status or known.sight != sight:
+            status = build_repo_status(sight, json.loads(record.status), now)
+            statuses.append((record, status))
+            known = _Settled(sight, canonical_json(status), _truths(status))
+        kept[record.key] = known
+        truths += known.truths
+    settled.clear()
+    settled.update(kept)
+    return statuses, truths
 
 
 def _digests(plan: FleetPlan, known: dict[RepoKey, tuple[bytes, str]]) -> dict[RepoKey, tuple[int, str]]:
