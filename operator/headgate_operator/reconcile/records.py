@@ -154,12 +154,18 @@ def build_child_record(manifest: dict[str, Any]) -> ChildRecord:
 
 def _progress(manifest: Mapping[str, Any]) -> WorkloadProgress:
     status, spec = manifest.get("status") or {}, manifest.get("spec") or {}
+    conditions = {each["type"]: each for each in status.get("conditions") or ()}
+    rollout = conditions.get("Progressing") or {}
+    # ReplicaFailure has the API server's words where it takes no pod at all: a quota, a policy.
+    why = conditions.get("ReplicaFailure") or rollout
     return WorkloadProgress(
         desired=spec.get("replicas", 1),
         updated=status.get("updatedReplicas", 0),
         ready=status.get("readyReplicas", 0),
         total=status.get("replicas", 0),
         observed=status.get("observedGeneration", 0) >= manifest["metadata"].get("generation", 0),
+        settled=rollout.get("reason") == "NewReplicaSetAvailable",
+        stuck=str(why.get("message")) if rollout.get("reason") == "ProgressDeadlineExceeded" else "",
     )
 
 

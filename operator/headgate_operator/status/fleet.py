@@ -6,7 +6,7 @@ from typing import Any
 
 from headgate_operator.render.world import Verdict
 from headgate_operator.status import reasons
-from headgate_operator.status.conditions import Fact, build_conditions, ready_facts, truth
+from headgate_operator.status.conditions import Fact, build_conditions, find, ready_facts, truth
 from headgate_operator.status.observation import WorkloadProgress
 
 
@@ -34,7 +34,7 @@ def build_fleet_status(sight: FleetSight, live: Mapping[str, Any], now: str) -> 
     """The status subresource's content."""
     programmed = _programmed(sight)
     accepted = Fact(reasons.ACCEPTED, truth(sight.verdict.accepted), sight.verdict.reason, sight.verdict.message)
-    facts = (*_ready(sight, programmed), accepted, programmed)
+    facts = (*_ready(sight, live, programmed), accepted, programmed)
     desired = sight.workload.desired if sight.workload else 0
     return {
         "observedGeneration": sight.generation,
@@ -67,25 +67,64 @@ def _failures(sight: FleetSight) -> str:
     return sight.failures[0] + more
 
 
-def _ready(sight: FleetSight, programmed: Fact) -> tuple[Fact, ...]:
-    workload = sight.workload
+def _ready(sight: FleetSight, live: Mapping[str, Any], programmed: Fact) -> tuple[Fact, ...]:
+    workload, earlier = sight.workload, find(live.get("conditions") or (), reasons.READY) or {}
     if not sight.verdict.accepted:
         return ready_facts("False", sight.verdict.reason, sight.verdict.message, stalled=True)
     if sight.failures:
         return ready_facts("False", reasons.APPLY_FAILED, _failures(sight), stalled=True)
-    if workload is None or not workload.observed:
+    if workload is None:
         return ready_facts("Unknown", reasons.ROLLING_OUT, "the gateways' Deployment is being created", stalled=False)
+    if not workload.observed:
+        return _unobserved(sight, earlier)
     if workload.desired == 0 and workload.total == 0:
         return ready_facts("True", reasons.SCALED_TO_ZERO, "no gateways are asked for", stalled=False)
-    if workload.updated < workload.desired or workload.total > workload.updated:
-        return _not_ready(sight, reasons.ROLLING_OUT, f"{workload.updated} of {workload.desired} gateways are new")
-    if not workload.complete:
-        return _not_ready(sight, reasons.DEGRADED, f"{workload.ready} of {workload.desired} gateways are ready")
+    if workload.stuck and not workload.complete:
+        return _stuck(sight, workload)
+    if not workload.complete and not _is_scaled(sight, workload, live, earlier):
+        return _incomplete(sight, workload, earlier)
     if programmed.status != "True" and programmed.reason == reasons.UNREACHABLE:
         return ready_facts("Unknown", programmed.reason, programmed.message, stalled=False)
     # A change of config under way does not make a fleet unready: its gateways serve throughout.
     message = f"{workload.ready} of {workload.desired} gateways are ready"
     return ready_facts("True", reasons.IS_READY, message, stalled=False)
+
+
+def _unobserved(sight: FleetSight, earlier: Mapping[str, Any]) -> tuple[Fact, ...]:
+    """An autoscaler's word makes a new generation too: the fleet stays what it was until the controller has looked."""
+    if _was_ready(sight, earlier):
+        return ready_facts("True", str(earlier["reason"]), str(earlier.get("message", "")), stalled=False)
+    return ready_facts("Unknown", reasons.ROLLING_OUT, "the gateways' Deployment has just been changed", stalled=False)
+
+
+def _was_ready(sight: FleetSight, earlier: Mapping[str, Any]) -> bool:
+    """Whether the fleet was ready at this very spec."""
+    return earlier.get("status") == "True" and earlier.get("observedGeneration") == sight.generation
+
+
+def _is_scaled(
+    sight: FleetSight, workload: WorkloadProgress, live: Mapping[str, Any], earlier: Mapping[str, Any]
+) -> bool:
+    """Whether an autoscaler merely asks for another number: no older pod is left, and no gateway was lost."""
+    if workload.updated < workload.total or not workload.settled or not _was_ready(sight, earlier):
+        return False
+    counted = str(live.get("gateways") or "").partition("/")[0]
+    before = int(counted) if counted.isdecimal() else workload.desired
+    return not sight.pod_trouble and sight.ready_gateways >= min(before, workload.desired)
+
+
+def _stuck(sight: FleetSight, workload: WorkloadProgress) -> tuple[Fact, ...]:
+    message = f"{workload.ready} of {workload.desired} gateways are ready: {sight.pod_trouble or workload.stuck}"
+    return ready_facts("False", reasons.PROGRESS_DEADLINE_EXCEEDED, message, stalled=True)
+
+
+def _incomplete(sight: FleetSight, workload: WorkloadProgress, earlier: Mapping[str, Any]) -> tuple[Fact, ...]:
+    if workload.updated < workload.desired or workload.total > workload.updated:
+        return _not_ready(sight, reasons.ROLLING_OUT, f"{workload.updated} of {workload.desired} gateways are new")
+    message = f"{workload.ready} of {workload.desired} gateways are ready"
+    # Pods of a new template, or more of them by a new spec, take their time to start: nothing is lost yet.
+    starting = earlier.get("reason") == reasons.ROLLING_OUT and not sight.pod_trouble
+    return _not_ready(sight, reasons.ROLLING_OUT if starting else reasons.DEGRADED, message)
 
 
 def _not_ready(sight: FleetSight, reason: str, message: str) -> tuple[Fact, ...]:

@@ -66,6 +66,10 @@ class WorkloadProgress:
     total: int
     observed: bool
     """Whether its controller has seen the newest generation."""
+    settled: bool = False
+    """Whether the newest template has been rolled out once: what is missing since is missing for another reason."""
+    stuck: str = ""
+    """Why its controller has given up on the newest template."""
 
     @property
     def complete(self) -> bool:

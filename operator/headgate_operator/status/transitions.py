@@ -75,6 +75,6 @@ def _ready(live: Mapping[str, Any], status: Mapping[str, Any]) -> EventNote | No
         return None
     if after.get("status") == "True":
         return EventNote("Normal", reasons.IS_READY, str(after.get("message")))
-    if after.get("reason") in (reasons.DEGRADED, reasons.APPLY_FAILED):
+    if after.get("reason") in (reasons.DEGRADED, reasons.PROGRESS_DEADLINE_EXCEEDED, reasons.APPLY_FAILED):
         return EventNote("Warning", str(after.get("reason")), str(after.get("message")))
     return None

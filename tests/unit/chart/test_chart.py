@@ -110,7 +110,7 @@ def test_the_default_fleet_can_be_given_an_autoscaler_alone(render: Render) -> N
 
 
 def test_the_hook_runs_where_the_operator_may_run(render: Render) -> None:
-    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}}
+    affinity: dict[str, Any] = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}
     values = {"affinity": affinity, "priorityClassName": "high", "nodeSelector": {"a": "b"}, "tolerations": [{}]}
     (job,) = of_kind(render(values), "Job")
     assert {name: job["spec"]["template"]["spec"][name] for name in values} == values

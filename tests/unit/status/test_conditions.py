@@ -121,6 +121,62 @@ def test_ready_of_a_fleet(sight: FleetSight, ready: tuple[str, str]) -> None:
     assert ("Stalled" in found or "Reconciling" in found) == (ready[0] != "True")
 
 
+READY_FLEET = build_fleet_status(FLEET, {}, NOW)
+SETTLED = replace(BUSY, settled=True)
+
+
+@pytest.mark.parametrize(
+    ("workload", "ready_gateways"),
+    [
+        (replace(SETTLED, desired=4, observed=False), 2),
+        (replace(SETTLED, desired=4), 2),
+        (replace(SETTLED, desired=4, updated=4, total=4), 2),
+        (replace(SETTLED, desired=4, updated=4, total=4, ready=3), 3),
+        (replace(SETTLED, desired=1), 2),
+        (replace(SETTLED, desired=1, ready=1), 1),
+    ],
+    ids=["asked for more", "no pod yet", "pods start", "one is up", "asked for less", "one has gone"],
+)
+def test_scaling_does_not_unready_a_fleet(workload: WorkloadProgress, ready_gateways: int) -> None:
+    sight = replace(FLEET, workload=workload, ready_gateways=ready_gateways, current_gateways=ready_gateways)
+    assert facts(build_fleet_status(sight, READY_FLEET, LATER))["Ready"] == ("True", "Ready")
+
+
+@pytest.mark.parametrize(
+    ("change", "ready"),
+    [
+        ({"workload": replace(SETTLED, settled=False, updated=1, total=3)}, ("Unknown", "RollingOut")),
+        ({"workload": replace(SETTLED, desired=4), "generation": 4}, ("Unknown", "RollingOut")),
+        ({"workload": replace(SETTLED, desired=4, observed=False), "generation": 4}, ("Unknown", "RollingOut")),
+        ({"workload": replace(SETTLED, ready=1), "ready_gateways": 1}, ("False", "Degraded")),
+        (
+            {"workload": replace(SETTLED, desired=4, updated=4, total=4), "pod_trouble": "Unschedulable"},
+            ("False", "Degraded"),
+        ),
+    ],
+    ids=["a new template", "a new spec", "a new spec, not seen yet", "a gateway lost", "no node for the new ones"],
+)
+def test_what_is_more_than_scaling_does(change: dict[str, Any], ready: tuple[str, str]) -> None:
+    assert facts(build_fleet_status(replace(FLEET, **change), READY_FLEET, LATER))["Ready"] == ready
+
+
+def test_gateways_that_start_for_the_first_time_are_not_degraded() -> None:
+    first = build_fleet_status(replace(FLEET, workload=None, ready_gateways=0), {}, NOW)
+    starting = replace(FLEET, workload=replace(BUSY, ready=0), ready_gateways=0)
+    assert facts(build_fleet_status(starting, first, LATER))["Ready"] == ("Unknown", "RollingOut")
+
+
+def test_a_fleet_that_cannot_start_is_stalled_with_the_reason() -> None:
+    stuck = replace(BUSY, ready=1, updated=1, stuck="ReplicaSet has timed out progressing")
+    sight = replace(FLEET, workload=stuck)
+    found = build_fleet_status(sight, {}, NOW)
+    assert facts(found)["Ready"] == ("False", "ProgressDeadlineExceeded")
+    assert facts(found)["Stalled"] == ("True", "ProgressDeadlineExceeded")
+    assert "has timed out" in found["conditions"][0]["message"]
+    pulling = replace(sight, pod_trouble="ImagePullBackOff: no such image")
+    assert "ImagePullBackOff" in build_fleet_status(pulling, {}, NOW)["conditions"][0]["message"]
+
+
 def test_a_degraded_fleet_says_what_its_pods_say() -> None:
     sight = replace(FLEET, workload=replace(BUSY, ready=1), pod_trouble="ImagePullBackOff: no such image")
     status = build_fleet_status(sight, {}, NOW)

@@ -1,0 +1,33 @@
+"""The compact forms of live objects."""
+
+from typing import Any
+
+from headgate_operator.reconcile.records import build_child_record
+from headgate_operator.status.observation import WorkloadProgress
+
+
+def progress(*conditions: dict[str, str]) -> WorkloadProgress:
+    metadata = {"name": "main-gateway", "namespace": "events", "uid": "u", "resourceVersion": "7", "generation": 3}
+    status: dict[str, Any] = {"observedGeneration": 3, "replicas": 3, "updatedReplicas": 1, "readyReplicas": 2}
+    manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {"replicas": 2}}
+    found = build_child_record({**manifest, "status": {**status, "conditions": list(conditions)}}).progress
+    assert isinstance(found, WorkloadProgress)
+    return found
+
+
+AVAILABLE = {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable", "message": "has progressed"}
+UPDATING = {**AVAILABLE, "reason": "ReplicaSetUpdated"}
+TIMED_OUT = {**AVAILABLE, "status": "False", "reason": "ProgressDeadlineExceeded", "message": "has timed out"}
+NO_PODS = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "exceeded quota"}
+
+
+def test_how_far_a_deployment_is() -> None:
+    assert progress(UPDATING) == WorkloadProgress(desired=2, updated=1, ready=2, total=3, observed=True)
+    assert progress(AVAILABLE).settled
+    assert not progress().settled
+
+
+def test_why_a_deployment_goes_no_further() -> None:
+    assert progress(TIMED_OUT).stuck == "has timed out"
+    assert progress(TIMED_OUT, NO_PODS).stuck == "exceeded quota"
+    assert progress(UPDATING, NO_PODS).stuck == ""
