@@ -1,6 +1,6 @@
 """From the desired objects of one fleet to writes: applies only what differs, prunes what is no longer wanted.
 
-Never deletes a volume claim, never touches what is not labelled as the fleet's. Called by the fleet's reconcile.
+Never deletes a volume claim, never touches what is not the fleet's. Called by the fleet's reconcile.
 """
 
 import json
@@ -11,12 +11,12 @@ from typing import Any
 
 from headgate_operator.api.names import LABEL_FLEET
 from headgate_operator.metrics import Metrics
-from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError, ObjectRef, RejectedError
+from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError, ObjectRef
 from headgate_operator.reconcile.bounded import for_each
-from headgate_operator.reconcile.handover import hand_over
 from headgate_operator.reconcile.records import ChildRecord
 from headgate_operator.reconcile.store import FleetKey, Store
-from headgate_operator.reconcile.subset import is_subset
+from headgate_operator.reconcile.subset import build_removal, is_subset
+from headgate_operator.reconcile.write import Writer
 from headgate_operator.render.world import RenderedObject
 
 ANNOTATION_APPLIED = "headgate.dev/applied-digest"
@@ -36,9 +36,6 @@ PRUNABLE = frozenset(
         "ServiceAccount",
     }
 )
-
-OPTIMISTIC = frozenset({"ConfigMap"})
-"""Kinds that are written only over the resourceVersion that was read: shards and state are decided from what they hold."""
 
 IN_FLIGHT = 20
 """Writes at a time; measured: 1,000 applies a second."""
@@ -85,6 +82,7 @@ class Applier:
         self._cluster = cluster
         self._store = store
         self._metrics = metrics
+        self._writer = Writer(cluster, store)
         self._memos: dict[FleetKey, dict[ObjectKey, _Applied]] = {}
 
     async def apply(
@@ -97,7 +95,9 @@ class Applier:
         result, memo = ApplyResult(), self._memos.setdefault(fleet, {})
         for _, wave in groupby(objects, key=lambda each: each.kind):
             due = [each for each in wave if self._differs(each, memo)]
-            await for_each(due, IN_FLIGHT, lambda each: self._apply_one(each, versions.get(each.key), memo, result))
+            await for_each(
+                due, IN_FLIGHT, lambda each: self._apply_one(fleet, each, versions.get(each.key), memo, result)
+            )
         return result
 
     async def prune(self, fleet: FleetKey, objects: Sequence[RenderedObject]) -> ApplyResult:
@@ -119,19 +119,22 @@ class Applier:
             return True
         if memo.get(desired.key) == _Applied(desired.digest, live.uid, live.digest):
             return False
-        if not is_subset(_annotated(desired), json.loads(live.content)):
+        wanted, content = _annotated(desired), json.loads(live.content)
+        if not is_subset(wanted, content) or build_removal(desired.kind, wanted, content):
             return True
         memo[desired.key] = _Applied(desired.digest, live.uid, live.digest)
         return False
 
     async def _apply_one(
-        self, desired: RenderedObject, version: str | None, memo: dict[ObjectKey, _Applied], result: ApplyResult
+        self,
+        fleet: FleetKey,
+        desired: RenderedObject,
+        version: str | None,
+        memo: dict[ObjectKey, _Applied],
+        result: ApplyResult,
     ) -> None:
-        manifest = _annotated(desired)
-        if version is not None and desired.kind in OPTIMISTIC:
-            manifest["metadata"]["resourceVersion"] = version
         try:
-            answer = await self._write(_ref(desired), manifest)
+            answer = await self._writer.write(fleet[1], _ref(desired), _annotated(desired), version)
         except NotLeaderError:
             raise
         except ClusterError as error:
@@ -140,24 +143,6 @@ class Applier:
         self._remember(desired, answer, memo)
         result.applied.append(desired.key)
         self._metrics.writes.labels("apply", desired.kind).inc()
-
-    async def _write(self, ref: ObjectRef, manifest: dict[str, Any]) -> dict[str, Any]:
-        """Server-side apply; and where others' list items are in the way, which apply leaves alone, a merge patch first.
-
-        An item that somebody added to a keyed list (a port, a container) belongs to him: apply neither removes it nor,
-        where it clashes with ours, succeeds. A merge patch replaces lists as a whole.
-        """
-        await hand_over(self._cluster, ref, manifest)
-        try:
-            answer = await self._cluster.apply(ref, manifest)
-        except RejectedError:
-            if self._store.child((ref.kind, ref.namespace, ref.name)) is None:
-                raise
-        else:
-            if is_subset(manifest | {"metadata": _without_version(manifest)}, answer):
-                return answer
-        await self._cluster.patch(ref, {**manifest, "metadata": _without_version(manifest)})
-        return await self._cluster.apply(ref, {**manifest, "metadata": _without_version(manifest)})
 
     def _remember(self, desired: RenderedObject, answer: dict[str, Any], memo: dict[ObjectKey, _Applied]) -> None:
         answer.setdefault("apiVersion", desired.api_version)
@@ -198,10 +183,6 @@ def _annotated(desired: RenderedObject) -> dict[str, Any]:
     annotations = manifest["metadata"].get("annotations") or {}
     manifest["metadata"]["annotations"] = {**annotations, ANNOTATION_APPLIED: desired.digest}
     return manifest
-
-
-def _without_version(manifest: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in manifest["metadata"].items() if name != "resourceVersion"}
 
 
 def _is_stale(child: ChildRecord, fleet: FleetKey, desired: set[ObjectKey]) -> bool:

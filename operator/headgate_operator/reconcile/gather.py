@@ -39,7 +39,11 @@ class Gateways:
 
 
 class ServedEntries:
-    """The entries in the live shards of one fleet, parsed again only where a shard has changed."""
+    """The entries in the live shards of one fleet, parsed again only where a shard has changed.
+
+    A shard that is deleted or broken counts as it was last: its gateways keep their last good config too, and the entry
+    of a repo whose new spec is refused exists nowhere else.
+    """
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[str, dict[RepoKey, bytes]]] = {}
@@ -49,21 +53,23 @@ class ServedEntries:
         found: dict[RepoKey, bytes] = {}
         for index in range(SHARD_COUNT):
             child = store.child(("ConfigMap", fleet[0], shard_name(fleet[1], index)))
-            if child is None:
-                self._known.pop(index, None)
-            elif index not in self._known or self._known[index][0] != child.digest:
-                self._known[index] = child.digest, _entries_of(child.content, index)
-            found |= self._known[index][1] if index in self._known else {}
+            digest, entries = self._known.get(index, ("", {}))
+            if child is not None and child.owner == fleet[1] and child.digest != digest:
+                live = _entries_of(child.content, index)
+                entries = entries if live is None else live
+                self._known[index] = child.digest, entries
+            found |= entries
         return found
 
 
-def _entries_of(content: bytes, index: int) -> dict[RepoKey, bytes]:
+def _entries_of(content: bytes, index: int) -> dict[RepoKey, bytes] | None:
+    """None where somebody broke the ConfigMap; it is written anew."""
     text = (json.loads(content).get("data") or {}).get(shard_file_name(index), "")
     try:
         repos = json.loads(text)["repos"]
         return {(entry["namespace"], entry["name"]): canonical_json(entry) for entry in repos}
     except (ValueError, KeyError, TypeError):
-        return {}  # somebody broke the ConfigMap; the gateways keep their last good, and it is written anew
+        return None
 
 
 class Gatherer:
@@ -118,7 +124,9 @@ class Gatherer:
                 self._store.remove("Secret", namespace, name, child.uid, child.version)
             return {}
         self._store.upsert({"apiVersion": "v1", "kind": "Secret", **manifest})
-        return decode_data(manifest)
+        child = self._store.child(("Secret", namespace, name))
+        # A Secret of somebody else that has this name: apply refuses to touch it, and nothing in it is ours.
+        return decode_data(manifest) if child is not None and child.owner == fleet[1] else {}
 
     def _labels(self, fleet: GatewayFleet, repos: Iterable[ResourceRecord]) -> dict[str, Mapping[str, str]]:
         if fleet.spec.allowed_repos.namespaces.from_ is not NamespacesFrom.SELECTOR:

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from headgate_operator.api.fleet import GatewayFleet
-from headgate_operator.api.names import ANNOTATION_CONFIG_HASH, API_VERSION, LABEL_FLEET, LABEL_TRACK, TRACK_STABLE
+from headgate_operator.api.names import (
+    ANNOTATION_CONFIG_HASH,
+    API_VERSION,
+    FIELD_MANAGER,
+    LABEL_FLEET,
+    LABEL_MANAGED_BY,
+    LABEL_TRACK,
+    TRACK_STABLE,
+)
 from headgate_operator.api.profile import KafkaProducerProfile
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.resource import InvalidResourceError
@@ -105,13 +113,16 @@ def _fleet_of(spec: Any, namespace: str) -> tuple[str, str] | None:
 
 @dataclass(slots=True)
 class ChildRecord:
-    """One live object that Headgate rendered."""
+    """One live object of a kind and a label that Headgate renders."""
 
     api_version: str
     kind: str
     namespace: str
     name: str
     fleet: str
+    """The fleet that it says it belongs to."""
+    owner: str
+    """The fleet that it was made for; empty for an object of somebody else, which is not ours to write."""
     uid: str
     version: int
     resource_version: str
@@ -136,12 +147,14 @@ def build_child_record(manifest: dict[str, Any]) -> ChildRecord:
     metadata = manifest["metadata"]
     slim = {name: value for name, value in metadata.items() if name not in VOLATILE_METADATA}
     content = canonical_json({**{k: v for k, v in manifest.items() if k != "status"}, "metadata": slim})
+    labels, owner = metadata.get("labels") or {}, owner_of(metadata)
     return ChildRecord(
         api_version=manifest["apiVersion"],
         kind=manifest["kind"],
         namespace=metadata["namespace"],
         name=metadata["name"],
-        fleet=(metadata.get("labels") or {}).get(LABEL_FLEET, ""),
+        fleet=owner or labels.get(LABEL_FLEET, ""),
+        owner=owner,
         uid=metadata["uid"],
         version=version_of(manifest),
         resource_version=metadata["resourceVersion"],
@@ -150,6 +163,15 @@ def build_child_record(manifest: dict[str, Any]) -> ChildRecord:
         packed=zlib.compress(content, 1),
         progress=_progress(manifest) if manifest["kind"] == "Deployment" else None,
     )
+
+
+def owner_of(metadata: Mapping[str, Any]) -> str:
+    """The fleet in the ownerReferences, which outlive an edit of labels; else the one in labels that say whose it is."""
+    for reference in metadata.get("ownerReferences") or ():
+        if reference.get("kind") == GatewayFleet.KIND and reference.get("apiVersion") == API_VERSION:
+            return str(reference.get("name", ""))
+    labels = metadata.get("labels") or {}
+    return str(labels.get(LABEL_FLEET, "")) if labels.get(LABEL_MANAGED_BY) == FIELD_MANAGER else ""
 
 
 def _progress(manifest: Mapping[str, Any]) -> WorkloadProgress:

@@ -39,6 +39,10 @@ class FakeCluster:
         before = self.objects.get(key)
         return self._store(key, _merge(before or {}, manifest))
 
+    def put_whole(self, key: Key, manifest: dict[str, Any]) -> None:
+        """What a person would have done with kubectl replace."""
+        self._store(key, manifest)
+
     def _store(self, key: Key, manifest: dict[str, Any]) -> dict[str, Any]:
         before = self.objects.get(key)
         self._version += 1
