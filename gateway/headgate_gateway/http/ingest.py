@@ -95,5 +95,8 @@ def _refuse_size(head: Head, route: Route, request_id: str) -> Response | None:
 
 
 def _refuse_down(route: Route, request_id: str) -> Response | None:
-    down = route.repo.lease.producer.down
-    return None if down is None else refusals.producer_down(route.repo.config.kafka.producer_profile, down, request_id)
+    kafka, producer = route.repo.config.kafka, route.repo.lease.producer
+    if producer.down is not None:
+        return refusals.producer_down(kafka.producer_profile, producer.down, request_id)
+    refused = producer.refusal(kafka.topic)
+    return None if refused is None else refusals.topic_refused(refused, request_id)

@@ -24,6 +24,10 @@ class Producer(Protocol):
         """Why it cannot deliver now; None while it can, or has not tried yet."""
         ...
 
+    def refusal(self, name: str) -> str | None:
+        """Why records for a topic would not be delivered, such as that it is missing; None: let them come."""
+        ...
+
     def reserve(self, nbytes: int) -> bool:
         """Take bytes of the profile's `maxBufferBytes`; False when they are not there."""
         ...

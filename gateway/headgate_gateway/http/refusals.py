@@ -46,3 +46,8 @@ def producer_down(profile: str, down: str, request_id: str) -> Response:
     """503 without trying."""
     message = f"producer {profile} cannot deliver now: {down}"
     return error_response(503, "ProducerDown", message, request_id, RETRY_DOWN)
+
+
+def topic_refused(refused: str, request_id: str) -> Response:
+    """503 without trying: the topic is missing, or not ours to write to."""
+    return error_response(503, "KafkaRefused", refused, request_id, RETRY_DOWN)

@@ -88,5 +88,7 @@ def is_ambiguous(number: int, base_offset: int) -> bool:
 TOPIC_REFUSALS = frozenset({17, 29})
 """Codes of a metadata answer that no waiting will change: the topic's name is illegal, or it may not be described."""
 
+MISSING_TOPIC = 3
+
 TOO_LARGE = frozenset({10, 18})
 """Codes that are about the size of a batch, or of a record in it."""

@@ -182,12 +182,14 @@ class Topic:
     __slots__ = (
         "by_leader",
         "cap_bytes",
+        "heard",
         "keyless",
         "last_used",
         "leaders",
         "name",
         "partitions",
         "problem",
+        "refused_since",
         "turn",
         "unrouted",
     )
@@ -208,6 +210,10 @@ class Topic:
         """Which partition keyless records go to next, so that all get their share."""
         self.problem = ""
         """Why the topic cannot be written to; empty: as far as is known it can."""
+        self.refused_since: float | None = None
+        """Since when metadata says that there is no such topic for us; None: it does not."""
+        self.heard = now
+        """When metadata spoke of it last."""
         self.last_used = now
 
     def is_idle(self) -> bool:

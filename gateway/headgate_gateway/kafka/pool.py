@@ -3,8 +3,8 @@
     profile's content --> slot --> current producer  (serves)
                                --> candidate         (same content, new credentials: tried while the current serves)
 
-A candidate that a broker has authenticated becomes current, and the old one is closed once no request holds bytes of
-it any more. One that is refused is reported, and goes on trying: a password is often changed in the Secret first and
+A candidate that a broker has authenticated becomes current, and the old one hands it what comes and is closed once what it
+holds has its outcome. One that is refused is reported, and goes on trying: a password is often changed in the Secret first and
 in Kafka a moment later. A profile with other content is another slot. Reload acquires and releases leases.
 """
 
@@ -179,6 +179,8 @@ class ProducerPool:
         candidate.watch(topic.name for topic in old.status().topics)
         slot.current, slot.current_hash = candidate, slot.candidate_hash
         slot.candidate, slot.candidate_hash = None, ""
+        # A slow upload may end long after the old one has closed.
+        old.successor = candidate
         log.info("producer %s: new credentials are in use", candidate.profile)
         self._retire(old)
 
@@ -201,7 +203,7 @@ class ProducerPool:
         self._run(self._finish(producer))
 
     async def _finish(self, producer: Producer) -> None:
-        """Let the requests that hold bytes of a producer end, then close it. It takes submissions until then."""
+        """Let the requests that hold bytes of a producer end, then close it."""
         loop = asyncio.get_running_loop()
         until = loop.time() + producer.config.delivery_timeout / 1000 + RETIRE_SLACK
         # A look now and then at a producer that ends, rather than an event that every request would have to set.

@@ -16,7 +16,7 @@ from headgate_gateway.kafka.codec import build_compressor
 from headgate_gateway.kafka.connection import BrokerAddress, ClusterMetadata
 from headgate_gateway.kafka.counters import Counters, ProducerSnapshot, copy_counters
 from headgate_gateway.kafka.credentials import build_security
-from headgate_gateway.kafka.errors import NONE, TOPIC_REFUSALS, code_of
+from headgate_gateway.kafka.errors import MISSING_TOPIC, NONE, TOPIC_REFUSALS, code_of
 from headgate_gateway.kafka.lanes import NO_LEADER, Topic
 from headgate_gateway.kafka.link import LeaderLink, LinkSettings
 from headgate_gateway.kafka.links import LinkSet
@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 DEADLINE_GRAIN = 0.005
 """Seconds between two looks at the deadlines: requests expire in groups, never a timer each."""
 TOPIC_IDLE_AFTER = 600.0
+REFUSED_AFTER = 1.0
+"""Seconds for which a topic must have been missing: a broker that has just started may not know of all yet."""
+REFUSED_FRESH = 2.0
+"""Seconds for which one answer of metadata about it is believed."""
 _LONGEST_REQUEST_MS = 30_000
 _LONGEST_CONNECT = 10.0
 
@@ -59,6 +63,8 @@ class Producer:
         self.last_error = ""
         self.counters = Counters()
         self.buffered_bytes = 0
+        self.successor: Producer | None = None
+        """Set once another has taken its place: it gets what comes from then on, also from requests begun here."""
         self._hash = content_hash
         self._loop = asyncio.get_running_loop()
         self._timeout = config.delivery_timeout / 1000
@@ -117,12 +123,28 @@ class Producer:
         if not all(topic.by_leader for topic in known):
             self._cluster.refresh()
 
+    def refusal(self, name: str) -> str | None:
+        """Why records for a topic will not be delivered, for a 503 at once; None: let them come.
+
+        Without this, each request on a missing topic would hold memory for its whole `deliveryTimeout`, and starve
+        its profile's neighbours. Asking makes the producer look again, so a topic that is made is noticed at once.
+        """
+        topic = self._accumulator.topics.get(name)
+        if topic is None or topic.refused_since is None:
+            return None
+        self._cluster.refresh()
+        now = self._loop.time()
+        believed = now - topic.refused_since >= REFUSED_AFTER and now - topic.heard <= REFUSED_FRESH
+        return topic.problem if believed else None
+
     def submit(self, records: Records, now_ms: int, on_done: Callable[[Submission], None] | None = None) -> Submission:
         """Send a request's records; `now_ms` is the time of acceptance in milliseconds since the epoch.
 
         The submission is awaitable and calls `on_done` once, within `deliveryTimeout` (and some milliseconds), never
         from within this call. Order per key is the order of the calls.
         """
+        if self.successor is not None:
+            return self.successor.submit(records, now_ms, on_done)
         now = self._loop.time()
         submission = Submission(records, now_ms, now, on_done)
         if self.state is ProducerState.CLOSED or not records.values:
@@ -217,12 +239,16 @@ class Producer:
 
     def _apply_metadata(self, metadata: ClusterMetadata) -> bool:
         """Take an answer of the cluster; whether nothing is missing from it."""
-        complete = True
+        complete, now = True, self._loop.time()
         for name, told in metadata.topics.items():
             topic = self._accumulator.topics.get(name)
             if topic is None:
                 continue
-            topic.problem = self._problem_of(name, told.code, told.leaders)
+            topic.problem, topic.heard = self._problem_of(name, told.code, told.leaders), now
+            if told.code != MISSING_TOPIC and told.code not in TOPIC_REFUSALS:
+                topic.refused_since = None
+            elif topic.refused_since is None:
+                topic.refused_since = now
             if told.code == NONE:
                 self._accumulator.set_leaders(topic, told.leaders)
             else:
@@ -231,13 +257,13 @@ class Producer:
                     self._settler.fail_waiting(self._accumulator.waiting(topic), topic.problem)
             # A missing topic that nobody waits for is no reason to keep asking: `submit` asks when somebody does.
             complete = complete and (not topic.problem or topic.is_idle())
-        self._accumulator.forget_idle(self._loop.time() - TOPIC_IDLE_AFTER)
+        self._accumulator.forget_idle(now - TOPIC_IDLE_AFTER)
         wanted = {leader for topic in self._accumulator.topics.values() for leader in topic.by_leader}
         self._links.adjust(wanted, metadata.brokers)
         return complete and all(name in metadata.topics for name in self._accumulator.topics)
 
     def _problem_of(self, name: str, code: int, leaders: list[int]) -> str:
-        if code == 3:
+        if code == MISSING_TOPIC:
             return f"topic {name} does not exist (UNKNOWN_TOPIC_OR_PARTITION); Headgate never creates topics"
         if code != NONE:
             return f"topic {name}: {code_of(code).name}"

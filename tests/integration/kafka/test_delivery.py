@@ -12,7 +12,7 @@ from headgate_gateway.config.producer import Acks, Compression, CompressionType,
 from headgate_gateway.kafka.outcome import FailureReason
 from headgate_gateway.kafka.partition import partition_for_key
 
-from .producing import make_config, make_records, new_name, now_ms, producing, read_all
+from .producing import make_config, make_records, new_name, now_ms, producing, read_all, until
 
 pytestmark = pytest.mark.kafka
 
@@ -204,6 +204,19 @@ async def test_unknown_topic_fails_by_name_within_the_deadline_and_is_not_create
     assert (outcome.failed, outcome.unknown) == ([1], [])
     assert topic in outcome.message
     assert topic not in kafka.admin().list_topics(timeout=10).topics
+
+
+async def test_known_missing_topic_is_refused_at_once_and_taken_once_it_is_made(kafka: Kafka) -> None:
+    topic = new_name("missing")
+    async with producing(make_config(kafka.bootstrap, delivery_timeout=10_000)) as producer:
+        assert producer.refusal(topic) is None  # never heard of: let it come
+        waiting = producer.submit(make_records(topic, [b"a"]), now_ms())
+        await until(lambda: "does not exist" in (producer.refusal(topic) or ""), 5.0)
+        assert not waiting.resolved
+        await asyncio.to_thread(kafka.create_topic, topic, 1)
+        await until(lambda: producer.refusal(topic) is None, 3.0)
+        assert (await producer.submit(make_records(topic, [b"b"]), now_ms())).complete
+        assert (await waiting).complete
 
 
 async def test_topic_made_within_the_deadline_takes_what_waited(kafka: Kafka) -> None:

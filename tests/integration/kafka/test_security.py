@@ -150,17 +150,19 @@ async def test_rotated_password_is_adopted_once_kafka_takes_it(kafka: Kafka) -> 
     await until(lambda: lease.producer is not before)
     assert held
     assert (await lease.producer.submit(make_records(topic, [b"after"]), now_ms())).complete
-    # A request that began with the old producer ends with it.
+    # A request that began with the old producer is delivered by the new one.
     assert (await before.submit(make_records(topic, [b"begun"]), now_ms())).complete
     before.release(10)
     await until(lambda: before.state is ProducerState.CLOSED)
+    # So does an upload that is slower than the old producer's end.
+    assert (await before.submit(make_records(topic, [b"slow"]), now_ms())).complete
     assert [row.candidate for row in pool.report()] == [False]
 
     lease.release()
     again.release()
     await until(lambda: pool.report() == [])
     await pool.close(1)
-    assert {read.value for read in read_all(kafka.bootstrap, topic)} == {b"meanwhile", b"after", b"begun"}
+    assert {read.value for read in read_all(kafka.bootstrap, topic)} == {b"meanwhile", b"after", b"begun", b"slow"}
 
 
 async def test_profile_with_other_content_is_a_producer_of_its_own(kafka: Kafka) -> None:

@@ -74,6 +74,11 @@ class FakeProducer:
     waiting: list[Callable[[], None]] = field(default_factory=list)
     offset: int = 0
     watched: list[str] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why topics cannot be written to."""
+
+    def refusal(self, name: str) -> str | None:
+        return self.refused.get(name)
 
     def reserve(self, nbytes: int) -> bool:
         if self.reserved + nbytes > self.limit:

@@ -275,6 +275,16 @@ async def test_a_producer_known_to_be_down_is_503_at_once_and_others_work() -> N
         assert (await g.ask(post(b"{}"))).status == 200
 
 
+async def test_a_topic_known_to_be_missing_is_503_before_any_memory_is_held() -> None:
+    producer = FakeProducer(refused={"t": "topic t does not exist"})
+    async with gateway(producer=producer) as g:
+        answer = await g.ask(post(b"{}"))
+        assert (answer.status, answer.json["reason"], answer.headers["retry-after"]) == (503, "KafkaRefused", "5")
+        assert (producer.submitted, producer.peak) == ([], 0)
+        producer.refused.clear()
+        assert (await g.ask(post(b"{}"))).status == 200
+
+
 async def test_lines_and_records_are_conserved() -> None:
     config = repo_config(partial="Accept", constraint=constraint(expression("a", "Ge", 1)))
     async with gateway(config) as g:
