@@ -16,6 +16,9 @@ API_VERSION = "headgate.dev/v1alpha1"
 CHILD_KINDS = "configmaps,services,serviceaccounts,deployments,poddisruptionbudgets,httproutes,secrets"
 OWN_KINDS = "gatewayfleets,kafkaproducerprofiles,eventrepos"
 
+PREFIX = "hgop-"
+"""Of the names of the tests' namespaces."""
+
 
 def resource(kind: str, namespace: str, name: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
@@ -36,7 +39,7 @@ class World:
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.namespace = f"hgop-{secrets.token_hex(3)}"
+        self.namespace = f"{PREFIX}{secrets.token_hex(3)}"
         self.namespaces = [self.namespace]
         cluster.run_kubectl("create", "namespace", self.namespace)
 
