@@ -24,6 +24,7 @@ from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.resource import InvalidResourceError
 from headgate_operator.render.canonical import canonical_json
 from headgate_operator.status.observation import PodView, WorkloadProgress
+from headgate_operator.status.routes import route_trouble
 
 Parsed = GatewayFleet | KafkaProducerProfile | EventRepo
 
@@ -130,6 +131,9 @@ class ChildRecord:
     """Of the content without status and volatile metadata: equal digests, equal content."""
     packed: bytes
     progress: WorkloadProgress | None = None
+    """Of a Deployment."""
+    trouble: str = ""
+    """Of an HTTPRoute: what a parent has against it."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -162,6 +166,7 @@ def build_child_record(manifest: dict[str, Any]) -> ChildRecord:
         # Shards of thousands of repos pack to a tenth; level 1 costs 5 ms a megabyte.
         packed=zlib.compress(content, 1),
         progress=_progress(manifest) if manifest["kind"] == "Deployment" else None,
+        trouble=route_trouble(manifest.get("status") or {}) if manifest["kind"] == "HTTPRoute" else "",
     )
 
 

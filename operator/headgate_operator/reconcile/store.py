@@ -138,7 +138,7 @@ class Store:
         if old is not None and old.fleet != new.fleet:
             self._children_of[old.namespace, old.fleet].discard(key)
         self._children_of[new.namespace, new.fleet].add(key)
-        if old is None or (old.uid, old.digest, old.progress) != (new.uid, new.digest, new.progress):
+        if old is None or _state_of(old) != _state_of(new):
             self._notify((new.namespace, new.fleet))
 
     def _remove_child(self, key: tuple[str, str, str], uid: str, version: int) -> None:
@@ -240,3 +240,8 @@ class Store:
             children = (child for child in self._children.values() if child.kind == kind)
             found = ((each.namespace, each.name, each.uid, each.version) for each in children)
         return (each for each in found if namespace in (None, each[0]))
+
+
+def _state_of(child: ChildRecord) -> tuple[object, ...]:
+    """What a reconcile depends on: the rest of a status may change as it likes."""
+    return child.uid, child.digest, child.progress, child.trouble

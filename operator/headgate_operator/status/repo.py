@@ -25,6 +25,8 @@ class RepoSight:
     tally: Tally
     trouble: str = ""
     """An object of its own (or its shard) that could not be applied, and why."""
+    route_trouble: str = ""
+    """What a parent of its HTTPRoute has against it."""
 
 
 def build_repo_status(sight: RepoSight, live: Mapping[str, Any], now: str) -> dict[str, Any]:
@@ -116,6 +118,8 @@ def _serving(sight: RepoSight, earlier: Any) -> Fact:
 def _ready(sight: RepoSight, programmed: Fact) -> tuple[Fact, ...]:
     if not sight.verdict.accepted:
         return ready_facts("False", sight.verdict.reason, sight.verdict.message, stalled=True)
+    if programmed.status == "True" and sight.route_trouble:
+        return ready_facts("False", reasons.ROUTE_NOT_ACCEPTED, sight.route_trouble, stalled=True)
     if programmed.status == "True":
         return ready_facts("True", reasons.IS_READY, programmed.message, stalled=False)
     if programmed.reason in (reasons.REFUSED, reasons.APPLY_FAILED):

@@ -18,10 +18,15 @@ class EventNote:
 
 
 def repo_notes(live: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[EventNote, ...]:
-    """Events of a repo: accepted or refused (with the reason), programmed or refused by a gateway."""
+    """Events of a repo: accepted or refused (with the reason), programmed or refused by a gateway, its route by a parent."""
     return tuple(
         note
-        for note in (_accepted(live, status), _programmed(live, status), _not_serving(live, status))
+        for note in (
+            _accepted(live, status),
+            _programmed(live, status),
+            _not_serving(live, status),
+            _route_refused(live, status),
+        )
         if note is not None
     )
 
@@ -67,6 +72,13 @@ def _not_serving(live: Mapping[str, Any], status: Mapping[str, Any]) -> EventNot
     if before.get("status") != "True" or after.get("status") != "False":
         return None
     return EventNote("Warning", reasons.NOT_SERVED, str(after.get("message")))
+
+
+def _route_refused(live: Mapping[str, Any], status: Mapping[str, Any]) -> EventNote | None:
+    before, after = _pair(live, status, reasons.READY)
+    if after.get("reason") != reasons.ROUTE_NOT_ACCEPTED or before.get("reason") == after.get("reason"):
+        return None
+    return EventNote("Warning", reasons.ROUTE_NOT_ACCEPTED, str(after.get("message")))
 
 
 def _ready(live: Mapping[str, Any], status: Mapping[str, Any]) -> EventNote | None:

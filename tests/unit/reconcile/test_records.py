@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tests.unit.reconcile.fleetbed import Bed, fleet, profile, repo
+
 from headgate_operator.reconcile.records import build_child_record
 from headgate_operator.status.observation import WorkloadProgress
 
@@ -31,3 +33,24 @@ def test_why_a_deployment_goes_no_further() -> None:
     assert progress(TIMED_OUT).stuck == "has timed out"
     assert progress(TIMED_OUT, NO_PODS).stuck == "exceeded quota"
     assert progress(UPDATING, NO_PODS).stuck == ""
+
+
+async def test_a_route_that_a_parent_refuses_wakes_its_fleet_and_shows_at_the_repo() -> None:
+    bed = Bed()
+    routing = {"provider": "GatewayAPI", "gatewayAPI": {"parentRefs": [{"name": "edge"}]}}
+    bed.put(fleet(routing=routing), profile(), repo("access"))
+    uid = bed.add_pod("one")
+    await bed.reconcile()
+    bed.load(uid)
+    await bed.reconcile()
+    assert bed.conditions("EventRepo", "access")["Ready"] == ("True", "Ready")
+
+    bed.noticed.clear()
+    refusal = {"type": "Accepted", "status": "False", "reason": "NoMatchingParent", "message": "no listener"}
+    parents = [{"parentRef": {"name": "edge"}, "conditions": [refusal]}]
+    route = bed.cluster.objects["HTTPRoute", "events", "main.events.access"]
+    bed.put({**route, "status": {"parents": parents}})
+    await bed.relister.relist()
+    assert bed.noticed == {("events", "main")}
+    await bed.reconcile()
+    assert bed.conditions("EventRepo", "access")["Ready"] == ("False", "RouteNotAccepted")

@@ -78,6 +78,16 @@ def test_gateways_counts_those_that_serve_the_revision() -> None:
     assert build_repo_status(replace(SIGHT, verdict=BAD), {}, NOW)["gateways"] == "0/2"
 
 
+def test_a_repo_whose_route_is_refused_serves_but_is_not_ready() -> None:
+    before = build_repo_status(SIGHT, {}, NOW)
+    status = build_repo_status(replace(SIGHT, route_trouble="Gateway edge does not take it"), before, NOW)
+    assert [note.reason for note in repo_notes(before, status)] == ["RouteNotAccepted"]
+    assert repo_notes(status, status) == ()
+    found = facts(status)
+    assert found["Ready"] == ("False", "RouteNotAccepted")
+    assert (found["Programmed"][0], found["Serving"][0]) == ("True", "True")
+
+
 def test_a_gateway_that_comes_or_goes_rewrites_no_repo() -> None:
     before = build_repo_status(SIGHT, {}, NOW)
     for tally in (replace(ALL, ready=3, newest=3, serving=3), replace(ALL, ready=1, newest=1, serving=1)):
