@@ -1,6 +1,6 @@
 """The operator's own port: `/metrics`, `/livez`, `/readyz`. Judges nothing: the answers are functions it is given."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -25,9 +25,9 @@ async def start_server(port: int, registry: CollectorRegistry, live: Check, read
     return runner
 
 
-def _probe(check: Check) -> Callable[[web.Request], "web.StreamResponse"]:
-    async def answer(_: web.Request) -> web.Response:
+def _probe(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(_: web.Request) -> web.StreamResponse:
         problem = check()
         return web.Response(status=503 if problem else 200, text=f"{problem or 'ok'}\n")
 
-    return answer  # type: ignore[return-value]
+    return answer

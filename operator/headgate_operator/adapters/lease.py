@@ -9,6 +9,7 @@ All intervals are measured on this process's monotonic clock; times in the Lease
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -64,6 +65,7 @@ class Lease:
         self._clock = clock
         self._now = now
         self._renewed_at: float | None = None
+        self._term = 0
         self._seen: tuple[str, float] | None = None
         self.reached_since: float | None = None
         """Since when the API server has answered without a gap; None while it does not."""
@@ -80,14 +82,26 @@ class Lease:
         return self.remaining() > 0
 
     async def run(self, on_change: Callable[[bool], Awaitable[None]]) -> None:
-        """Follow, lead, follow, … until cancelled; `on_change` hears each change, with whether this replica leads."""
-        led = False
+        """Follow, lead, follow, … until cancelled; `on_change` hears each change, with whether this replica leads.
+
+        A lease that ran out and was taken again within one look is two changes: what was refused meanwhile is to be
+        done anew.
+        """
+        led = 0
         while True:
             await self.step()
-            if self.leads != led:
-                led = self.leads
-                await on_change(led)
+            if led and led != self._current_term:
+                await on_change(False)
+                led = 0
+            # Once more: hearing it takes time as well.
+            if not led and (led := self._current_term):
+                await on_change(True)
             await asyncio.sleep(min(self._timing.retry, self.remaining() or self._timing.retry))
+
+    @property
+    def _current_term(self) -> int:
+        """Counts the times that this replica began to lead; 0 while it follows."""
+        return self._term if self.leads else 0
 
     async def step(self) -> None:
         """One look at the lease: renew it, take it, or leave it to who holds it."""
@@ -120,7 +134,7 @@ class Lease:
             found = await self._api.get(self._ref)
         except NotFoundError:
             await self._api.create(self._ref, self._manifest(None))
-            self._renewed_at = asked_at
+            self._hold(asked_at)
             return
         spec = found.get("spec") or {}
         if spec.get("holderIdentity") == self._identity or self._is_free(found, spec):
@@ -130,9 +144,14 @@ class Lease:
 
     async def _take(self, found: Mapping[str, Any], asked_at: float) -> None:
         await self._api.replace(self._ref, self._manifest(found))
+        self._hold(asked_at)
+        self._seen = None
+
+    def _hold(self, asked_at: float) -> None:
+        if not self.leads:
+            self._term += 1
         # Counted from before the request: whoever watches the lease starts counting later.
         self._renewed_at = asked_at
-        self._seen = None
 
     def _is_free(self, found: Mapping[str, Any], spec: Mapping[str, Any]) -> bool:
         if not spec.get("holderIdentity"):
@@ -156,7 +175,8 @@ class Lease:
             "metadata": metadata,
             "spec": {
                 "holderIdentity": self._identity,
-                "leaseDurationSeconds": max(1, round(self._timing.duration)),
+                # Whole seconds only; never fewer than this replica relies on.
+                "leaseDurationSeconds": math.ceil(self._timing.duration),
                 "acquireTime": now if changed else spec.get("acquireTime", now),
                 "renewTime": now,
                 "leaseTransitions": int(spec.get("leaseTransitions") or 0) + int(changed and found is not None),

@@ -1,7 +1,8 @@
 """Leadership on a Lease: who leads, who waits, and who no longer writes."""
 
+import asyncio
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,11 +32,13 @@ class Api:
     """One Lease."""
 
     def __init__(self) -> None:
+        self.before_answer: Callable[[], None] = lambda: None
         self.lease: dict[str, Any] | None = None
         self.away = False
         self.version = 0
 
     async def get(self, ref: ObjectRef) -> dict[str, Any]:
+        self.before_answer()
         if self.away:
             raise UnavailableError("away")
         if self.lease is None:
@@ -72,8 +75,8 @@ def api() -> Api:
     return Api()
 
 
-def build(api: Api, clock: Clock, name: str) -> Lease:
-    return Lease(api, REF, name, LeaseTiming(), clock, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+def build(api: Api, clock: Clock, name: str, timing: LeaseTiming = LeaseTiming()) -> Lease:  # noqa: B008 (frozen)
+    return Lease(api, REF, name, timing, clock, lambda: datetime(2026, 1, 1, tzinfo=UTC))
 
 
 async def test_the_first_leads_and_the_second_follows(api: Api, clock: Clock) -> None:
@@ -160,3 +163,35 @@ async def test_an_api_server_that_is_away_is_known_to_be(api: Api, clock: Clock)
     api.away = True
     await lease.step()
     assert lease.reached_since is None
+
+
+async def test_a_lease_that_ran_out_and_was_renewed_within_one_look_is_heard_as_lost_and_taken(
+    api: Api, clock: Clock
+) -> None:
+    lease = build(api, clock, "a", LeaseTiming(15.0, 10.0, retry=0.001))
+    heard: list[bool] = []
+
+    async def on_change(leads: bool) -> None:
+        heard.append(leads)
+        if len(heard) == 1:
+            api.before_answer = run_out
+
+    def run_out() -> None:
+        clock.now += 11
+        api.before_answer = lambda: None
+
+    task = asyncio.create_task(lease.run(on_change))
+    try:
+        async with asyncio.timeout(5):
+            while len(heard) < 3:
+                await asyncio.sleep(0.001)
+        await asyncio.sleep(0.02)
+    finally:
+        task.cancel()
+    assert heard == [True, False, True]
+
+
+async def test_others_are_kept_away_for_no_less_than_the_duration(api: Api, clock: Clock) -> None:
+    await build(api, clock, "a", LeaseTiming(duration=2.4, renew_deadline=2.3, retry=0.1)).step()
+    assert api.lease is not None
+    assert api.lease["spec"]["leaseDurationSeconds"] == 3
