@@ -12,6 +12,8 @@ INVALID_SPEC = "InvalidSpec"
 # Of an EventRepo.
 FLEET_NOT_FOUND = "FleetNotFound"
 """No GatewayFleet has the name that fleetRef gives (or there is no default fleet)."""
+FLEET_NOT_ACCEPTED = "FleetNotAccepted"
+"""The fleet is there, but its spec or a template is not usable; the message repeats why. What is served stays served."""
 NAMESPACE_NOT_ALLOWED = "NamespaceNotAllowed"
 """The fleet's allowedRepos does not take repos of this namespace."""
 PROFILE_NOT_FOUND = "ProfileNotFound"

@@ -56,6 +56,14 @@ def fleet_not_found(fleet: tuple[str, str] | None) -> Verdict:
     )
 
 
+def fleet_not_accepted(fleet: tuple[str, str], verdict: Verdict) -> Verdict:
+    """The verdict of a repo whose fleet (namespace, name) is not usable itself."""
+    return _refuse(
+        reasons.FLEET_NOT_ACCEPTED,
+        f"GatewayFleet {fleet[0]}/{fleet[1]} is not usable ({verdict.reason}): {verdict.message}",
+    )
+
+
 def is_namespace_allowed(fleet: GatewayFleet, namespace: str, labels: Mapping[str, str]) -> bool:
     """Whether the fleet's allowedRepos takes repos of a namespace with these labels."""
     allowed = fleet.spec.allowed_repos.namespaces

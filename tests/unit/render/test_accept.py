@@ -6,7 +6,7 @@ import pytest
 from tests.unit.render.builders import SCRAM_SECRETS, fleet, profile, render, repo, scram_profile, served, world
 
 from headgate_operator.api import reasons
-from headgate_operator.render.accept import fleet_not_found
+from headgate_operator.render.accept import fleet_not_accepted, fleet_not_found
 from headgate_operator.render.world import FleetWorld, Verdict
 
 KEY = ("team", "access")
@@ -120,6 +120,12 @@ def test_topics_of_the_own_namespace_are_allowed() -> None:
 def test_missing_fleets_are_named() -> None:
     assert "GatewayFleet a/b does not exist" in fleet_not_found(("a", "b")).message
     assert "there is no default fleet" in fleet_not_found(None).message
+
+
+def test_repos_of_a_fleet_that_is_not_usable_hear_why() -> None:
+    verdict = fleet_not_accepted(("a", "b"), Verdict(False, reasons.INVALID_SPEC, "image: is missing"))
+    assert (verdict.accepted, verdict.reason) == (False, "FleetNotAccepted")
+    assert verdict.message == "GatewayFleet a/b is not usable (InvalidSpec): image: is missing"
 
 
 @pytest.mark.parametrize(
