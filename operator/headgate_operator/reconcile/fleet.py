@@ -12,7 +12,7 @@ from typing import Any
 
 from headgate_gateway.config import shard_file_name
 from headgate_operator.api.fleet import GatewayFleet
-from headgate_operator.api.names import LABEL_REPO, LABEL_REPO_NAMESPACE, route_name
+from headgate_operator.api.names import LABEL_REPO, LABEL_REPO_NAMESPACE, route_name, shared_route_name
 from headgate_operator.metrics import Metrics
 from headgate_operator.reconcile.apply import Applier, ApplyResult, Failure, ObjectKey
 from headgate_operator.reconcile.gather import Gateways, Gatherer, Reports, ServedEntries
@@ -202,8 +202,9 @@ class FleetReconciler:
             yield record, sight
 
     def _route_trouble(self, fleet: FleetKey, repo: RepoKey) -> str:
-        route = self._parts.store.child(("HTTPRoute", fleet[0], route_name(fleet[1], *repo)))
-        return route.trouble if route is not None else ""
+        names = route_name(fleet[1], *repo), shared_route_name(fleet[1])
+        routes = (self._parts.store.child(("HTTPRoute", fleet[0], name)) for name in names)
+        return next((route.trouble for route in routes if route is not None), "")
 
     async def _without_fleet(self, key: FleetKey) -> Outcome:
         """The children go by their ownerReferences; the repos are told."""

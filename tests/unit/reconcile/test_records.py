@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from tests.unit.reconcile.fleetbed import Bed, fleet, profile, repo
 
 from headgate_operator.reconcile.records import build_child_record
@@ -35,9 +36,14 @@ def test_why_a_deployment_goes_no_further() -> None:
     assert progress(UPDATING, NO_PODS).stuck == ""
 
 
-async def test_a_route_that_a_parent_refuses_wakes_its_fleet_and_shows_at_the_repo() -> None:
+@pytest.mark.parametrize(
+    ("layout", "name"),
+    [("PerRepo", "main.events.access"), ("Shared", "main-shared")],
+    ids=["its own", "the shared one"],
+)
+async def test_a_route_that_a_parent_refuses_wakes_its_fleet_and_shows_at_the_repo(layout: str, name: str) -> None:
     bed = Bed()
-    routing = {"provider": "GatewayAPI", "gatewayAPI": {"parentRefs": [{"name": "edge"}]}}
+    routing = {"provider": "GatewayAPI", "routes": layout, "gatewayAPI": {"parentRefs": [{"name": "edge"}]}}
     bed.put(fleet(routing=routing), profile(), repo("access"))
     uid = bed.add_pod("one")
     await bed.reconcile()
@@ -48,7 +54,7 @@ async def test_a_route_that_a_parent_refuses_wakes_its_fleet_and_shows_at_the_re
     bed.noticed.clear()
     refusal = {"type": "Accepted", "status": "False", "reason": "NoMatchingParent", "message": "no listener"}
     parents = [{"parentRef": {"name": "edge"}, "conditions": [refusal]}]
-    route = bed.cluster.objects["HTTPRoute", "events", "main.events.access"]
+    route = bed.cluster.objects["HTTPRoute", "events", name]
     bed.put({**route, "status": {"parents": parents}})
     await bed.relister.relist()
     assert bed.noticed == {("events", "main")}
