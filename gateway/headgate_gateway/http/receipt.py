@@ -1,46 +1,49 @@
 """The bodies of answers about lines: receipts, refusals, failed deliveries. Pure.
 
-Line numbers are given as ranges (`"1-40"`, `"57"`), so that lists are complete and yet short.
+Line numbers are given as ranges (`"1-40"`, `"57"`), so that lists are complete and yet short. The fates of lines that
+were sent are always complete, since clients send again by them; of refused lines the first MAX_RANGES ranges are named,
+and `rejectedLinesOmitted` counts the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from headgate_gateway.config.endpoint import ResponseFormat
 from headgate_gateway.http.messages import Response, json_response
 from headgate_gateway.kafka.outcome import FailureReason, Outcome
+from headgate_gateway.pipeline.ranges import LineRanges
 from headgate_gateway.pipeline.result import Processed
 
 RETRY_BUSY = (b"Retry-After", b"1")
 RETRY_DOWN = (b"Retry-After", b"5")
 
 
-def line_ranges(lines: Sequence[int]) -> list[str]:
-    """Line numbers as ranges, in order."""
-    ranges: list[str] = []
-    numbers = sorted(lines)
-    start = 0
-    for index, number in enumerate(numbers, 1):
-        if index == len(numbers) or numbers[index] != number + 1:
-            first = numbers[start]
-            ranges.append(str(first) if first == number else f"{first}-{number}")
-            start = index
-    return ranges
+def line_ranges(lines: Iterable[int]) -> list[str]:
+    """Line numbers as ranges, in order, all of them."""
+    ranges = LineRanges()
+    ranges.extend(sorted(lines))
+    return ranges.texts()
 
 
 def _refused(processed: Processed) -> dict[str, Any]:
-    return {
+    body: dict[str, Any] = {
         "lines": [{"line": e.line, "reason": e.reason.value, "message": e.message} for e in processed.errors],
-        "rejectedLines": line_ranges(processed.refused),
+        "rejectedLines": processed.refused.texts(),
     }
+    if processed.refused.omitted:
+        body["rejectedLinesOmitted"] = processed.refused.omitted
+    return body
 
 
-def refused_body(processed: Processed, request_id: str) -> Response:
-    """400 or 413: bad lines refuse the body, nothing was sent."""
-    count = len(processed.refused)
-    first = processed.errors[0]
+def refused_body(processed: Processed, request_id: str, *, whole: bool = True) -> Response:
+    """400 or 413: bad lines refuse the body, nothing was sent. Not `whole`: nobody looked at all of it."""
     status, reason = (413, "LineTooLarge") if processed.too_large else (400, "InvalidLines")
-    message = f"{count} of {processed.received} lines refused, nothing was sent; line {first.line}: {first.message}"
+    named = processed.too_large or processed.errors[0]
+    seen = "" if whole else f", the lines after {processed.counted} were not looked at"
+    message = (
+        f"{processed.refused.count} of {processed.received} lines refused, nothing was sent{seen}; "
+        f"line {named.line}: {named.message}"
+    )
     return json_response(status, {"reason": reason, "message": message, **_refused(processed), "requestId": request_id})
 
 
@@ -55,7 +58,7 @@ def _counts(processed: Processed) -> dict[str, Any]:
     return {
         "accepted": processed.accepted,
         "dropped": processed.dropped,
-        "rejected": len(processed.refused),
+        "rejected": processed.refused.count,
         "deadLettered": 0,
     }
 

@@ -51,3 +51,9 @@ def producer_down(profile: str, down: str, request_id: str) -> Response:
 def topic_refused(refused: str, request_id: str) -> Response:
     """503 without trying: the topic is missing, or not ours to write to."""
     return error_response(503, "KafkaRefused", refused, request_id, RETRY_DOWN)
+
+
+def internal_error(request_id: str) -> Response:
+    """500: a defect of ours. Lines of it may have been delivered."""
+    message = "a defect of the gateway ended this request; its lines may be in Kafka, or not"
+    return error_response(500, "InternalError", message, request_id)

@@ -4,19 +4,22 @@ Holds its reservations from the head until the outcome is known, and gives them 
 
     RECEIVING --complete--> PROCESSING --submit--> DELIVERING --on_done--> DONE
         |                       |--refused, nothing to send-----------------^
+        |                       |--a defect of ours, at any point: 500------^
         |--abandon, refused-------------------------------------------------^
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from time import monotonic
 
 from headgate_gateway.config.repo import PartialPolicy
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.application import Reply
-from headgate_gateway.http.events import request_answered
+from headgate_gateway.http.events import request_answered, request_broke
 from headgate_gateway.http.messages import Head, Response
 from headgate_gateway.http.ports import Producer, Submission
 from headgate_gateway.http.receipt import receipt, refused_body, undelivered
@@ -28,9 +31,14 @@ from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
 
 LINE_OVERHEAD = 128
-"""What a record takes beside its bytes: object headers, list slots, its number, its key. Measured, rounded up."""
-YIELD_BYTES = 256 * 2**10
-"""Larger bodies are processed a run at a time, and others get the event loop in between."""
+"""What a record takes beside its bytes: object headers, list slots, its number, its key. Measured, rounded up.
+
+A range of refused lines takes about as much.
+"""
+RUNS_AT_ONCE = 4
+"""Longer bodies go on a run at a time, and others get the event loop in between."""
+BAD_LINES_LOOKED_AT = 1_000
+"""Under `partial: Reject` the rest of the body is not looked at after so many: it is refused anyhow."""
 
 
 @dataclass(slots=True)
@@ -39,18 +47,20 @@ class SharedByUploads:
 
     budget: Budget
     now_ms: Callable[[], int]
-    tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 class BodyUpload:
     """One request on a repo's endpoint."""
 
     __slots__ = (
+        "_body_reserved",
         "_done",
         "_head",
+        "_in_flight",
+        "_max_buffer_bytes",
         "_now_ms",
         "_producer",
-        "_profile_reserved",
+        "_rejects",
         "_reply",
         "_repo",
         "_request_id",
@@ -69,7 +79,10 @@ class BodyUpload:
         self._shared = shared
         # Kept, since a lease may change its producer when credentials do, and what is reserved here is released here.
         self._producer: Producer = route.repo.lease.producer
-        self._reserved = self._profile_reserved = self._taken = 0
+        config = route.repo.config
+        self._max_buffer_bytes = config.producers[config.kafka.producer_profile].max_buffer_bytes
+        self._rejects = config.partial is PartialPolicy.REJECT
+        self._reserved = self._body_reserved = self._taken = self._in_flight = 0
         self._now_ms = 0
         self._submitted = 0.0
         self._reply: Reply | None = None
@@ -79,27 +92,25 @@ class BodyUpload:
     # RECEIVING
 
     def reserve(self, nbytes: int) -> Response | None:
-        """Reserve bytes of the body before they are read; an answer when there is no room."""
+        """Reserve bytes before they are taken, of the gateway's memory and of the profile's; an answer without room."""
         profile = self._repo.config.kafka.producer_profile
-        limit = self._repo.config.producers[profile].max_buffer_bytes
-        if self._profile_reserved + nbytes > limit:
-            return self._refuse(refusals.body_too_large(limit, "the profile's maxBufferBytes", self._request_id))
-        refusal = self._reserve_memory(nbytes)
-        if refusal is not None:
-            return refusal
-        if not self._producer.reserve(nbytes):
-            return self._refuse(refusals.overloaded(f"producer {profile}", self._request_id))
-        self._profile_reserved += nbytes
-        return None
-
-    def _reserve_memory(self, nbytes: int) -> Response | None:
-        budget = self._shared.budget
-        if self._reserved + nbytes > budget.limit:
+        budget, most, reserved = self._shared.budget, self._max_buffer_bytes, self._reserved + nbytes
+        if reserved > most:
+            return self._refuse(refusals.body_too_large(most, "the profile's maxBufferBytes", self._request_id))
+        if reserved > budget.limit:
             return self._refuse(refusals.body_too_large(budget.limit, "the gateway's memory", self._request_id))
         if not budget.reserve(nbytes):
             return self._refuse(refusals.overloaded("the gateway", self._request_id))
-        self._reserved += nbytes
+        if not self._producer.reserve(nbytes):
+            budget.release(nbytes)
+            return self._refuse(refusals.overloaded(f"producer {profile}", self._request_id))
+        self._reserved = reserved
         return None
+
+    def _release(self, nbytes: int) -> None:
+        self._reserved -= nbytes
+        self._shared.budget.release(nbytes)
+        self._producer.release(nbytes)
 
     def take(self, nbytes: int) -> Response | None:
         """Bytes have come; those of a chunked body are reserved now, since nobody announced them."""
@@ -122,45 +133,46 @@ class BodyUpload:
     def complete(self, body: bytes | bytearray, reply: Reply) -> None:
         """The body is whole: process it, submit its records, answer when their fate is known."""
         self._reply = reply
-        self._now_ms = self._shared.now_ms()
-        run = self._repo.compiled.begin(self._head.headers, self._now_ms)
-        if len(body) <= YIELD_BYTES:
-            self._process(run, body)
-            return
-        task = asyncio.get_running_loop().create_task(self._process_in_turns(run, body))
-        self._shared.tasks.add(task)
-        task.add_done_callback(self._shared.tasks.discard)
+        self._guard(lambda: self._begin(body))
 
-    def _process(self, run: BodyRun, body: bytes | bytearray) -> None:
-        for piece in runs(body):
+    def _begin(self, body: bytes | bytearray) -> None:
+        self._now_ms = self._shared.now_ms()
+        self._body_reserved = self._reserved
+        self._process(self._repo.compiled.begin(self._head.headers, self._now_ms), runs(body), RUNS_AT_ONCE)
+
+    def _process(self, run: BodyRun, pieces: Iterator[bytes], most: int) -> None:
+        """Feed some runs, then decide, or let other requests have the event loop before the next run."""
+        fed = 0
+        for piece in islice(pieces, most):
             refusal = self._feed(run, piece)
             if refusal is not None:
                 return self._say(refusal)
-        return self._decide(run.result)
-
-    async def _process_in_turns(self, run: BodyRun, body: bytes | bytearray) -> None:
-        try:
-            for piece in runs(body):
-                refusal = self._feed(run, piece)
-                if refusal is not None:
-                    return self._say(refusal)
-                await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            self.abandon(503)
-            raise
-        return self._decide(run.result)
+            if self._rejects and run.result.refused.count >= BAD_LINES_LOOKED_AT:
+                return self._decide(run.result, whole=next(pieces, None) is None)
+            fed += 1
+        if fed < most:
+            return self._decide(run.result)
+        go_on = partial(self._process, run, pieces, 1)
+        asyncio.get_running_loop().call_soon(self._guard, go_on)
+        return None
 
     def _feed(self, run: BodyRun, piece: bytes) -> Response | None:
-        records = run.feed(piece)
-        return self._reserve_memory(len(piece) + records * LINE_OVERHEAD) if records else None
+        records = run.result.accepted
+        kept = run.feed(piece)
+        if not kept:
+            return None
+        # Records keep the piece's lines; ranges of refused lines keep nothing of it.
+        return self.reserve(kept * LINE_OVERHEAD + (len(piece) if run.result.accepted > records else 0))
 
-    def _decide(self, processed: Processed) -> None:
+    def _decide(self, processed: Processed, *, whole: bool = True) -> None:
+        # The records' own bytes have replaced it.
+        self._release(self._body_reserved)
         if not processed.received:
             return self._answer(refusals.empty_body(self._request_id))
-        refuses_body = bool(processed.refused) and self._repo.config.partial is PartialPolicy.REJECT
+        refuses_body = self._rejects and bool(processed.refused)
         self._count_lines(processed, refuses_body)
         if refuses_body:
-            return self._answer(refused_body(processed, self._request_id))
+            return self._answer(refused_body(processed, self._request_id, whole=whole))
         if processed.records is None:
             return self._answer(receipt(processed, Outcome(), self._route.endpoint.response, self._request_id))
         return self._submit(processed, processed.records)
@@ -173,22 +185,28 @@ class BodyUpload:
             return
         counters.accepted += processed.accepted
         counters.dropped += processed.dropped
-        counters.rejected += len(processed.refused)
+        counters.rejected += processed.refused.count
 
     # DELIVERING
 
     def _submit(self, processed: Processed, records: Records) -> None:
-        self._repo.counters.in_flight += len(records.values)
-        self._repo.profile_counters.records_per_request.observe(len(records.values))
+        self._in_flight = len(records.values)
+        self._repo.counters.in_flight += self._in_flight
+        self._repo.profile_counters.records_per_request.observe(self._in_flight)
         self._submitted = monotonic()
         self._producer.submit(records, self._now_ms, lambda submission: self._delivered(processed, submission))
 
     def _delivered(self, processed: Processed, submission: Submission) -> None:
-        outcome, counters = submission.outcome, self._repo.counters
+        if not self._done:  # else submitting broke, and has been answered
+            self._guard(lambda: self._tell(processed, submission.outcome))
+
+    def _tell(self, processed: Processed, outcome: Outcome) -> None:
+        counters = self._repo.counters
         counters.delivered += len(outcome.acked)
         counters.failed += len(outcome.failed)
         counters.unknown += len(outcome.unknown)
-        counters.in_flight -= processed.accepted
+        counters.in_flight -= self._in_flight
+        self._in_flight = 0
         self._repo.profile_counters.delivery_seconds.observe(monotonic() - self._submitted)
         if outcome.complete:
             self._answer(receipt(processed, outcome, self._route.endpoint.response, self._request_id))
@@ -196,6 +214,24 @@ class BodyUpload:
             self._answer(undelivered(processed, outcome, self._request_id))
 
     # DONE
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except Exception:  # noqa: BLE001
+            # Broad on purpose: whatever a defect of ours raises on some line, this one request ends, with an answer,
+            # and gives back what it holds; otherwise its reservations are lost and its connection waits for ever.
+            self._break()
+
+    def _break(self) -> None:
+        request_broke(self._repo.config.name, self._request_id)
+        counters = self._repo.counters
+        counters.in_flight -= self._in_flight
+        counters.unknown += self._in_flight
+        self._in_flight = 0
+        if not self._done:
+            self._finish(500)
+        self._say(refusals.internal_error(self._request_id))
 
     def _refuse(self, response: Response) -> Response:
         self._finish(response.status)
@@ -206,13 +242,12 @@ class BodyUpload:
         self._say(response)
 
     def _say(self, response: Response) -> None:
-        if self._reply is not None:
-            self._reply(response)
+        reply, self._reply = self._reply, None
+        if reply is not None:
+            reply(response)
 
     def _finish(self, status: int) -> None:
         self._done = True
-        self._shared.budget.release(self._reserved)
-        self._producer.release(self._profile_reserved)
-        self._reserved = self._profile_reserved = 0
-        request_answered(self._repo.counters, self._repo.config.name, status, self._request_id)
+        self._release(self._reserved)
         self._repo.leave()
+        request_answered(self._repo.counters, self._repo.config.name, status, self._request_id)

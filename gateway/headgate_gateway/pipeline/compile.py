@@ -21,7 +21,7 @@ from headgate_gateway.pipeline.step import StepError
 from headgate_gateway.pipeline.timestamp import compile_timestamp
 
 FeedRun = Callable[[bytes], int]
-"""Takes whole lines; returns how many records they added."""
+"""Takes whole lines; returns how many lines it keeps something of: their records, or ranges of refused ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,30 +62,31 @@ def compile_repo(config: RepoConfig) -> CompiledRepo:
     shared_headers = compile_shared_headers(routing.headers)
 
     def begin(request_headers: Mapping[str, bytes], now_ms: int) -> BodyRun:
-        result, before = Processed(), 0
+        result = Processed()
         headers = shared_headers(request_headers)
 
         def feed(run: bytes) -> int:
-            nonlocal before
-            decoded = decode_run(run, before)
-            before += decoded.counted
+            decoded = decode_run(run, result.counted)
+            result.counted += decoded.counted
             result.received += len(decoded.lines) + len(decoded.errors)
             refine(decoded, result)
             added = add_records(decoded, result, headers, now_ms) if decoded.lines else 0
-            if decoded.errors:
-                _note_errors(decoded.errors, result)
-            return added
+            return added + _note_errors(decoded.errors, result) if decoded.errors else added
 
         return BodyRun(feed, result)
 
     return CompiledRepo(config, begin)
 
 
-def _note_errors(errors: list[LineError], result: Processed) -> None:
+def _note_errors(errors: list[LineError], result: Processed) -> int:
+    """Notes refused lines; returns how many ranges they added."""
     errors.sort(key=lambda error: error.line)
+    ranges = len(result.refused.ranges)
     result.refused.extend(error.line for error in errors)
     result.errors.extend(errors[: MAX_DETAILS - len(result.errors)])
-    result.too_large = result.too_large or any(error.reason is LineReason.TOO_LARGE for error in errors)
+    if result.too_large is None:
+        result.too_large = next((error for error in errors if error.reason is LineReason.TOO_LARGE), None)
+    return len(result.refused.ranges) - ranges
 
 
 Refine = Callable[[DecodedRun, Processed], None]

@@ -57,8 +57,11 @@ class FieldSet:
     def decode_leniently(self, line: bytes) -> Any:
         """Decodes a line that is JSON but holds a number out of range in a needed field; the rest stays readable.
 
-        Raises ValueError when it is not JSON after all.
+        Raises ValueError or msgspec.DecodeError when it is not JSON after all.
         """
+        # json takes what msgspec refuses in any line, lone surrogates above all: they are no text that could be
+        # encoded as a key or a header. msgspec looks at the whole line here, and at no number's size.
+        _decode_raw_object(line)
         plain = json.loads(
             line, parse_int=_int_or_out_of_range, parse_float=_float_or_out_of_range, parse_constant=_refuse_constant
         )

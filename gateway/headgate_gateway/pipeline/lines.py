@@ -17,6 +17,8 @@ from headgate_gateway.pipeline.result import LineError, LineReason
 
 RUN_BYTES = 64 * 2**10
 """Bytes decoded at a time: bounds what decoded values take, and how long the event loop is held."""
+RUN_LINES = 2_048
+"""Lines decoded at a time, about: a line costs microseconds however short it is, above all a bad one."""
 
 _first, _last = itemgetter(0), itemgetter(-1)
 _ONLY_OPENING, _ONLY_CLOSING = {ord("{")}, {ord("}")}
@@ -42,15 +44,25 @@ DecodeRun = Callable[[bytes, int], DecodedRun]
 
 
 def runs(body: bytes | bytearray) -> Iterator[bytes]:
-    """Cuts a body after line ends into runs of about RUN_BYTES. A longer line is a run of its own."""
-    if len(body) <= RUN_BYTES:
+    """Cuts a body after line ends into runs of about RUN_BYTES, or RUN_LINES. A longer line is a run of its own."""
+    if len(body) <= RUN_LINES:
         yield bytes(body)
         return
     start, view = 0, memoryview(body)
     while start < len(body):
-        end = body.find(b"\n", start + RUN_BYTES) + 1 or len(body)
+        end = _end_of_run(body, start)
         yield bytes(view[start:end])
         start = end
+
+
+def _end_of_run(body: bytes | bytearray, start: int) -> int:
+    size = RUN_BYTES
+    while True:
+        end = body.find(b"\n", start + size) + 1 or len(body)
+        # So few bytes hold few lines. Lines that differ in length take some rounds, which each shrink the run.
+        if size <= RUN_LINES or (lines := body.count(b"\n", start, end)) <= RUN_LINES:
+            return end
+        size = max(RUN_LINES, size * RUN_LINES // lines)
 
 
 def split_lines(run: bytes) -> list[bytes]:
@@ -146,7 +158,7 @@ def _compile_decode_one(fields: FieldSet, decode: Callable[[bytes], Any], line_l
     def _decode_out_of_range(line: bytes, error: msgspec.ValidationError) -> Any:
         try:
             return fields.decode_leniently(line)
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError, msgspec.DecodeError):
             return LineReason.INVALID_JSON, str(error)
 
     return decode_one

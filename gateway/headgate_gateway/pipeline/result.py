@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from headgate_gateway.pipeline.ranges import MAX_RANGES, LineRanges
 from headgate_gateway.pipeline.records import Records
 
 MAX_DETAILS = 100
@@ -37,15 +38,17 @@ class LineError:
 class Processed:
     """A body after the pipeline: received = accepted + dropped + rejected."""
 
+    counted: int = 0
+    """Lines looked at so far, blank ones included."""
     received: int = 0
     """Lines that are not blank."""
     accepted: int = 0
     dropped: int = 0
-    refused: list[int] = field(default_factory=list)
-    """Numbers of all refused lines, in order."""
+    refused: LineRanges = field(default_factory=lambda: LineRanges(MAX_RANGES))
+    """Numbers of the refused lines."""
     errors: list[LineError] = field(default_factory=list)
     """Explanations of the first MAX_DETAILS of them."""
-    too_large: bool = False
-    """Whether a refused line was refused for its size."""
+    too_large: LineError | None = None
+    """The first line that was refused for its size."""
     records: Records | None = None
     """None when no line is left to send."""

@@ -172,7 +172,7 @@ async def test_beyond_the_memory_budget_is_503_at_once() -> None:
 
 
 async def test_a_profile_at_its_bound_starves_only_itself() -> None:
-    async with gateway(producer=FakeProducer(hold=True, limit=5_000)) as g:
+    async with gateway(producer=FakeProducer(hold=True, limit=7_000)) as g:
         first = await g.connect()
         first.send(post(b'{"a":"' + b"x" * 3_000 + b'"}'))
         await until(lambda: g.producer.waiting)
@@ -212,8 +212,7 @@ async def test_reservations_are_held_until_the_outcome_is_known() -> None:
         body = b'{"a":1}\n' * 100
         client.send(post(body))
         await until(lambda: g.producer.waiting)
-        assert g.budget.reserved >= 2 * len(body)
-        assert g.producer.reserved == len(body)
+        assert g.budget.reserved == g.producer.reserved >= len(body) + 100 * 100
         g.producer.settle()
         await client.answer()
         assert at_rest(g)

@@ -2,8 +2,9 @@
 
 import pytest
 from tests.unit.gateway.builders import constraint, expression, process
+from tests.unit.gateway.reading import refused
 
-from headgate_gateway.pipeline.lines import RUN_BYTES, runs
+from headgate_gateway.pipeline.lines import RUN_BYTES, RUN_LINES, runs
 from headgate_gateway.pipeline.result import LineReason, Processed
 
 ON_A = constraint(expression("a", "Exists"))
@@ -34,7 +35,7 @@ def numbers(result: Processed) -> list[int]:
 )
 def test_lines_are_cut_and_numbered(body: bytes, expected: list[bytes], expected_numbers: list[int]) -> None:
     result = process(body, constraint=ON_A)
-    assert (values(result), numbers(result), result.refused) == (expected, expected_numbers, [])
+    assert (values(result), numbers(result), refused(result)) == (expected, expected_numbers, [])
     assert result.received == len(expected)
 
 
@@ -62,17 +63,17 @@ def test_lines_are_cut_and_numbered(body: bytes, expected: list[bytes], expected
 def test_a_bad_line_is_refused_by_number_and_its_neighbours_are_not(line: bytes, reason: LineReason) -> None:
     result = process(b'{"a":1}\n' + line + b'\n{"a":2}\n', constraint=ON_A)
     assert [(error.line, error.reason) for error in result.errors] == [(2, reason)]
-    assert (result.refused, numbers(result), result.received) == ([2], [1, 3], 3)
+    assert (refused(result), numbers(result), result.received) == ([2], [1, 3], 3)
 
 
 def test_an_object_over_two_lines_and_two_on_a_third_are_not_taken_for_three_lines() -> None:
     result = process(b'{"a":1}{"a":2}\n{"a":\n3}\n')
-    assert (result.refused, values(result)) == ([1, 2, 3], [])
+    assert (refused(result), values(result)) == ([1, 2, 3], [])
 
 
 def test_objects_that_meet_at_line_ends_inside_a_value_are_refused() -> None:
     result = process(b'{"a":[{}\n{}]}\n')
-    assert result.refused == [1, 2]
+    assert refused(result) == [1, 2]
 
 
 @pytest.mark.parametrize("value", [b'"404"', b"404", b"4.04e2", b"true", b"null", b"[404]", b'{"b":404}', b"1e999"])
@@ -82,7 +83,7 @@ def test_no_type_of_a_field_is_an_error(value: bytes) -> None:
         constraint=constraint(expression("status", "Lt", 0)),
         kafka={"key": {"field": "k"}},
     )
-    assert (result.refused, result.dropped) == ([], 1)
+    assert (refused(result), result.dropped) == ([], 1)
 
 
 def test_a_number_out_of_range_spoils_no_other_field() -> None:
@@ -106,7 +107,7 @@ def test_an_escaped_name_is_the_same_field() -> None:
 def test_a_line_over_the_limit_is_refused_and_named() -> None:
     long = b'{"a":"' + b"x" * 300 + b'"}'
     result = process(b'{"a":1}\n' + long + b"\n", limits={"lineBytes": 256})
-    assert (result.refused, result.too_large, result.accepted) == ([2], True, 1)
+    assert (refused(result), result.too_large, result.accepted) == ([2], result.errors[0], 1)
     assert "309" in result.errors[0].message or "308" in result.errors[0].message
     assert "256" in result.errors[0].message
 
@@ -130,11 +131,42 @@ def test_line_numbers_go_on_over_runs() -> None:
     lines = [b'{"n":%d,"pad":"%b"}' % (n, b"x" * 500) for n in range(1_000)]
     lines[10], lines[700], lines[701] = b"", b"oops", b""
     result = process(b"\n".join(lines))
-    assert result.refused == [701]
+    assert refused(result) == [701]
     assert numbers(result) == [n for n in range(1, 1_001) if n not in {11, 701, 702}]
     assert values(result) == [lines[n - 1] for n in numbers(result)]
 
 
 def test_only_so_many_lines_are_explained_and_all_are_counted() -> None:
     result = process(b"x\n" * 5_000)
-    assert (len(result.errors), len(result.refused), result.received) == (100, 5_000, 5_000)
+    assert (len(result.errors), len(refused(result)), result.received) == (100, 5_000, 5_000)
+
+
+def test_ranges_of_refused_lines_are_bounded_and_the_others_counted() -> None:
+    result = process(b"x\n\n" * 3_000)
+    assert (len(result.refused.ranges), result.refused.omitted, result.refused.count) == (1_000, 2_000, 3_000)
+    assert result.refused.texts()[:2] == ["1", "3"]
+    process_on = process(b"x\n\n" * 1_000 + b"x\nx\n")
+    assert process_on.refused.texts()[-1] == "1999"
+    assert process_on.refused.omitted == 2
+
+
+@pytest.mark.parametrize(
+    "body", [b"1\n" * 131_072, b"\n" * 70_000 + b'{"a":"%b"}\n' % (b"x" * 100_000) + b"{}\n" * 50_000]
+)
+def test_runs_of_tiny_lines_are_bounded_by_lines(body: bytes) -> None:
+    pieces = list(runs(body))
+    assert b"".join(pieces) == body
+    assert max(piece.count(b"\n") for piece in pieces) <= RUN_LINES + 1
+    assert sum(piece.endswith(b"\n") for piece in pieces) == len(pieces)
+    assert len(pieces) < 3 * body.count(b"\n") / RUN_LINES + 10
+
+
+@pytest.mark.parametrize(
+    "line", [rb'{"n":1e999,"k":"\ud800"}', rb'{"n":1e999,"k":{"\udfff":1}}', rb'{"n":1e999,"\ud800":1}']
+)
+def test_a_lone_surrogate_beside_a_number_out_of_range_is_no_json(line: bytes) -> None:
+    result = process(
+        line + b"\n{}\n", constraint=constraint(expression("n", "NotIn", 7)), kafka={"key": {"field": "k"}}
+    )
+    assert [(error.line, error.reason) for error in result.errors] == [(1, LineReason.INVALID_JSON)]
+    assert result.accepted == 1

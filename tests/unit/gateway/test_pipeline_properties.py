@@ -6,6 +6,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.gateway.builders import constraint, expression, process, repo_config
+from tests.unit.gateway.reading import refused
 
 from headgate_gateway.pipeline.compile import compile_repo
 from headgate_gateway.pipeline.lines import runs
@@ -27,11 +28,11 @@ SETTINGS: Any = {
 @settings(max_examples=400, deadline=None)
 def test_every_line_has_one_fate_and_keeps_its_number(body: bytes) -> None:
     result = process(body, **SETTINGS)
-    assert result.received == result.accepted + result.dropped + len(result.refused)
+    assert result.received == result.accepted + result.dropped + len(refused(result))
     lines = [line.removesuffix(b"\r") for line in body.split(b"\n")]
     sent = result.records.lines if result.records else []
     assert sent == sorted(set(sent))
-    assert not set(sent) & set(result.refused)
+    assert not set(sent) & set(refused(result))
     assert [lines[number - 1] for number in sent] == (result.records.values if result.records else [])
     assert result.received == sum(not line.isspace() and line != b"" for line in lines)
 
@@ -40,16 +41,16 @@ def test_every_line_has_one_fate_and_keeps_its_number(body: bytes) -> None:
 @settings(max_examples=400, deadline=None)
 def test_decoding_together_is_decoding_one_by_one(body: bytes) -> None:
     together = process(body, **SETTINGS)
-    repo, refused, sent, keys = compile_repo(repo_config(**SETTINGS)), [], [], []
+    repo, bad, sent, keys = compile_repo(repo_config(**SETTINGS)), [], [], []
     for number, line in enumerate(body.split(b"\n"), 1):
         run = repo.begin({}, 0)
         run.feed(line + b"\n")
         if run.result.refused:
-            refused.append(number)
+            bad.append(number)
         if run.result.records:
             sent.append(number)
             keys += run.result.records.keys or []
-    assert together.refused == refused
+    assert refused(together) == bad
     assert (together.records.lines if together.records else []) == sent
     assert (together.records.keys if together.records else []) == keys
 
@@ -65,6 +66,6 @@ def test_how_a_body_is_cut_into_runs_makes_no_difference(lines: list[bytes], siz
         end = body.find(b"\n", start + size) + 1 or len(body)
         run.feed(body[start:end])
         start = end
-    assert (run.result.received, run.result.refused) == (whole.received, whole.refused)
+    assert (run.result.received, refused(run.result)) == (whole.received, refused(whole))
     assert run.result.records == (whole.records if whole.accepted else run.result.records)
     assert b"".join(runs(body)) == body

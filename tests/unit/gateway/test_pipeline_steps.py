@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.unit.gateway.builders import process
+from tests.unit.gateway.reading import refused
 
 from headgate_gateway.pipeline.result import Processed
 
@@ -145,4 +146,4 @@ def test_traceparent_travels_where_it_is_one(given: bytes, passed: tuple[tuple[s
 
 def test_a_line_with_two_mistakes_is_refused_once() -> None:
     result = one(b'{"k":[],"t":[]}', key={"field": "k"}, timestamp={"field": "t"})
-    assert (result.refused, result.received, result.accepted) == ([1], 1, 0)
+    assert (refused(result), result.received, result.accepted) == ([1], 1, 0)
