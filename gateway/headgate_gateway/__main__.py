@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import gc
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import uvloop
 
@@ -119,20 +121,33 @@ async def _run(settings: Settings) -> None:
     await Gateway(settings, asyncio.get_running_loop()).run()
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of the console script; the exit code."""
-    arguments = build_parser().parse_args(argv)
-    configure_logs(arguments.log_level)
-    # Requests make and drop many small objects that refer to nothing: the default of 700 looks through them for naught.
-    gc.set_threshold(50_000, 20, 20)
+def _serve(settings: Settings) -> int:
+    """Run a gateway to its end; the exit code."""
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_run(read_settings(arguments)))
+        asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_run(settings))
     except OSError as error:
         log.critical("cannot serve", extra={"error": str(error)})
+        return 1
+    except Exception:
+        # Broad on purpose: whatever it was, it is logged, and the process ends.
+        log.critical("the gateway died", exc_info=True)
         return 1
     return 0
 
 
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Entry point of the console script."""
+    arguments = build_parser().parse_args(argv)
+    configure_logs(arguments.log_level)
+    # Requests make and drop many small objects that refer to nothing: the default of 700 looks through them for naught.
+    gc.set_threshold(50_000, 20, 20)
+    code = _serve(read_settings(arguments))
+    # Not by way of the event loop's and the interpreter's own ends: they wait for threads, and one that asks a DNS
+    # server that is away for a broker's address comes back long after the grace period.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

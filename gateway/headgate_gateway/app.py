@@ -9,6 +9,7 @@ import logging
 import signal
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,7 @@ class Gateway:
         self._settings = settings
         self._loop = loop
         self._stop = asyncio.Event()
-        self._hurry = False
+        self._hurry = asyncio.Event()
         self._draining = False
         self._traffic = TrafficCounters()
         self._budget = Budget(settings.buffer_bytes)
@@ -77,7 +78,7 @@ class Gateway:
 
     async def run(self) -> None:
         """Serve until a signal says stop, then drain. Raises OSError when a port is taken."""
-        self._loop.add_signal_handler(signal.SIGTERM, self._stop.set)
+        self._loop.add_signal_handler(signal.SIGTERM, self._terminate)
         self._loop.add_signal_handler(signal.SIGINT, self._stop_soon)
         admin_port = await self._admin.start(self._settings.host, self._settings.admin_port)
         loading = self._loop.create_task(self._loader.run())
@@ -95,7 +96,13 @@ class Gateway:
 
     def _stop_soon(self) -> None:
         """SIGINT: somebody sits at the terminal, and no routes lead here."""
-        self._hurry = True
+        self._hurry.set()
+        self._stop.set()
+
+    def _terminate(self) -> None:
+        """SIGTERM; whoever sends a second one does not want to wait for routes either."""
+        if self._stop.is_set():
+            self._hurry.set()
         self._stop.set()
 
     def _loader_ended(self, task: "asyncio.Task[None]") -> None:
@@ -107,12 +114,16 @@ class Gateway:
     async def _drain(self, until: float) -> None:
         self._draining = self._server.draining = True
         log.info("draining", extra={"connections": len(self._server.connections)})
-        if not self._hurry:
-            await asyncio.sleep(min(self._settings.drain_delay, max(until - self._loop.time(), 0.0)))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(self._settings.drain_delay, max(until - self._loop.time(), 0.0))):
+                await self._hurry.wait()
         await self._server.stop_listening()
         finished = await self._server.finish(max(until - self._loop.time(), 0.0))
         # What is left in the producers belongs to clients that have gone, or whose time is up.
-        await self._pool.close(max(until - self._loop.time(), 0.0))
+        left = max(until - self._loop.time(), 0.0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(left + LAST_WORDS_SECONDS / 4):
+                await self._pool.close(left)
         await self._server.finish(LAST_WORDS_SECONDS / 2)
         self._server.abort()
         self._admin.abort()

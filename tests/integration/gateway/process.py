@@ -5,7 +5,7 @@ import json
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -102,8 +102,10 @@ async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 10) -> No
 
 
 @asynccontextmanager
-async def running(config: Path, *flags: str) -> AsyncIterator[GatewayProcess]:
+async def running(config: Path, *flags: str, within: Sequence[str] = ()) -> AsyncIterator[GatewayProcess]:
+    """A gateway's process; `within` is a command that makes its surroundings and then runs it."""
     process = await asyncio.create_subprocess_exec(
+        *within,
         str(Path(sys.executable).parent / "headgate-gateway"),
         *("--config", str(config), "--host", "127.0.0.1", "--port", "0", "--admin-port", "0"),
         *flags,

@@ -3,7 +3,9 @@
 import asyncio
 import itertools
 import json
+import os
 import signal
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -178,6 +180,35 @@ async def test_sigterm_serves_on_drains_and_exits_with_0(kafka: Kafka, tmp_path:
     assert numbers_in(kafka, topic) == Counter([*traffic.acknowledged, -1])
 
 
+async def test_a_second_sigterm_does_not_wait_for_routes(broker: str, tmp_path: Path) -> None:
+    write_config(tmp_path, repo("logs", broker, "unused"))
+    async with running(tmp_path, "--drain-delay", "30s") as gateway:
+        await gateway.port()
+        gateway.process.send_signal(signal.SIGTERM)
+        await gateway.logged("draining")
+        await asyncio.sleep(0.3)
+        assert gateway.process.returncode is None
+        code, seconds = await gateway.stop()
+        assert (code, seconds < 5) == (0, True)
+
+
+@pytest.mark.skipif(not Path("/proc").exists() or os.geteuid() != 0, reason="a mount namespace of its own needs root")
+async def test_exit_does_not_wait_for_a_dns_server_that_is_away(tmp_path: Path) -> None:
+    resolver, config = tmp_path / "resolv.conf", tmp_path / "config"
+    resolver.write_text("nameserver 127.1.2.3\noptions timeout:30 attempts:2\n")
+    config.mkdir()
+    write_config(config, repo("logs", "broker.example.org:9092", "t", timeout="2s"))
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent.bind(("127.1.2.3", 53))
+    within = ["unshare", "--mount", "sh", "-c", f'mount --bind {resolver} /etc/resolv.conf && exec "$0" "$@"']
+    with silent:
+        async with running(config, "--drain-delay", "0s", "--grace-period", "4s", within=within) as gateway:
+            await gateway.port()
+            await asyncio.to_thread(silent.recv, 1)
+            code, seconds = await gateway.stop()
+            assert (code, seconds < 5) == (0, True)
+
+
 async def test_sigint_does_not_wait_for_routes(kafka: Kafka, tmp_path: Path) -> None:
     write_config(tmp_path, repo("logs", kafka.bootstrap, "unused"))
     async with running(tmp_path, "--drain-delay", "30s") as gateway:
@@ -224,6 +255,7 @@ async def test_kafka_unreachable_at_start_is_said_and_mended_by_a_reload(kafka: 
 async def test_a_broker_that_never_answers_is_503_within_the_delivery_timeout(broker: str, tmp_path: Path) -> None:
     write_config(tmp_path, repo("logs", broker, "t", timeout="1s"))
     async with running(tmp_path, "--drain-delay", "0s") as gateway:
+        await gateway.port()
         begun = time.monotonic()
         answer = await gateway.ask(post(b"{}\n\n{}\n"))
         assert time.monotonic() - begun < 2
