@@ -170,9 +170,12 @@ async def test_a_lease_that_ran_out_and_was_renewed_within_one_look_is_heard_as_
 ) -> None:
     lease = build(api, clock, "a", LeaseTiming(15.0, 10.0, retry=0.001))
     heard: list[bool] = []
+    heard_all = asyncio.Event()
 
     async def on_change(leads: bool) -> None:
         heard.append(leads)
+        if len(heard) == 3:
+            heard_all.set()
         if len(heard) == 1:
             api.before_answer = run_out
 
@@ -183,8 +186,7 @@ async def test_a_lease_that_ran_out_and_was_renewed_within_one_look_is_heard_as_
     task = asyncio.create_task(lease.run(on_change))
     try:
         async with asyncio.timeout(5):
-            while len(heard) < 3:
-                await asyncio.sleep(0.001)
+            await heard_all.wait()
         await asyncio.sleep(0.02)
     finally:
         task.cancel()
