@@ -13,15 +13,15 @@ from math import inf
 from typing import TYPE_CHECKING, Final, cast
 
 from headgate_gateway.http.application import Upload
-from headgate_gateway.http.messages import CONTINUE, Head, HttpError, Response, encode_response, error_response
+from headgate_gateway.http.messages import CONTINUE, Ending, Head, HttpError, Response, encode_response, error_response
 from headgate_gateway.http.reader import End, RequestReader
 from headgate_gateway.http.request_id import new_request_id, request_id_of
 
 if TYPE_CHECKING:
     from headgate_gateway.http.server import Server
 
-MAX_UNREAD: Final = 256 * 2**10
-"""Bytes of further requests that wait in memory before the socket is left alone."""
+MAX_UNREAD: Final = 32 * 2**10
+"""Bytes of further requests that wait in memory before the socket is left alone: no budget counts them."""
 MAX_SKIPPED_BODY: Final = 256 * 2**10
 """A refused body up to this size is read and forgotten, and the connection lives on."""
 MAX_LINGER_BYTES: Final = 4 * 2**20
@@ -61,10 +61,10 @@ class Connection(asyncio.Protocol):
     def _reset_request(self) -> None:
         self._upload: Upload | None = None
         self._keep_alive = True
-        self._head_only = False
+        self._head_only = self._old_client = False
         self._request_id = ""
         self._body: bytes | bytearray = b""
-        self._received = 0
+        self._received = self._announced = 0
 
     # Transport's callbacks
 
@@ -95,9 +95,9 @@ class Connection(asyncio.Protocol):
             self._advance()
 
     def eof_received(self) -> bool:
-        """The client sends no more; an answer that it waits for is still written."""
+        """The client sends no more; whole requests that it has sent are still answered."""
         self._peer_done = True
-        return self.phase is Phase.WAITING
+        return self.phase is Phase.WAITING or (self.phase < _WAITING and self._writing_paused)
 
     def pause_writing(self) -> None:
         """The client does not read its answers: no further request is begun."""
@@ -108,8 +108,8 @@ class Connection(asyncio.Protocol):
         """It reads again."""
         self._writing_paused = False
         self._enter(self.phase)
-        if self.phase is Phase.IDLE:
-            self._advance()
+        if self.phase < _WAITING:
+            self._advance()  # whatever the phase: a pipelined request may lie half read
 
     # Reading
 
@@ -135,7 +135,10 @@ class Connection(asyncio.Protocol):
             self._enter(Phase.HEAD)
         elif self.phase is Phase.BODY:
             self._set_body_deadline()
-        self._resume_reading()
+        if self._peer_done:
+            self.close()  # what is not whole by now never will be
+        else:
+            self._resume_reading()
 
     def _handle(self, event: Head | bytes | End) -> None:
         if isinstance(event, Head):
@@ -148,13 +151,15 @@ class Connection(asyncio.Protocol):
     def _on_head(self, head: Head) -> None:
         self._reset_request()
         self._head_only = head.method == "HEAD"
-        self._keep_alive = head.keep_alive
+        self._keep_alive, self._old_client = head.keep_alive, head.is_http10
         self._request_id = request_id_of(head)
         answer = self._server.application.admit(head, self._request_id)
         if isinstance(answer, Response):
             self._answer_early(answer, head)
             return
         self._upload = answer
+        self._announced = head.content_length
+        self._started = self._loop.time()
         self._enter(Phase.BODY)
         if head.expects_continue and not self._reader.buffered:
             self._write(CONTINUE)
@@ -206,9 +211,11 @@ class Connection(asyncio.Protocol):
         self._after_answer()
 
     def _write_answer(self, response: Response) -> None:
-        if self._server.draining or self._peer_done:
+        # A client that has half-closed may have sent further requests before it did.
+        if self._server.draining or (self._peer_done and not self._reader.buffered):
             self._keep_alive = False
-        self._write(encode_response(response, self._request_id, close=not self._keep_alive, head_only=self._head_only))
+        ending = Ending.CLOSE if not self._keep_alive else Ending.KEEP_ALIVE if self._old_client else Ending.UNSAID
+        self._write(encode_response(response, self._request_id, ending, head_only=self._head_only))
 
     def _after_answer(self) -> None:
         if not self._keep_alive:
@@ -229,7 +236,7 @@ class Connection(asyncio.Protocol):
         request_id = self._request_id or new_request_id()
         response = error_response(error.status, error.reason, error.message, request_id, *error.headers)
         if not answered:
-            self._write(encode_response(response, request_id, close=True))
+            self._write(encode_response(response, request_id, Ending.CLOSE))
         self._linger()
 
     def _write(self, data: bytes) -> None:
@@ -279,8 +286,9 @@ class Connection(asyncio.Protocol):
                 self.deadline = now + timeouts.keep_alive
             case Phase.HEAD:
                 self.deadline = now + timeouts.head
-            case Phase.BODY | Phase.SKIPPING:
-                self._started = now
+            case Phase.BODY:
+                self._set_body_deadline()
+            case Phase.SKIPPING:
                 self.deadline = now + timeouts.body_stall
             case Phase.LINGERING:
                 self.deadline = now + timeouts.linger
@@ -288,9 +296,14 @@ class Connection(asyncio.Protocol):
                 self.deadline = inf  # the producer's deliveryTimeout bounds it
 
     def _set_body_deadline(self) -> None:
-        """Progress is both: something came lately, and on the whole it came at a sensible rate."""
+        """Progress is both: something came lately, and on the whole it came at a sensible rate.
+
+        The rate is one of what is reserved: an announced body holds all of it from the start, so it is to be whole in
+        a time that follows from its size, however evenly it drips.
+        """
         timeouts = self._server.timeouts
-        by_rate = self._started + timeouts.body_stall + self._received / timeouts.body_bytes_per_second
+        reserved = max(self._announced, self._received)
+        by_rate = self._started + timeouts.body + reserved / timeouts.body_bytes_per_second
         self.deadline = min(self._loop.time() + timeouts.body_stall, by_rate)
 
     def on_deadline(self) -> None:

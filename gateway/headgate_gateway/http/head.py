@@ -111,6 +111,7 @@ def _path(target: bytes) -> str:
 
 def _frame(head: Head, version: str) -> None:
     headers = head.headers
+    head.is_http10 = version == "1.0"
     host = headers.get("host")
     if host is None and version == "1.1":
         refuse("header host is missing")

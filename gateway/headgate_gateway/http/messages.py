@@ -1,6 +1,7 @@
 """Requests' heads and answers as values, and how an answer becomes bytes. No sockets, no decisions."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 from http import HTTPStatus
 
 import msgspec
@@ -13,6 +14,15 @@ _STATUS_LINES = {
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 JSON = b"application/json"
 TEXT = b"text/plain; charset=utf-8"
+
+
+class Ending(Enum):
+    """What the end of an answer's head says about the connection."""
+
+    UNSAID = b"\r\n"
+    CLOSE = b"Connection: close\r\n\r\n"
+    KEEP_ALIVE = b"Connection: keep-alive\r\n\r\n"
+    """HTTP/1.0 clients have to be told (RFC 9112, section 9.3)."""
 
 
 @dataclass(slots=True)
@@ -28,6 +38,8 @@ class Head:
     content_length: int = 0
     chunked: bool = False
     expects_continue: bool = False
+    is_http10: bool = False
+    """Such a client takes a connection for closing unless the answer says that it stays."""
 
     @property
     def has_body(self) -> bool:
@@ -65,14 +77,14 @@ def error_response(status: int, reason: str, message: str, request_id: str, *hea
     return json_response(status, {"reason": reason, "message": message, "requestId": request_id}, *headers)
 
 
-def encode_response(response: Response, request_id: str, *, close: bool, head_only: bool = False) -> bytes:
+def encode_response(response: Response, request_id: str, ending: Ending, *, head_only: bool = False) -> bytes:
     """The bytes of an answer."""
     parts = [_STATUS_LINES[response.status]]
     if response.body:
         parts.append(b"Content-Type: %b\r\n" % response.content_type)
     parts.append(b"Content-Length: %d\r\nX-Request-Id: %b\r\n" % (len(response.body), request_id.encode()))
     parts.extend(b"%b: %b\r\n" % header for header in response.headers)
-    parts.append(b"Connection: close\r\n\r\n" if close else b"\r\n")
+    parts.append(ending.value)
     if not head_only:
         parts.append(response.body)
     return b"".join(parts)

@@ -30,8 +30,10 @@ class Timeouts:
     head: float = 10.0
     body_stall: float = 15.0
     """Longest silence within a body."""
-    body_bytes_per_second: float = 1_024.0
-    """Slowest average rate of a body, after `body_stall`."""
+    body: float = 60.0
+    """Longest time for a whole body, beside what its size takes at the slowest rate."""
+    body_bytes_per_second: float = 2.0**20
+    """Slowest average rate of a body beyond `body`: what it has reserved is missing to others for so long."""
     write: float = 30.0
     """Longest time that a client may leave its answers unread."""
     linger: float = 2.0
@@ -63,10 +65,11 @@ class Server:
         return bound
 
     def _sweep(self) -> None:
+        # First of all, so that nothing that a connection raises ends all deadlines.
+        self._sweeper = self.loop.call_later(self.timeouts.sweep, self._sweep)
         now = self.loop.time()
         for connection in [c for c in self.connections if c.deadline <= now]:
             connection.on_deadline()
-        self._sweeper = self.loop.call_later(self.timeouts.sweep, self._sweep)
 
     @property
     def busy(self) -> int:

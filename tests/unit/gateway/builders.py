@@ -185,7 +185,9 @@ def chunked(*chunks: bytes) -> bytes:
     return head + b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
 
 
-SHORT = Timeouts(keep_alive=5, head=0.4, body_stall=0.4, body_bytes_per_second=1_000, linger=0.5, sweep=0.05, write=1)
+SHORT = Timeouts(
+    keep_alive=5, head=0.4, body_stall=0.4, body=0.4, body_bytes_per_second=1_000, linger=0.5, sweep=0.05, write=1
+)
 
 
 @dataclass
