@@ -12,6 +12,11 @@ WINDOW_SECONDS = 10.0
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "suppressed"}
 
 
+_SUBJECTS = ("namespace", "repo", "profile", "shard", "task")
+"""Extras that say whom a line is about: one of them in trouble must not hide another."""
+_Kind = tuple[object, ...]
+
+
 class JsonFormatter(logging.Formatter):
     """A log record as a JSON object: time, level, logger, message, and what `extra` brought."""
 
@@ -33,7 +38,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class RateLimit(logging.Filter):
-    """Lets some records of a kind (logger, message, repo) through in each window, and counts the others.
+    """Lets some records of a kind (logger, message, whom it is about) through in each window, and counts the others.
 
     An outage fails thousands of requests a second, and a line for each would be an outage of its own.
     """
@@ -42,8 +47,8 @@ class RateLimit(logging.Filter):
         super().__init__()
         self._clock = clock
         self._window = 0.0
-        self._seen: dict[tuple[str, str, object], int] = {}
-        self._suppressed: dict[tuple[str, str, object], int] = {}
+        self._seen: dict[_Kind, int] = {}
+        self._suppressed: dict[_Kind, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is written; the first one of a window says how many were not."""
@@ -53,7 +58,7 @@ class RateLimit(logging.Filter):
             over = {kind: seen - RECORDS_PER_WINDOW for kind, seen in self._seen.items()}
             self._suppressed = {kind: count for kind, count in over.items() if count > 0}
             self._seen = {}
-        kind = (record.name, str(record.msg), getattr(record, "repo", None))
+        kind = (record.name, str(record.msg), *(getattr(record, name, None) for name in _SUBJECTS))
         self._seen[kind] = self._seen.get(kind, 0) + 1
         record.suppressed = self._suppressed.pop(kind, 0)
         return self._seen[kind] <= RECORDS_PER_WINDOW

@@ -1,11 +1,14 @@
-"""Makes Prometheus series of the plain counters. Reads them in one go, so that a scrape's sums add up.
+"""Makes Prometheus series of the plain counters. Reads them in one go, so that a scrape's sums add up; what it read it
+turns into families and text in whatever thread, since thousands of repos take a while.
 
 lines:   received = accepted + dropped + rejected
 records: of accepted lines = delivered + dead_lettered + spooled + failed + unknown + in_flight
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import (
@@ -18,11 +21,12 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from headgate_gateway import __version__
-from headgate_gateway.http.counters import Histogram, TrafficCounters
-from headgate_gateway.kafka.counters import LATENCY_BUCKETS, ProducerSnapshot
+from headgate_gateway.http.counters import TrafficCounters
+from headgate_gateway.kafka.counters import Histogram, ProducerSnapshot
 
 LINE_FATES = ("accepted", "dropped", "rejected")
 RECORD_FATES = ("delivered", "dead_lettered", "spooled", "failed", "unknown")
+_REPO_VALUES = attrgetter("received", "bytes_received", "in_flight", *LINE_FATES, *RECORD_FATES)
 PRODUCER_COUNTERS = {
     "requests": "Produce requests sent.",
     "batches": "Batches that Kafka has taken.",
@@ -46,7 +50,7 @@ class Gauges:
     connections: int
     connections_opened: int
     draining: bool
-    revisions: dict[str, str]
+    revisions: Mapping[str, str]
     """Revision served, by repo."""
 
 
@@ -65,50 +69,62 @@ def snapshot_metrics(
     traffic: TrafficCounters, gauges: Gauges, producers: Iterable[ProducerSnapshot], track: str
 ) -> Callable[[], bytes]:
     """Read all values now; the result makes their text, in whatever thread."""
-    families = [
-        *_lines_and_records(traffic, track),
-        _requests(traffic, track),
-        *_profiles(traffic, track),
-        *_producers(producers, track),
-        *_process(gauges, track),
+    repos = [(name, *_REPO_VALUES(counters)) for name, counters in traffic.repos.items()]
+    requests = [(name, tuple(counters.requests.items())) for name, counters in traffic.repos.items()]
+    requests.append(("", tuple(traffic.elsewhere.requests.items())))
+    profiles = [
+        (name, counters.delivery_seconds.copy(), counters.records_per_request.copy())
+        for name, counters in traffic.profiles.items()
     ]
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Frozen(families))
-    return lambda: generate_latest(registry)
+    snapshots = list(producers)
+
+    def encode() -> bytes:
+        families = [
+            *_lines_and_records(repos, track),
+            _requests(requests, track),
+            *_profiles(profiles, track),
+            *_producers(snapshots, track),
+            *_process(gauges, track),
+        ]
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(_Frozen(families))
+        return generate_latest(registry)
+
+    return encode
 
 
-def _lines_and_records(traffic: TrafficCounters, track: str) -> list[Metric]:
+def _lines_and_records(repos: Iterable[tuple[Any, ...]], track: str) -> list[Metric]:
     base = ["repo", "track"]
     received = CounterMetricFamily("headgate_lines_received", "Lines received, blank ones not counted.", labels=base)
     lines = CounterMetricFamily("headgate_lines", "Lines received, by what became of them.", labels=[*base, "fate"])
     size = CounterMetricFamily("headgate_body_bytes_received", "Bytes of bodies received.", labels=base)
     records = CounterMetricFamily("headgate_records", "Records of accepted lines, by fate.", labels=[*base, "fate"])
     flying = GaugeMetricFamily("headgate_records_in_flight", "Records whose fate is not known yet.", labels=base)
-    for name, counters in traffic.repos.items():
+    for name, lines_received, bytes_received, in_flight, *fates in repos:
         labels = [name, track]
-        received.add_metric(labels, counters.received)
-        size.add_metric(labels, counters.bytes_received)
-        flying.add_metric(labels, counters.in_flight)
-        for fate in LINE_FATES:
-            lines.add_metric([*labels, fate], getattr(counters, fate))
-        for fate in RECORD_FATES:
-            records.add_metric([*labels, fate], getattr(counters, fate))
+        received.add_metric(labels, lines_received)
+        size.add_metric(labels, bytes_received)
+        flying.add_metric(labels, in_flight)
+        for fate, value in zip(LINE_FATES, fates, strict=False):
+            lines.add_metric([*labels, fate], value)
+        for fate, value in zip(RECORD_FATES, fates[len(LINE_FATES) :], strict=True):
+            records.add_metric([*labels, fate], value)
     return [received, lines, size, records, flying]
 
 
-def _requests(traffic: TrafficCounters, track: str) -> Metric:
+def _requests(requests: Iterable[tuple[str, Sequence[tuple[int, int]]]], track: str) -> Metric:
     family = CounterMetricFamily(
         "headgate_requests",
         "Requests answered, by status; repo is empty where none was meant; 499: the client left before it was complete.",
         labels=["repo", "track", "code"],
     )
-    for name, counters in [("", traffic.elsewhere), *traffic.repos.items()]:
-        for code, count in counters.requests.items():
+    for name, answers in requests:
+        for code, count in answers:
             family.add_metric([name, track, str(code)], count)
     return family
 
 
-def _profiles(traffic: TrafficCounters, track: str) -> list[Metric]:
+def _profiles(profiles: Iterable[tuple[str, Histogram, Histogram]], track: str) -> list[Metric]:
     labels = ["profile", "track"]
     seconds = HistogramMetricFamily(
         "headgate_delivery_seconds",
@@ -116,22 +132,18 @@ def _profiles(traffic: TrafficCounters, track: str) -> list[Metric]:
         labels=labels,
     )
     records = HistogramMetricFamily("headgate_request_records", "Records of a request.", labels=labels)
-    for name, counters in traffic.profiles.items():
-        _add(seconds, [name, track], counters.delivery_seconds)
-        _add(records, [name, track], counters.records_per_request)
+    for name, delivery, sizes in profiles:
+        _add(seconds, [name, track], delivery)
+        _add(records, [name, track], sizes)
     return [seconds, records]
 
 
 def _add(family: HistogramMetricFamily, labels: list[str], histogram: Histogram) -> None:
-    family.add_metric(labels, _buckets(histogram.bounds, histogram.counts), histogram.total)
-
-
-def _buckets(bounds: tuple[float, ...], counts: list[int]) -> list[tuple[str, float]]:
     total, buckets = 0, []
-    for bound, count in zip([*map(str, bounds), "+Inf"], counts, strict=True):
+    for bound, count in zip([*map(str, histogram.bounds), "+Inf"], histogram.counts, strict=True):
         total += count
         buckets.append((bound, float(total)))
-    return buckets
+    family.add_metric(labels, buckets, histogram.total)
 
 
 def _producers(producers: Iterable[ProducerSnapshot], track: str) -> list[Metric]:
@@ -153,9 +165,10 @@ def _producers(producers: Iterable[ProducerSnapshot], track: str) -> list[Metric
             family.add_metric([profile, track], sum(getattr(s.counters, name) for s in snapshots))
         buffered.add_metric([profile, track], sum(s.buffered_bytes for s in snapshots))
         pending.add_metric([profile, track], sum(s.pending_records for s in snapshots))
-        histograms = [s.counters.request_seconds for s in snapshots]
-        counts = [sum(column) for column in zip(*(h.counts for h in histograms), strict=True)]
-        seconds.add_metric([profile, track], _buckets(LATENCY_BUCKETS, counts), sum(h.total for h in histograms))
+        together = Histogram()
+        for snapshot in snapshots:
+            together.add(snapshot.counters.request_seconds)
+        _add(seconds, [profile, track], together)
     return [*counters.values(), buffered, pending, seconds]
 
 

@@ -1,6 +1,7 @@
 """The admin port's application: `/metrics`, `/livez`, `/readyz`, `/status`. Shows what it is given, decides nothing."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 from headgate_gateway.config.status import GatewayStatus
@@ -8,14 +9,19 @@ from headgate_gateway.http import refusals
 from headgate_gateway.http.application import Reply
 from headgate_gateway.http.messages import JSON, TEXT, Head, HttpError, Response, error_response
 
+log = logging.getLogger("headgate.gateway.admin")
+
 METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 
 class MetricsPage:
     """One scrape. Values are read at once; their text is made in a thread, since thousands of repos take a while."""
 
-    def __init__(self, snapshot: Callable[[], Callable[[], bytes]], tasks: set[asyncio.Task[None]]) -> None:
+    def __init__(
+        self, snapshot: Callable[[], Callable[[], bytes]], tasks: set[asyncio.Task[None]], request_id: str
+    ) -> None:
         self._snapshot = snapshot
+        self._request_id = request_id
         self._tasks = tasks
 
     def take(self, nbytes: int) -> None:
@@ -24,15 +30,22 @@ class MetricsPage:
     def complete(self, body: bytes | bytearray, reply: Reply) -> None:
         """Answer once the text is there."""
         del body
-        task = asyncio.get_running_loop().create_task(self._render(self._snapshot(), reply))
+        task = asyncio.get_running_loop().create_task(self._render(reply))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     def abandon(self, status: int) -> None:
         """Nothing is held."""
 
-    async def _render(self, encode: Callable[[], bytes], reply: Reply) -> None:
-        reply(Response(200, await asyncio.to_thread(encode), METRICS_TYPE))
+    async def _render(self, reply: Reply) -> None:
+        try:
+            text = await asyncio.to_thread(self._snapshot())
+        except Exception:
+            # Broad on purpose: a scrape without an answer would hold its connection and say nothing of why.
+            log.exception("a scrape failed")
+            reply(error_response(500, "Internal", "the metrics could not be read; the log says why", self._request_id))
+            return
+        reply(Response(200, text, METRICS_TYPE))
 
 
 class AdminPages:
@@ -56,7 +69,7 @@ class AdminPages:
         if head.method not in {"GET", "HEAD"}:
             return refusals.method_not_allowed(head, b"GET, HEAD", request_id)
         if head.path == "/metrics" and not head.has_body:
-            return MetricsPage(self._metrics, self._tasks)
+            return MetricsPage(self._metrics, self._tasks, request_id)
         return self._page(head.path, request_id)
 
     def _page(self, path: str, request_id: str) -> Response:

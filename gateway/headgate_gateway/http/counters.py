@@ -4,11 +4,11 @@ Counters belong to a name (a repo's, a profile's) and live as long as something 
 not reset them, and those of what is gone leave.
 """
 
-from bisect import bisect_left
 from collections.abc import Callable, ItemsView
 from typing import Generic, TypeVar
 
-LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+from headgate_gateway.kafka.counters import Histogram
+
 RECORD_BUCKETS = (1.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 100_000.0)
 
 
@@ -44,29 +44,13 @@ class RepoCounters:
         self.requests[status] = self.requests.get(status, 0) + 1
 
 
-class Histogram:
-    """Observations in fixed buckets."""
-
-    __slots__ = ("bounds", "counts", "total")
-
-    def __init__(self, bounds: tuple[float, ...]) -> None:
-        self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    def observe(self, value: float) -> None:
-        """Count one observation."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
-
-
 class ProfileCounters:
     """Of the requests on one profile."""
 
     __slots__ = ("delivery_seconds", "records_per_request")
 
     def __init__(self) -> None:
-        self.delivery_seconds = Histogram(LATENCY_BUCKETS)
+        self.delivery_seconds = Histogram()
         """From handing records to the producer until their fate was known."""
         self.records_per_request = Histogram(RECORD_BUCKETS)
 

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 
-LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds in seconds; a last bucket takes what is above."""
 
 
@@ -11,17 +11,26 @@ LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 class Histogram:
     """Counts of observations by bucket, not cumulated."""
 
-    counts: list[int] = field(default_factory=lambda: [0] * (len(LATENCY_BUCKETS) + 1))
+    bounds: tuple[float, ...] = LATENCY_BUCKETS
+    counts: list[int] = field(default_factory=list)
     total: float = 0.0
 
-    def observe(self, seconds: float) -> None:
+    def __post_init__(self) -> None:
+        self.counts = self.counts or [0] * (len(self.bounds) + 1)
+
+    def observe(self, value: float) -> None:
         """Count one observation."""
-        self.counts[bisect_left(LATENCY_BUCKETS, seconds)] += 1
-        self.total += seconds
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
 
     def copy(self) -> "Histogram":
         """A copy that later observations leave alone."""
-        return Histogram(list(self.counts), self.total)
+        return Histogram(self.bounds, list(self.counts), self.total)
+
+    def add(self, other: "Histogram") -> None:
+        """Count another's observations, in the same buckets, as one's own."""
+        self.counts = [mine + theirs for mine, theirs in zip(self.counts, other.counts, strict=True)]
+        self.total += other.total
 
 
 @dataclass(slots=True)
@@ -61,10 +70,8 @@ class ProducerSnapshot:
     counters: Counters
     pending_records: int
     """Records accepted whose fate is open."""
-    pending_submissions: int
     buffered_bytes: int
     """Bytes reserved by requests."""
-    requests_in_flight: int
 
 
 def copy_counters(counters: Counters) -> Counters:

@@ -117,7 +117,7 @@ class ProducerPool:
         except Exception as error:  # noqa: BLE001
             # Broad on purpose: whatever new credentials may provoke, the old ones go on serving.
             slot.refusal = f"new credentials are not usable, the old ones stay in use: {error}"
-            log.warning("producer %s: %s", config.name, slot.refusal)
+            log.warning("producer %s: %s", config.name, slot.refusal, extra={"profile": config.name})
             return
         self._run(self._try_candidate(slot, slot.candidate))
 
@@ -171,6 +171,7 @@ class ProducerPool:
                     "producer %s: new credentials are refused, the old ones stay in use: %s",
                     candidate.profile,
                     candidate.down,
+                    extra={"profile": candidate.profile},
                 )
             await asyncio.sleep(TRIAL_INTERVAL)
 
@@ -181,7 +182,7 @@ class ProducerPool:
         slot.candidate, slot.candidate_hash = None, ""
         # A slow upload may end long after the old one has closed.
         old.successor = candidate
-        log.info("producer %s: new credentials are in use", candidate.profile)
+        log.info("producer %s: new credentials are in use", candidate.profile, extra={"profile": candidate.profile})
         self._retire(old)
 
     def _drop_candidate(self, slot: _Slot) -> None:

@@ -195,7 +195,7 @@ class Producer:
             submission.resolve()
         except Exception:
             # Broad on purpose: a callback that fails must not cost other requests their outcome.
-            log.exception("a submission's callback failed")
+            log.exception("a submission's callback failed", extra={"profile": self.profile})
         if self._empty is not None and not self._open and not self._empty.done():
             self._empty.set_result(None)
 
@@ -314,6 +314,7 @@ class Producer:
                 before,
                 self.state,
                 f": {self.down}" if self.down else "",
+                extra={"profile": self.profile},
             )
         if self.state is not ProducerState.CONNECTING and not self._settled.done():
             self._settled.set_result(None)
@@ -376,9 +377,7 @@ class Producer:
             profile=self.profile,
             counters=copy_counters(self.counters),
             pending_records=self.pending_records,
-            pending_submissions=len(self._open),
             buffered_bytes=self.buffered_bytes,
-            requests_in_flight=sum(link.is_busy for link in self._links.by_node.values()),
         )
 
     def status(self, *, users: int = 0, candidate: bool = False) -> ProducerStatus:

@@ -19,8 +19,8 @@ async def supervise(name: str, body: Callable[[], Awaitable[None]]) -> None:
             # A future cancelled inside aiokafka raises this too, without anybody having cancelled this task.
             if task is None or task.cancelling():
                 raise
-            log.error("%s was cancelled from within; starting it again", name)
+            log.error("%s was cancelled from within; starting it again", name, extra={"task": name})
         except Exception:
             # Broad on purpose: whatever it was, a producer without its tasks would hang for ever.
-            log.exception("%s failed; starting it again", name)
+            log.exception("%s failed; starting it again", name, extra={"task": name})
         await asyncio.sleep(RESTART_AFTER)

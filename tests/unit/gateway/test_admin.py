@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -34,12 +35,15 @@ class Admin:
     def __init__(self) -> None:
         self.not_ready: str | None = "no config has been loaded yet"
         self.traffic = TrafficCounters()
+        self.failure: Exception | None = None
         self.port = 0
 
     def status(self) -> GatewayStatus:
         return GatewayStatus(version="1", contract_versions=(1,), shards={"07": "abc"})
 
     def metrics(self) -> Callable[[], bytes]:
+        if self.failure is not None:
+            raise self.failure
         return snapshot_metrics(self.traffic, NO_GAUGES, [], "stable")
 
     async def get(self, path: str, method: str = "GET") -> Answer:
@@ -98,6 +102,28 @@ async def test_metrics_are_served_again_and_again() -> None:
         assert (await pages.get("/metrics", "HEAD")).status == 200
 
 
+async def test_a_scrape_that_fails_is_answered() -> None:
+    async with admin() as pages:
+        pages.failure = ValueError("no such label")
+        assert (await pages.get("/metrics")).status == 500
+        pages.failure = None
+        assert (await pages.get("/metrics")).status == 200
+
+
+def test_a_scrape_of_thousands_of_repos_holds_the_loop_for_milliseconds() -> None:
+    traffic = TrafficCounters()
+    for number in range(2_000):
+        traffic.repos.acquire(f"r{number}").count_request(200)
+    begun = time.thread_time()
+    encode = snapshot_metrics(traffic, NO_GAUGES, [], "stable")
+    read = time.thread_time() - begun
+    traffic.repos.acquire("r7").received = 9
+    text = encode()
+    # What the loop does is a small part of it, and what happens later is not in it.
+    assert read < (time.thread_time() - begun) / 10
+    assert b'headgate_lines_received_total{repo="r7",track="stable"} 0.0' in text
+
+
 async def test_metrics_account_for_every_line_and_record() -> None:
     config = repo_config(partial="Accept", constraint=constraint(expression("a", "Ge", 1)))
     async with gateway(config) as g:
@@ -120,11 +146,16 @@ async def test_metrics_account_for_every_line_and_record() -> None:
 
 def test_two_producers_of_one_profile_count_together() -> None:
     snapshots = [
-        ProducerSnapshot("main", Counters(batches=2), 1, 1, 100, 1),
-        ProducerSnapshot("main", Counters(batches=3), 0, 0, 50, 0),
+        ProducerSnapshot("main", Counters(batches=2), 1, 100),
+        ProducerSnapshot("main", Counters(batches=3), 0, 50),
     ]
+    snapshots[0].counters.request_seconds.observe(0.04)
+    for seconds in (0.03, 9.0):
+        snapshots[1].counters.request_seconds.observe(seconds)
     found = values(snapshot_metrics(TrafficCounters(), NO_GAUGES, snapshots, "canary")())
     assert found["headgate_producer_batches_total", "main"] == 5
+    assert found["headgate_producer_request_seconds_count", "main"] == 3
+    assert found["headgate_producer_request_seconds_bucket", "0.05", "main"] == 2
     assert found["headgate_producer_buffered_bytes", "main"] == 150
 
 
@@ -184,6 +215,14 @@ def test_floods_are_bounded_by_kind_and_counted() -> None:
     first = record(repo="a")
     assert limit.filter(first)
     assert json.loads(JsonFormatter().format(first))["suppressed"] == 990
+
+
+@pytest.mark.parametrize("subject", ["namespace", "repo", "profile", "shard", "task"])
+def test_one_in_trouble_does_not_hide_another(subject: str) -> None:
+    limit = RateLimit(lambda: 0.0)
+    for _ in range(100):
+        limit.filter(record("producer %s: %s -> %s", **{subject: "a"}))
+    assert limit.filter(record("producer %s: %s -> %s", **{subject: "b"}))
 
 
 # The command line
