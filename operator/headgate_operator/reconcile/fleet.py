@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from headgate_gateway.config import shard_file_name
+from headgate_gateway.config import SHARD_COUNT, shard_file_name, shard_of
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import LABEL_REPO, LABEL_REPO_NAMESPACE, route_name, shared_route_name
+from headgate_operator.api.reasons import INVALID_SPEC
 from headgate_operator.metrics import Metrics
 from headgate_operator.reconcile.apply import Applier, ApplyResult, Failure, ObjectKey
 from headgate_operator.reconcile.gather import Gateways, Gatherer, Reports, ServedEntries
@@ -40,6 +41,8 @@ CONFIG_KINDS = frozenset({"Secret", "ConfigMap"})
 
 PATIENCE = 3
 """Attempts in a row after which a failure that may pass by itself is told to users."""
+
+_SHARD_FILES = {shard_file_name(index): index for index in range(SHARD_COUNT)}
 
 NOBODY = Tally(ready=0, newest=0, serving=0, unknown=0, unreachable=(), refusals=())
 
@@ -121,7 +124,7 @@ class FleetReconciler:
         if record is None or record.deleting:
             return await self._without_fleet(key)
         if not isinstance(record.parsed, GatewayFleet):
-            return await self._refuse(record, Verdict(False, "InvalidSpec", record.problem))
+            return await self._refuse(record, Verdict(False, INVALID_SPEC, record.problem))
         state = self._states.setdefault(key, _FleetState())
         begun = _Begun(
             fleet=record,
@@ -235,8 +238,42 @@ class FleetReconciler:
         self._parts.publisher.forget(GatewayFleet.KIND, key)
 
     async def _refuse(self, record: ResourceRecord, verdict: Verdict) -> Outcome:
-        status = build_refused_status(verdict, record.generation, json.loads(record.status), self._parts.now())
-        return Outcome(await self._parts.publisher.publish([(record, status)]))
+        """Nothing is applied and what is served stays; its repos and the namespace's profiles are told why they wait."""
+        parts, key, now = self._parts, record.key, self._parts.now()
+        state, gateways = self._states.setdefault(key, _FleetState()), parts.gatherer.gateways(key)
+        waiting = Verdict(
+            False, reasons.FLEET_NOT_ACCEPTED, f"GatewayFleet {key[0]}/{key[1]} is not accepted: {verdict.reason}"
+        )
+        sights = list(self._waiting_sights(key, waiting, state, gateways))
+        repos, truths = _build_repo_statuses(sights, state.settled, now)
+        self._count(key, truths, len(gateways.ready))
+        parts.profiles.report_refused(key)
+        fleet = (record, build_refused_status(verdict, record.generation, json.loads(record.status), now))
+        return Outcome(await parts.publisher.publish([*repos, fleet]))
+
+    def _waiting_sights(
+        self, key: FleetKey, verdict: Verdict, state: _FleetState, gateways: Gateways
+    ) -> Iterator[tuple[ResourceRecord, RepoSight]]:
+        """Repos of a fleet that is not rendered, judged by its live shards."""
+        served = state.served.read(self._parts.store, key)
+        state.history.record(
+            state.served.hashes, {repo: (shard_of(*repo), digest_of(entry)) for repo, entry in served.items()}
+        )
+        for record in self._parts.store.repos_of(key):
+            live = json.loads(record.status)
+            revision = live.get("revision")
+            yield (
+                record,
+                RepoSight(
+                    generation=record.generation,
+                    verdict=verdict,
+                    revision=revision,
+                    fleet=f"{key[0]}/{key[1]}",
+                    urls=tuple(live.get("endpoints") or ()),
+                    served=record.key in served,
+                    tally=build_tally(state.history, record.key, shard_of(*record.key), revision, gateways.ready),
+                ),
+            )
 
     def _count(self, key: FleetKey, truths: Iterable[tuple[str, str]], gateways: int) -> None:
         self._parts.metrics.set_repos(key, Counter(truths))
@@ -305,9 +342,8 @@ def _troubles(objects: tuple[RenderedObject, ...], failures: list[Failure]) -> d
 
 
 def _shards_in(manifest: Mapping[str, Any]) -> list[int]:
-    files = {shard_file_name(index): index for index in range(100)}
     data = manifest.get("data") if manifest.get("kind") == "ConfigMap" else None
-    return [files[name] for name in data or {} if name in files]
+    return [_SHARD_FILES[name] for name in data or {} if name in _SHARD_FILES]
 
 
 def _fleet_sight(record: ResourceRecord, plan: FleetPlan, gateways: Gateways, failures: list[Failure]) -> FleetSight:

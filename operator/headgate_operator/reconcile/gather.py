@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from headgate_gateway.config import SHARD_COUNT, shard_file_name
+from headgate_gateway.config import SHARD_COUNT, content_hash, shard_file_name
 from headgate_operator.api.fleet import GatewayFleet, NamespacesFrom
 from headgate_operator.api.names import credentials_name, gateway_name, shard_name
 from headgate_operator.api.profile import KafkaProducerProfile
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.ports import Cluster, NotFoundError
-from headgate_operator.reconcile.records import ResourceRecord
+from headgate_operator.reconcile.records import ChildRecord, ResourceRecord
 from headgate_operator.reconcile.secrets import SecretReader, decode_data, secret_ref
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.render.canonical import canonical_json
@@ -38,6 +38,16 @@ class Gateways:
         return next((pod.trouble for pod in self.pods if pod.trouble), "")
 
 
+@dataclass(frozen=True, slots=True)
+class _LiveShard:
+    digest: str = ""
+    """Of the whole ConfigMap."""
+    hash: str = ""
+    """What gateways that have loaded it report."""
+    contract_version: int = 0
+    entries: Mapping[RepoKey, bytes] = field(default_factory=dict)
+
+
 class ServedEntries:
     """The entries in the live shards of one fleet, parsed again only where a shard has changed.
 
@@ -46,28 +56,38 @@ class ServedEntries:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[str, dict[RepoKey, bytes]]] = {}
+        self._known: dict[int, _LiveShard] = {}
 
     def read(self, store: Store, fleet: FleetKey) -> dict[RepoKey, bytes]:
         """Every entry, as canonical JSON."""
         found: dict[RepoKey, bytes] = {}
         for index in range(SHARD_COUNT):
             child = store.child(("ConfigMap", fleet[0], shard_name(fleet[1], index)))
-            digest, entries = self._known.get(index, ("", {}))
-            if child is not None and child.owner == fleet[1] and child.digest != digest:
-                live = _entries_of(child.content, index)
-                entries = entries if live is None else live
-                self._known[index] = child.digest, entries
-            found |= entries
+            known = self._known.get(index, _LiveShard())
+            if child is not None and child.owner == fleet[1] and child.digest != known.digest:
+                known = _read_shard(child, index) or replace(known, digest=child.digest)
+                self._known[index] = known
+            found |= known.entries
         return found
 
+    @property
+    def hashes(self) -> dict[int, str]:
+        """Hash of each shard as it was last read."""
+        return {index: known.hash for index, known in self._known.items() if known.hash}
 
-def _entries_of(content: bytes, index: int) -> dict[RepoKey, bytes] | None:
+    @property
+    def contract_version(self) -> int:
+        """The contract version of the live shards as last read; 0 where there are none."""
+        return max((known.contract_version for known in self._known.values()), default=0)
+
+
+def _read_shard(child: ChildRecord, index: int) -> _LiveShard | None:
     """None where somebody broke the ConfigMap; it is written anew."""
-    text = (json.loads(content).get("data") or {}).get(shard_file_name(index), "")
+    text = (json.loads(child.content).get("data") or {}).get(shard_file_name(index), "")
     try:
-        repos = json.loads(text)["repos"]
-        return {(entry["namespace"], entry["name"]): canonical_json(entry) for entry in repos}
+        shard = json.loads(text)
+        entries = {(entry["namespace"], entry["name"]): canonical_json(entry) for entry in shard["repos"]}
+        return _LiveShard(child.digest, content_hash(text.encode()), int(shard["contractVersion"]), entries)
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -86,6 +106,7 @@ class Gatherer:
         namespace, key = fleet.metadata.namespace, fleet.key
         repos, profiles = self._store.repos_of(key), self._store.resources(KafkaProducerProfile.KIND, namespace)
         usable = {record.name: record.parsed for record in profiles if isinstance(record.parsed, KafkaProducerProfile)}
+        entries = served.read(self._store, key)
         wanted = {source.secret for profile in usable.values() for source in credential_sources(profile)}
         return FleetWorld(
             fleet=fleet,
@@ -93,9 +114,9 @@ class Gatherer:
             profiles=usable,
             secrets=await self._secrets.read(key, wanted),
             namespace_labels=self._labels(fleet, repos),
-            served=served.read(self._store, key),
+            served=entries,
             served_credentials=await self.read_credentials(key),
-            gateway_contract_versions=common_contract_versions(self.gateways(key).reports),
+            gateway_contract_versions=common_contract_versions(self.gateways(key).reports, served.contract_version),
             invalid_repos={record.key: record.problem for record in repos if record.parsed is None},
             invalid_profiles={record.name: record.problem for record in profiles if record.parsed is None},
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.profile import KafkaProducerProfile
+from headgate_operator.api.reasons import INVALID_SPEC
 from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.records import ResourceRecord
 from headgate_operator.reconcile.store import FleetKey, Store
@@ -26,6 +27,8 @@ class _Opinion:
     intents: dict[str, str]
     """Which intent of each profile was judged."""
     repos: dict[str, int]
+    refused: bool = False
+    """Whether the fleet is not accepted itself, and so judges nothing."""
 
 
 class ProfileLedger:
@@ -44,7 +47,13 @@ class ProfileLedger:
     def report(self, fleet: FleetKey, plan: FleetPlan, intents: dict[str, str]) -> None:
         """Take in a fleet's verdicts of these intents; the namespace's profiles come up if they changed."""
         repos = Counter(each.profile for each in plan.repos.values() if each.verdict.accepted and each.profile)
-        opinion = _Opinion(dict(plan.profiles), intents, dict(repos))
+        self._take_in(fleet, _Opinion(dict(plan.profiles), intents, dict(repos)))
+
+    def report_refused(self, fleet: FleetKey) -> None:
+        """A fleet that is not accepted itself has nothing to say, and nobody waits for it."""
+        self._take_in(fleet, _Opinion({}, {}, {}, refused=True))
+
+    def _take_in(self, fleet: FleetKey, opinion: _Opinion) -> None:
         if self._opinions.get(fleet) != opinion:
             self._opinions[fleet] = opinion
             self._notify((fleet[0], ""))
@@ -70,22 +79,23 @@ class ProfileLedger:
 
     def _judge(self, record: ResourceRecord, fleets: list[FleetKey]) -> tuple[Verdict, int] | None:
         if record.parsed is None:
-            return Verdict(False, "InvalidSpec", record.problem), 0
+            return Verdict(False, INVALID_SPEC, record.problem), 0
         if not fleets:
             message = (
                 f"namespace {record.namespace!r} has no GatewayFleet: a profile lives beside the fleet that uses it"
             )
             return Verdict(False, reasons.NO_FLEET, message), 0
-        opinions = [self._opinions.get(fleet) for fleet in fleets]
-        verdicts = []
-        for opinion in opinions:
-            if (
-                opinion is None
-                or opinion.intents.get(record.name) != record.intent
-                or record.name not in opinion.verdicts
-            ):
-                return None
-            verdicts.append(opinion.verdicts[record.name])
+        known = [self._opinions.get(fleet) for fleet in fleets]
+        opinions = [opinion for opinion in known if opinion is not None and not opinion.refused]
+        if None in known or not all(
+            opinion.intents.get(record.name) == record.intent and record.name in opinion.verdicts
+            for opinion in opinions
+        ):
+            return None
+        if not opinions:
+            names = ", ".join(name for _, name in fleets)
+            return Verdict(False, reasons.FLEET_NOT_ACCEPTED, f"no GatewayFleet beside it is accepted: {names}"), 0
+        verdicts = [opinion.verdicts[record.name] for opinion in opinions]
         # Fleets may differ (a grace period that is too short for one): one that cannot use it is worth saying.
         worst = next((verdict for verdict in verdicts if not verdict.accepted), verdicts[0])
-        return worst, sum(opinion.repos.get(record.name, 0) for opinion in opinions if opinion is not None)
+        return worst, sum(opinion.repos.get(record.name, 0) for opinion in opinions)

@@ -110,10 +110,14 @@ def behind(report: GatewayReport, shard_hashes: Mapping[int, str], credentials_h
     )
 
 
-def common_contract_versions(reports: Iterable[GatewayReport]) -> tuple[int, ...]:
-    """Versions that all reporting gateways read; version 1 where nobody has reported."""
+def common_contract_versions(reports: Iterable[GatewayReport], live: int) -> tuple[int, ...]:
+    """Versions that all reporting gateways read.
+
+    Where nobody has reported (yet), those up to the version of the live shards (0: there are none): an operator that
+    has just started rewrites nothing because it has not asked.
+    """
     versions = [set(report.contract_versions) for report in reports]
-    return tuple(sorted(set.intersection(*versions))) if versions else (1,)
+    return tuple(sorted(set.intersection(*versions))) if versions else tuple(range(1, max(live, 1) + 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ SERVING = "Serving"
 # Accepted=False, beside the reasons of rendering's verdicts (api/reasons).
 TEMPLATE_FAILED = "TemplateFailed"
 """A template (an override, as a rule) cannot be rendered for this fleet."""
+FLEET_NOT_ACCEPTED = "FleetNotAccepted"
+"""The fleet's own spec (or a template) is not usable: its repos and profiles are not judged, and what is served stays."""
 NO_FLEET = "NoFleet"
 """A profile in a namespace without a fleet: nobody can use it."""
 

@@ -181,7 +181,7 @@ async def test_a_fleet_that_does_not_parse_keeps_its_children() -> None:
     await bed.reconcile()
     assert bed.conditions("GatewayFleet", "main")["Accepted"] == ("False", "InvalidSpec")
     assert ("Deployment", "events", "main-gateway") in bed.cluster.objects
-    assert bed.cluster.writes == [("patch status", "GatewayFleet", "main")]
+    assert {verb for verb, _, _ in bed.cluster.writes} == {"patch status"}
 
 
 async def test_secrets_are_read_by_name_and_a_missing_one_is_named() -> None:

@@ -82,8 +82,12 @@ def test_behind_asks_for_every_shard_and_the_credentials() -> None:
 
 def test_contract_versions_are_those_that_all_gateways_read() -> None:
     reports = [GatewayReport((1, 2, 3), {}, ""), GatewayReport((2, 3, 4), {}, "")]
-    assert common_contract_versions(reports) == (2, 3)
-    assert common_contract_versions([]) == (1,)
+    assert common_contract_versions(reports, 1) == (2, 3)
+    assert common_contract_versions([], 0) == (1,)
+
+
+def test_before_any_gateway_has_reported_the_version_of_the_live_shards_is_held() -> None:
+    assert max(common_contract_versions([], 2)) == 2
 
 
 def test_the_history_of_a_shard_is_bounded() -> None:
