@@ -75,7 +75,7 @@ def test_what_changes_the_meaning_of_ours_is_repaired(world: World, log: Path) -
         edit(world, "configmap", shard, lambda live: live["data"].update({"shard-99.json": "{}"}))
         edit(world, "secret", "main-credentials", lambda live: live.update({"data": {"credential.stray": "AA=="}}))
         edit(world, "service", GATEWAY, lambda live: live["spec"]["selector"].update({"also": "this"}))
-        edit(world, "service", GATEWAY, lambda live: live["spec"]["ports"].append({"name": "more", "port": 81}))
+        edit(world, "service", GATEWAY, lambda live: live["spec"].update(ports=[{"name": "http", "port": 81}]))
         edit(world, "httproute", route, lambda live: live["spec"]["rules"][0].update({"name": "mine"}))
         edit(
             world,
