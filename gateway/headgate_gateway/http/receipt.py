@@ -16,6 +16,11 @@ from headgate_gateway.pipeline.result import Processed
 
 RETRY_BUSY = (b"Retry-After", b"1")
 RETRY_DOWN = (b"Retry-After", b"5")
+RETRY_REFUSED = (b"Retry-After", b"60")
+"""Somebody has to grant a right or make a topic first."""
+
+_FAULTS_OF_RECORDS = {FailureReason.RECORD_TOO_LARGE, FailureReason.RECORD_INVALID}
+_FOR_GOOD = _FAULTS_OF_RECORDS | {FailureReason.REFUSED}
 
 
 def line_ranges(lines: Iterable[int]) -> list[str]:
@@ -80,7 +85,11 @@ def receipt(processed: Processed, outcome: Outcome, form: ResponseFormat, reques
 
 
 def undelivered(processed: Processed, outcome: Outcome, request_id: str) -> Response:
-    """503: Kafka did not take all lines. `failed` and `unknown` are to be sent again."""
+    """503: Kafka did not take all lines. `failed` and `unknown` are to be sent again.
+
+    413 or 400 where nothing is missing but lines that Kafka will never take: sending them again is of no use, and the
+    others are in Kafka.
+    """
     reason = outcome.reason or FailureReason.TIMEOUT
     body: dict[str, Any] = {
         "reason": reason.value,
@@ -94,4 +103,13 @@ def undelivered(processed: Processed, outcome: Outcome, request_id: str) -> Resp
     }
     if processed.refused:
         body |= _refused(processed)
-    return json_response(503, body, RETRY_DOWN if reason is FailureReason.PRODUCER_DOWN else RETRY_BUSY)
+    status, headers = _status_of(outcome)
+    return json_response(status, body, *headers)
+
+
+def _status_of(outcome: Outcome) -> tuple[int, tuple[tuple[bytes, bytes], ...]]:
+    if outcome.reasons and not outcome.unknown and outcome.reasons <= _FOR_GOOD:
+        if not outcome.reasons <= _FAULTS_OF_RECORDS:
+            return 503, (RETRY_REFUSED,)
+        return (413 if outcome.reasons == {FailureReason.RECORD_TOO_LARGE} else 400), ()
+    return 503, (RETRY_DOWN if outcome.reason is FailureReason.PRODUCER_DOWN else RETRY_BUSY,)

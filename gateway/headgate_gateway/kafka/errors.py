@@ -92,3 +92,6 @@ MISSING_TOPIC = 3
 
 TOO_LARGE = frozenset({10, 18})
 """Codes that are about the size of a batch, or of a record in it."""
+
+INVALID = frozenset({32, 87})
+"""Codes that are about what a record holds."""

@@ -5,11 +5,16 @@ from enum import StrEnum
 
 
 class FailureReason(StrEnum):
-    """Why lines did not reach Kafka; part of the 503's body."""
+    """Why lines did not reach Kafka; part of the answer's body."""
 
     TIMEOUT = "DeliveryTimeout"
     PRODUCER_DOWN = "ProducerDown"
     REFUSED = "KafkaRefused"
+    """For good, until somebody changes something in Kafka: no right to write, no such topic."""
+    RECORD_TOO_LARGE = "RecordTooLarge"
+    """For good: the record is larger than the topic takes."""
+    RECORD_INVALID = "RecordInvalid"
+    """For good: such as a timestamp out of the topic's range, or a record without a key for a compacted topic."""
     STOPPING = "Stopping"
 
 
@@ -36,6 +41,8 @@ class Outcome:
     acks: list[PartitionAck] = field(default_factory=list)
     reason: FailureReason | None = None
     """Why the first line that did not arrive did not."""
+    reasons: set[FailureReason] = field(default_factory=set)
+    """Why any line did not arrive."""
     message: str = ""
     """What Kafka or the connection said, for people."""
 

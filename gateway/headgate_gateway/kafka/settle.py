@@ -13,7 +13,7 @@ from random import Random
 from headgate_gateway.kafka.accumulator import Accumulator
 from headgate_gateway.kafka.connection import PartitionAnswer
 from headgate_gateway.kafka.counters import Counters
-from headgate_gateway.kafka.errors import NONE, TOO_LARGE, Fate, code_of, is_ambiguous
+from headgate_gateway.kafka.errors import INVALID, NONE, TOO_LARGE, Fate, code_of, is_ambiguous
 from headgate_gateway.kafka.lanes import Batch, Partition
 from headgate_gateway.kafka.outcome import FailureReason
 from headgate_gateway.kafka.submission import Piece, Submission
@@ -88,7 +88,7 @@ class Settler:
             case Fate.RETRY_THEN_CUT | Fate.CUT:
                 self._cut(batch, answer, now)
             case Fate.REFUSE:
-                self._refuse(batch)
+                self._refuse(batch, answer.code)
 
     def lost(self, batch: Batch, reason: str, now: float, *, sent: bool) -> None:
         """The request that carried the batch ended without an answer; `sent`: it may have reached Kafka."""
@@ -102,13 +102,13 @@ class Settler:
         refused = self._accumulator.refused
         while refused:
             piece, reason = refused.pop()
-            self._fail(piece, f"record cannot be encoded: {reason}", unknown=False)
+            self._fail(piece, f"record cannot be encoded: {reason}", FailureReason.RECORD_INVALID, unknown=False)
 
     def fail_waiting(self, pieces: list[Piece], message: str) -> None:
         """Kafka will never take records of this topic: fail those that wait for it."""
         for piece in pieces:
             if not piece.settled:
-                self._fail(piece, message, unknown=False)
+                self._fail(piece, message, FailureReason.REFUSED, unknown=False)
 
     def _again(self, batch: Batch, now: float, *, elsewhere: bool) -> None:
         self._counters.retries += 1
@@ -118,7 +118,7 @@ class Settler:
     def _cut(self, batch: Batch, answer: PartitionAnswer, now: float) -> None:
         named = {position: text for position, text in answer.record_errors if 0 <= position < batch.count}
         if batch.count == 1 or len(named) == batch.count:
-            self._refuse(batch)
+            self._refuse(batch, answer.code)
             return
         self._counters.splits += 1
         if named:
@@ -127,7 +127,7 @@ class Settler:
             reason = next(iter(named.values())) or batch.error
             for piece in offenders:
                 if not piece.settled:
-                    self._fail(piece, f"{batch.error} ({reason})", unknown=batch.ambiguous)
+                    self._fail(piece, f"{batch.error} ({reason})", _blame(answer.code), unknown=batch.ambiguous)
         else:
             if answer.code in TOO_LARGE:
                 self._accumulator.shrink(batch)
@@ -136,19 +136,25 @@ class Settler:
         self._counters.retries += 1
         self._accumulator.retry(batch, now)
 
-    def _refuse(self, batch: Batch) -> None:
+    def _refuse(self, batch: Batch, code: int) -> None:
         for piece in batch.pieces:
             if not piece.settled:
-                self._fail(piece, batch.error, unknown=batch.ambiguous)
+                self._fail(piece, batch.error, _blame(code), unknown=batch.ambiguous)
         self._accumulator.settle(batch)
 
-    def _fail(self, piece: Piece, message: str, *, unknown: bool) -> None:
+    def _fail(self, piece: Piece, message: str, reason: FailureReason, *, unknown: bool) -> None:
         if unknown:
             self._counters.unknown += len(piece.indices)
         else:
             self._counters.failed += len(piece.indices)
-        if piece.fail(FailureReason.REFUSED, message, unknown=unknown) == 0:
+        if piece.fail(reason, message, unknown=unknown) == 0:
             self._finish(piece.submission)
+
+
+def _blame(code: int) -> FailureReason:
+    if code in TOO_LARGE:
+        return FailureReason.RECORD_TOO_LARGE
+    return FailureReason.RECORD_INVALID if code in INVALID else FailureReason.REFUSED
 
 
 def _where(partition: Partition) -> str:

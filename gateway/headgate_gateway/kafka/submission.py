@@ -114,6 +114,7 @@ class Piece:
         submission, count = self.submission, len(self.indices)
         outcome = submission.outcome
         (outcome.unknown if unknown else outcome.failed).extend(self.lines())
+        outcome.reasons.add(reason)
         if outcome.reason is None:
             outcome.reason, outcome.message = reason, message
         self.settled = True

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 from tests.testbed.kafka import Kafka
+from tests.unit.kafka.builders import partition_for_key
 
 from headgate_gateway.config.producer import Acks, Compression, CompressionType, Flush
 from headgate_gateway.kafka.outcome import FailureReason
-from headgate_gateway.kafka.partition import partition_for_key
 
-from .producing import make_config, make_records, new_name, now_ms, producing, read_all, until
+from .producing import make_config, make_records, new_name, now_ms, producing, read_all, settled, until
 
 pytestmark = pytest.mark.kafka
 
@@ -117,7 +117,7 @@ async def test_flush_waits_for_its_frequency_and_not_longer(kafka: Kafka) -> Non
     loop = asyncio.get_running_loop()
     async with producing(make_config(kafka.bootstrap, flush=Flush(messages=10, frequency=400))) as producer:
         producer.watch([topic])
-        await producer.settled()
+        await settled(producer)
         await asyncio.sleep(0.3)
         began = loop.time()
         await producer.submit(make_records(topic, [b"slow"]), now_ms())
@@ -132,13 +132,13 @@ async def test_line_too_large_for_the_topic_fails_alone(kafka: Kafka) -> None:
     kafka.create_topic(topic, partitions=1, config={"max.message.bytes": "20000"})
     async with producing(make_config(kafka.bootstrap, compression=Compression(type=CompressionType.NONE))) as producer:
         producer.watch([topic])
-        await producer.settled()
+        await settled(producer)
         strangers = [producer.submit(make_records(topic, [b"x" * 900] * 10), now_ms()) for _ in range(20)]
         mixed = producer.submit(make_records(topic, [b"fits", os.urandom(50_000), b"fits too"]), now_ms())
         strangers += [producer.submit(make_records(topic, [b"y"] * 10), now_ms()) for _ in range(20)]
         outcome = await mixed
         assert (outcome.acked, outcome.failed, outcome.unknown) == ([1, 3], [2], [])
-        assert outcome.reason is FailureReason.REFUSED
+        assert outcome.reason is FailureReason.RECORD_TOO_LARGE
         assert "MESSAGE_TOO_LARGE" in outcome.message
         for stranger in strangers:
             assert (await stranger).complete
@@ -174,7 +174,7 @@ async def test_bad_timestamp_fails_alone(kafka: Kafka) -> None:
     future = now_ms() + 10 * 86_400_000
     async with producing(make_config(kafka.bootstrap)) as producer:
         producer.watch([topic])
-        await producer.settled()
+        await settled(producer)
         stranger = producer.submit(make_records(topic, [b"s"] * 50), now_ms())
         mixed = replace(make_records(topic, [b"a", b"b", b"c"]), timestamps=[now_ms(), future, now_ms()])
         outcome = await producer.submit(mixed, now_ms())
@@ -197,7 +197,7 @@ async def test_unknown_topic_fails_by_name_within_the_deadline_and_is_not_create
     topic = new_name("missing")
     loop = asyncio.get_running_loop()
     async with producing(make_config(kafka.bootstrap, delivery_timeout=1500)) as producer:
-        await producer.settled()
+        await settled(producer)
         began = loop.time()
         outcome = await producer.submit(make_records(topic, [b"a"]), now_ms())
         assert 1.4 <= loop.time() - began < 1.8

@@ -84,6 +84,25 @@ def test_refused_batch_fails_with_kafkas_reason() -> None:
     assert "TOPIC_AUTHORIZATION_FAILED: not yours" in submission.outcome.message
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (10, FailureReason.RECORD_TOO_LARGE),
+        (18, FailureReason.RECORD_TOO_LARGE),
+        (32, FailureReason.RECORD_INVALID),
+        (87, FailureReason.RECORD_INVALID),
+        (17, FailureReason.REFUSED),
+        (29, FailureReason.REFUSED),
+        (44, FailureReason.REFUSED),
+    ],
+)
+def test_a_record_refused_for_good_says_whose_fault_it_is(code: int, reason: FailureReason) -> None:
+    world = World()
+    submission = world.submit("a")
+    world.answer(code)
+    assert (submission.outcome.reason, submission.outcome.reasons) == (reason, {reason})
+
+
 def test_named_offender_fails_and_strangers_go_through() -> None:
     world = World()
     stranger, offender, other = world.submit("a"), world.submit("b", "bad", "c"), world.submit("d")
