@@ -5,6 +5,7 @@ SIGTERM: not ready, answers close --> wait for routes --> no new connections -->
 """
 
 import asyncio
+import gc
 import logging
 import signal
 import time
@@ -18,21 +19,13 @@ from headgate_gateway import __version__
 from headgate_gateway.admin.metrics import Gauges, snapshot_metrics
 from headgate_gateway.admin.pages import AdminPages
 from headgate_gateway.config.shard import CONTRACT_VERSIONS
-from headgate_gateway.config.status import (
-    BrokerStatus,
-    GatewayStatus,
-    MemoryStatus,
-    ProducerStatus,
-    TopicStatus,
-)
+from headgate_gateway.config.status import GatewayStatus, MemoryStatus
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.ingest import Ingest
 from headgate_gateway.http.router import Router
 from headgate_gateway.http.server import Server, Timeouts
 from headgate_gateway.kafka.pool import ProducerPool
-from headgate_gateway.kafka.status import ProducerState
-from headgate_gateway.kafka.status import ProducerStatus as PoolRow
 from headgate_gateway.reload import ConfigDirectory, Loader
 
 log = logging.getLogger("headgate.gateway")
@@ -85,6 +78,9 @@ class Gateway:
         loading.add_done_callback(self._loader_ended)
         log.info("admin port open", extra={"port": admin_port, "version": __version__})
         await _first_of(self._loader.first_load.wait(), self._stop.wait())
+        # What a config is made of lives long: the collector need not look through it again and again.
+        gc.collect()
+        gc.freeze()
         if not self._stop.is_set():
             port = await self._server.start(self._settings.host, self._settings.port)
             log.info("traffic port open", extra={"port": port})
@@ -148,7 +144,7 @@ class Gateway:
             repos=loader.repos,
             refused=loader.refused,
             refused_shards=tuple(loader.refused_shards.values()),
-            producers=tuple(_producer_row(row) for row in self._pool.report()),
+            producers=tuple(self._pool.report()),
             ready=self._not_ready() is None,
             draining=self._draining,
             memory=MemoryStatus(
@@ -177,28 +173,6 @@ async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()
-
-
-_DOWN = frozenset({ProducerState.UNREACHABLE, ProducerState.AUTHENTICATION_FAILED, ProducerState.CLOSED})
-
-
-def _producer_row(row: PoolRow) -> ProducerStatus:
-    return ProducerStatus(
-        profile=row.profile,
-        hash=row.hash,
-        state=row.state.value,
-        down=row.last_error or row.state.value if row.state in _DOWN else None,
-        last_error=row.last_error,
-        candidate=row.candidate,
-        users=row.users,
-        pending_bytes=row.pending_bytes,
-        pending_records=row.pending_records,
-        brokers=tuple(
-            BrokerStatus(node_id=b.node_id, address=b.address, connected=b.connected, error=b.error)
-            for b in row.brokers
-        ),
-        topics=tuple(TopicStatus(name=t.name, partitions=t.partitions, problem=t.problem) for t in row.topics),
-    )
 
 
 def resident_bytes() -> int:

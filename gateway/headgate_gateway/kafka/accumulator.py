@@ -185,13 +185,19 @@ class Accumulator:
         """The topic was made anew with fewer partitions: what waits for this one goes where its keys lead now."""
         self._active.get(partition.leader, {}).pop(partition, None)
         if partition.in_flight:
-            return  # its answer, or the lack of one, leads to `retry`, which evacuates
+            return  # its answer, or the lack of one, leads to `settle` or `retry`, which evacuate
         pieces = [piece for batch in partition.batches for piece in batch.pieces]
         partition.batches.clear()
         while partition.lane.pieces:
             pieces.append(partition.lane.pop())
         for piece in pieces:
             self._reroute(piece, partition.topic)
+
+    @staticmethod
+    def _has_vanished(partition: Partition) -> bool:
+        """Whether its topic has been made anew since, without it."""
+        present = partition.topic.partitions
+        return partition.index >= len(present) or present[partition.index] is not partition
 
     # -- out --------------------------------------------------------------------------------------------------------
 
@@ -307,7 +313,9 @@ class Accumulator:
         partition.in_flight = False
         partition.failures = 0
         partition.topic.cap_bytes = min(MAX_BATCH_BYTES, partition.topic.cap_bytes * CAP_GROWTH)
-        if not partition.batches and not partition.lane.count:
+        if self._has_vanished(partition):
+            self._evacuate(partition)
+        elif not partition.batches and not partition.lane.count:
             self._active.get(partition.leader, {}).pop(partition, None)
 
     def retry(self, batch: Batch, not_before: float, *, elsewhere: bool = False) -> None:
@@ -319,9 +327,7 @@ class Accumulator:
         partition.in_flight = False
         partition.failures += 1
         partition.blocked_until = not_before
-        if partition.index >= len(partition.topic.partitions) or (
-            partition.topic.partitions[partition.index] is not partition
-        ):
+        if self._has_vanished(partition):
             self._evacuate(partition)
             return
         if elsewhere and not batch.ambiguous and any(not piece.keyed for piece in batch.pieces):

@@ -213,6 +213,9 @@ async def open_connection(
         raise CredentialsRefusedError(f"{host}:{port}: {_reason(error)}") from error
     except ssl.SSLError as error:
         raise CredentialsRefusedError(f"{host}:{port}: TLS: {error}") from error
+    except UnicodeError as error:
+        # Before ValueError, of which it is one: a host such as a..b that cannot be asked for at all.
+        raise ConnectionFailedError(f"{host}:{port}: not a host name: {error}") from error
     except ValueError as error:
         # aiokafka's SCRAM raises it where the broker proves not to know the password, or speaks nonsense.
         raise CredentialsRefusedError(f"{host}:{port}: {error}") from error

@@ -50,8 +50,3 @@ class KeyHasher:
                 cache.clear()
             cache[key] = found
         return found
-
-
-def partition_for_key(key: bytes, partition_count: int) -> int:
-    """The partition that the Java client chooses among all partitions of the topic, reachable or not."""
-    return (murmur2(key) & 0x7FFFFFFF) % partition_count

@@ -11,14 +11,14 @@ in Kafka a moment later. A profile with other content is another slot. Reload ac
 import asyncio
 import logging
 from collections.abc import Coroutine, Mapping
-from dataclasses import replace
 from typing import Any
 
 from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.shard import content_hash
+from headgate_gateway.config.status import ProducerStatus
 from headgate_gateway.kafka.credentials import credential_files
 from headgate_gateway.kafka.producer import Producer
-from headgate_gateway.kafka.status import ProducerState, ProducerStatus
+from headgate_gateway.kafka.status import ProducerState
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def profile_hash(config: ProducerConfig) -> str:
     return content_hash(config.model_dump_json(by_alias=True).encode())
 
 
-def credentials_hash(config: ProducerConfig, credentials: Mapping[str, bytes]) -> str:
+def secret_hash(config: ProducerConfig, credentials: Mapping[str, bytes]) -> str:
     """The hash of the contents of the files that the profile names; other files play no part."""
     parts = [b"%s\0%d\0%s" % (name.encode(), len(content), content) for name, content in _named(config, credentials)]
     return content_hash(b"".join(parts))
@@ -96,7 +96,7 @@ class ProducerPool:
         content's producer was made with, they are tried on a second producer, and adopted once a broker takes them.
         Raises CredentialsInvalidError where there is no producer yet and none can be made.
         """
-        content, secret = profile_hash(config), credentials_hash(config, credentials)
+        content, secret = profile_hash(config), secret_hash(config, credentials)
         slot = self._slots.get(content)
         if slot is None:
             slot = self._slots[content] = _Slot(self._make(config, credentials, content, secret), secret)
@@ -126,7 +126,7 @@ class ProducerPool:
         rows = []
         for slot in self._slots.values():
             row = slot.current.status(users=slot.users)
-            rows.append(replace(row, last_error=slot.refusal) if slot.refusal else row)
+            rows.append(row.model_copy(update={"last_error": slot.refusal}) if slot.refusal else row)
             if slot.candidate is not None:
                 rows.append(slot.candidate.status(candidate=True))
         rows += [producer.status() for producer in self._retiring]
@@ -137,11 +137,6 @@ class ProducerPool:
         serving = [slot.current for slot in self._slots.values()]
         candidates = [slot.candidate for slot in self._slots.values() if slot.candidate is not None]
         return serving + candidates + list(self._retiring)
-
-    async def drain(self, seconds: float) -> bool:
-        """Wait until every producer has told all outcomes; False: not in time."""
-        drained = await asyncio.gather(*(producer.drain(seconds) for producer in self.producers()))
-        return all(drained)
 
     async def close(self, seconds: float) -> None:
         """Close every producer, all at once, each flushed within `seconds`."""

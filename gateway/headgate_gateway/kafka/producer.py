@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
 from headgate_gateway.config.producer import ProducerConfig
+from headgate_gateway.config.status import BrokerStatus, ProducerStatus, TopicStatus
 from headgate_gateway.kafka.accumulator import Accumulator
 from headgate_gateway.kafka.cluster import Cluster
 from headgate_gateway.kafka.codec import build_compressor
@@ -22,7 +23,7 @@ from headgate_gateway.kafka.link import LeaderLink, LinkSettings
 from headgate_gateway.kafka.links import LinkSet
 from headgate_gateway.kafka.outcome import FailureReason
 from headgate_gateway.kafka.settle import Settler
-from headgate_gateway.kafka.status import BrokerStatus, ProducerState, ProducerStatus, TopicStatus
+from headgate_gateway.kafka.status import ProducerState
 from headgate_gateway.kafka.submission import Submission
 from headgate_gateway.kafka.supervise import supervise
 from headgate_gateway.pipeline.records import Records
@@ -97,7 +98,6 @@ class Producer:
         """In order of acceptance, hence of expiry."""
         self._timer: asyncio.TimerHandle | None = None
         self._empty: asyncio.Future[None] | None = None
-        self._settled: asyncio.Future[None] = self._loop.create_future()
 
     # -- for the HTTP side ------------------------------------------------------------------------------------------
 
@@ -316,15 +316,8 @@ class Producer:
                 f": {self.down}" if self.down else "",
                 extra={"profile": self.profile},
             )
-        if self.state is not ProducerState.CONNECTING and not self._settled.done():
-            self._settled.set_result(None)
 
     # -- its end ----------------------------------------------------------------------------------------------------
-
-    async def settled(self) -> ProducerState:
-        """Wait until the first attempt to connect has ended, well or not."""
-        await asyncio.shield(self._settled)
-        return self.state
 
     async def drain(self, seconds: float) -> bool:
         """Send what waits without further gathering, and wait until all has its outcome; False: not in time."""
@@ -345,8 +338,6 @@ class Producer:
             return
         self.state = ProducerState.CLOSED
         self.down = "the producer is closed"
-        if not self._settled.done():
-            self._settled.set_result(None)
         if seconds > 0:
             await self.drain(seconds)
         for submission in list(self._open):
@@ -385,18 +376,24 @@ class Producer:
         return ProducerStatus(
             profile=self.profile,
             hash=self._hash,
-            state=self.state,
+            state=self.state.value,
+            down=self.down,
             pending_bytes=self.buffered_bytes,
             pending_records=self.pending_records,
             users=users,
             candidate=candidate,
             last_error=self.down or self.last_error,
             brokers=tuple(
-                BrokerStatus(node_id, f"{link.address.host}:{link.address.port}", link.is_open, link.error or "")
+                BrokerStatus(
+                    node_id=node_id,
+                    address=f"{link.address.host}:{link.address.port}",
+                    connected=link.is_open,
+                    error=link.error or "",
+                )
                 for node_id, link in sorted(self._links.by_node.items())
             ),
             topics=tuple(
-                TopicStatus(name, len(topic.partitions), topic.problem)
+                TopicStatus(name=name, partitions=len(topic.partitions), problem=topic.problem)
                 for name, topic in sorted(self._accumulator.topics.items())
             ),
         )

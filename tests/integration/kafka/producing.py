@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
 from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.kafka.producer import Producer
+from headgate_gateway.kafka.status import ProducerState
 from headgate_gateway.pipeline.records import Records
 
 
@@ -69,6 +70,12 @@ async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+
+
+async def settled(producer: Producer) -> ProducerState:
+    """Wait until its first attempt to connect has ended, well or not."""
+    await until(lambda: producer.state is not ProducerState.CONNECTING, 30.0)
+    return producer.state
 
 
 def make_records(topic: str, values: Sequence[bytes], keys: Sequence[bytes | None] | None = None) -> Records:

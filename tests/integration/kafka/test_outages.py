@@ -12,7 +12,7 @@ from headgate_gateway.kafka.outcome import FailureReason, Outcome
 from headgate_gateway.kafka.producer import Producer
 from headgate_gateway.kafka.status import ProducerState
 
-from .producing import make_config, make_records, new_name, now_ms, producing, read_all, until
+from .producing import make_config, make_records, new_name, now_ms, producing, read_all, settled, until
 
 pytestmark = pytest.mark.kafka
 
@@ -38,7 +38,7 @@ async def test_broker_that_does_not_exist_fails_within_the_deadline() -> None:
 
 async def test_host_that_does_not_resolve_is_down_with_the_reason() -> None:
     async with producing(make_config("nowhere.invalid:9092", delivery_timeout=500)) as producer:
-        assert await producer.settled() is ProducerState.UNREACHABLE
+        assert await settled(producer) is ProducerState.UNREACHABLE
         assert "nowhere.invalid" in (producer.down or "")
 
 

@@ -13,7 +13,7 @@ from headgate_gateway.kafka.credentials import CredentialsInvalidError
 from headgate_gateway.kafka.pool import ProducerPool
 from headgate_gateway.kafka.status import ProducerState
 
-from .producing import make_config, make_records, new_name, now_ms, producing, read_all, until
+from .producing import make_config, make_records, new_name, now_ms, producing, read_all, settled, until
 
 pytestmark = pytest.mark.kafka
 
@@ -105,7 +105,7 @@ async def test_wrong_password_is_an_authentication_failure_and_the_right_one_lat
     kafka.add_scram_user(user, "other")
     config = make_config(kafka.bootstrap_scram, tls=TLS, sasl=scram())
     async with producing(config, credentials(kafka, user, "right")) as producer:
-        assert await producer.settled() is ProducerState.AUTHENTICATION_FAILED
+        assert await settled(producer) is ProducerState.AUTHENTICATION_FAILED
         assert producer.down is not None
         assert "Authentication failed" in producer.down
         await asyncio.to_thread(kafka.add_scram_user, user, "right")
@@ -116,13 +116,13 @@ async def test_wrong_password_is_an_authentication_failure_and_the_right_one_lat
 async def test_certificate_of_a_stranger_is_an_authentication_failure(kafka: Kafka) -> None:
     config = make_config(kafka.bootstrap_tls, tls=TlsConfig())
     async with producing(config) as producer:
-        assert await producer.settled() is ProducerState.AUTHENTICATION_FAILED
+        assert await settled(producer) is ProducerState.AUTHENTICATION_FAILED
         assert "certificate" in (producer.down or "")
 
 
 async def test_plaintext_to_a_tls_listener_is_down_and_says_where(kafka: Kafka) -> None:
     async with producing(make_config(kafka.bootstrap_tls, delivery_timeout=1000)) as producer:
-        assert await producer.settled() is ProducerState.UNREACHABLE
+        assert await settled(producer) is ProducerState.UNREACHABLE
         assert kafka.bootstrap_tls in (producer.down or "")
 
 
@@ -134,7 +134,7 @@ async def test_rotated_password_is_adopted_once_kafka_takes_it(kafka: Kafka) -> 
     pool = ProducerPool()
     lease = pool.acquire(config, credentials(kafka, user, "old"))
     before = lease.producer
-    await before.settled()
+    await settled(before)
 
     # The Secret changes first: Kafka does not know the new password yet.
     again = pool.acquire(config, credentials(kafka, user, "new"))

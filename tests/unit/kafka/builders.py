@@ -6,6 +6,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from headgate_gateway.kafka.accumulator import Accumulator
 from headgate_gateway.kafka.lanes import Batch, Topic
+from headgate_gateway.kafka.partition import KeyHasher
 from headgate_gateway.kafka.submission import Submission
 from headgate_gateway.pipeline.records import Records
 
@@ -47,6 +48,11 @@ def decode(
         assert read.validate_crc()
         found += [(record.key, record.value, record.timestamp, list(record.headers)) for record in read]
     return found
+
+
+def partition_for_key(key: bytes, partition_count: int) -> int:
+    """The partition that the Java client chooses among all partitions of the topic, reachable or not."""
+    return KeyHasher().positive_hash(key) % partition_count
 
 
 def values_of(batch: Batch) -> list[str]:

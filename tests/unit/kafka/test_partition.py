@@ -3,7 +3,9 @@ import random
 import pytest
 from aiokafka.partitioner import murmur2 as aiokafka_murmur2
 
-from headgate_gateway.kafka.partition import CACHED_KEYS, KeyHasher, murmur2, partition_for_key
+from headgate_gateway.kafka.partition import CACHED_KEYS, KeyHasher, murmur2
+
+from .builders import partition_for_key
 
 
 # Source of the vectors: Kafka's own UtilsTest.testMurmur2, which writes the hashes as signed 32-bit integers.
