@@ -55,7 +55,9 @@ def build_registry(
     registry = kopf.OperatorRegistry()
     for each in (*WATCHED, NAMESPACES) if cluster_wide else WATCHED:
         group, version, plural = _selector(each)
-        kopf.on.event(group, version, plural, registry=registry)(_build_handler(each, store, watchdog))
+        kopf.on.event(group, version, plural, registry=registry)(
+            _build_handler(each, store, watchdog, cluster_wide=cluster_wide)
+        )
     _add_login(registry, kubeconfig)
     return registry
 
@@ -65,11 +67,11 @@ def _selector(kind: WatchedKind) -> tuple[str, str, str]:
     return group, version, kind.plural
 
 
-def _build_handler(kind: WatchedKind, store: Store, watchdog: Watchdog) -> Callable[..., Any]:
+def _build_handler(kind: WatchedKind, store: Store, watchdog: Watchdog, *, cluster_wide: bool) -> Callable[..., Any]:
     async def take_in(event: kopf.RawEvent, **_: Any) -> None:
         manifest: dict[str, Any] = {"apiVersion": kind.api_version, "kind": kind.kind, **event["object"]}
         metadata = manifest["metadata"]
-        watchdog.shown(kind.kind, version_of(manifest))
+        watchdog.shown((kind.kind, "" if cluster_wide else metadata["namespace"]), version_of(manifest))
         if event["type"] == "DELETED":
             # The version is that of the event: of the deletion, or of the write that took the object from the selector.
             store.remove(

@@ -117,9 +117,17 @@ class Gatherer:
             served=entries,
             served_credentials=await self.read_credentials(key),
             gateway_contract_versions=common_contract_versions(self.gateways(key).reports, served.contract_version),
-            invalid_repos={record.key: record.problem for record in repos if record.parsed is None},
+            invalid_repos={
+                **self._unseen(repos, entries),
+                **{record.key: record.problem for record in repos if record.parsed is None},
+            },
             invalid_profiles={record.name: record.problem for record in profiles if record.parsed is None},
         )
+
+    def _unseen(self, repos: Iterable[ResourceRecord], served: Iterable[RepoKey]) -> dict[RepoKey, str]:
+        """Repos that are served, and that nobody could look for: they are not taken for deleted."""
+        seen, blind = {record.key for record in repos}, self._store.unreadable
+        return {key: "its namespace cannot be read" for key in served if key[0] in blind and key not in seen}
 
     def gateways(self, fleet: FleetKey) -> Gateways:
         """What is known of the fleet's gateways now."""

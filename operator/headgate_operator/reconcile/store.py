@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from headgate_operator.api.fleet import GatewayFleet, NamespacesFrom
 from headgate_operator.reconcile.records import (
     RESOURCE_TYPES,
     ChildRecord,
@@ -38,7 +39,9 @@ class Store:
         self._children_of: defaultdict[FleetKey, set[tuple[str, str, str]]] = defaultdict(set)
         self._pods: dict[tuple[str, str], PodView] = {}
         self._pod_versions: dict[tuple[str, str], int] = {}
-        self._namespaces: dict[str, tuple[int, Mapping[str, str]]] = {}
+        self._namespaces: dict[str, tuple[str, int, Mapping[str, str]]] = {}
+        self.unreadable: frozenset[str] = frozenset()
+        """Namespaces whose EventRepos may not be listed: what is not seen there is not therefore gone."""
         self._tombstones: OrderedDict[str, int] = OrderedDict()
         """By uid the version at which an object was gone. A newer one lives: an object that only lost the label which
         its watch selects by is reported as deleted, and so is one that a finalizer still holds by our own delete."""
@@ -80,7 +83,7 @@ class Store:
         elif kind == "Pod":
             self._remove_pod((namespace, name), uid, version)
         elif kind == "Namespace":
-            self._namespaces.pop(name, None)
+            self._remove_namespace(name, uid, version)
         else:
             self._remove_child((kind, namespace, name), uid, version)
 
@@ -167,17 +170,36 @@ class Store:
     def _upsert_namespace(self, manifest: Mapping[str, Any]) -> None:
         metadata = manifest["metadata"]
         name, labels, version = metadata["name"], metadata.get("labels") or {}, version_of(manifest)
-        old_version, old = self._namespaces.get(name, (0, None))
-        if old_version >= version:
+        old = self._namespaces.get(name)
+        if old is not None and old[0] == metadata["uid"] and old[1] >= version:
             return
-        self._namespaces[name] = (version, labels)
-        if old is not None and old != labels:
+        self._namespaces[name] = (metadata["uid"], version, labels)
+        # One that is seen late matters as well: its repos were refused for want of labels.
+        if old is None or old[2] != labels:
+            self._notify_selecting_fleets(name)
+
+    def _remove_namespace(self, name: str, uid: str, version: int) -> None:
+        known = self._namespaces.get(name)
+        if known is not None and known[0] == uid and known[1] <= version:
+            del self._namespaces[name]
             self._notify_selecting_fleets(name)
 
     def _notify_selecting_fleets(self, namespace: str) -> None:
         for fleet, members in self._repos_of.items():
-            if fleet is not None and any(member[0] == namespace for member in members):
+            if (
+                fleet is not None
+                and self._selects_namespaces(fleet)
+                and any(member[0] == namespace for member in members)
+            ):
                 self._notify(fleet)
+
+    def _selects_namespaces(self, fleet: FleetKey) -> bool:
+        record = self._resources["GatewayFleet"].get(fleet)
+        return (
+            record is not None
+            and isinstance(record.parsed, GatewayFleet)
+            and record.parsed.spec.allowed_repos.namespaces.from_ is NamespacesFrom.SELECTOR
+        )
 
     # Reading.
 
@@ -219,15 +241,13 @@ class Store:
     def namespace_labels(self, name: str) -> Mapping[str, str] | None:
         """Labels of a namespace, where known."""
         known = self._namespaces.get(name)
-        return None if known is None else known[1]
+        return None if known is None else known[2]
 
     def fleet_keys(self) -> set[FleetKey]:
-        """Every key that has something to reconcile: fleets, fleets that repos name, namespaces with profiles alone."""
-        fleets = set(self._resources["GatewayFleet"])
+        """Every key that has something to reconcile: fleets, fleets that repos name, and `(namespace, "")` for profiles."""
         named = {fleet or ("", "") for fleet, members in self._repos_of.items() if members}
-        served = {namespace for namespace, _ in fleets}
-        lonely = {(key[0], "") for key in self._resources["KafkaProducerProfile"] if key[0] not in served}
-        return fleets | named | lonely
+        profiles = {(namespace, "") for namespace, _ in self._resources["KafkaProducerProfile"]}
+        return self._resources["GatewayFleet"].keys() | named | profiles
 
     def entries(self, kind: str, namespace: str | None) -> Iterator[tuple[str, str, str, int]]:
         """(namespace, name, uid, version) of all objects of a kind, for comparing with a listing."""
@@ -236,6 +256,8 @@ class Store:
             found = ((each.namespace, each.name, each.uid, each.version) for each in self._resources[kind].values())
         elif kind == "Pod":
             found = ((*key, view.uid, self._pod_versions[key]) for key, view in self._pods.items())
+        elif kind == "Namespace":
+            found = (("", name, uid, version) for name, (uid, version, _) in self._namespaces.items())
         else:
             children = (child for child in self._children.values() if child.kind == kind)
             found = ((each.namespace, each.name, each.uid, each.version) for each in children)

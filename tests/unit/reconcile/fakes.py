@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from headgate_operator.api.names import FIELD_MANAGER
-from headgate_operator.ports import ClusterError, ConflictError, NotFoundError, ObjectRef
+from headgate_operator.ports import ClusterError, ConflictError, NotFoundError, ObjectRef, RejectedError
 
 Key = tuple[str, str, str]
 
@@ -30,6 +30,8 @@ class FakeCluster:
         self.objects: dict[Key, dict[str, Any]] = {}
         self.writes: list[tuple[str, str, str]] = []
         self.failing: dict[Key, ClusterError] = {}
+        self.forbidden: set[str] = set()
+        """Namespaces that may not be listed."""
         self._version = 100
 
     def put(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,6 +82,8 @@ class FakeCluster:
     async def list(
         self, api_version: str, kind: str, namespace: str | None, selector: str
     ) -> AsyncIterator[dict[str, Any]]:
+        if namespace in self.forbidden:
+            raise RejectedError("forbidden", status=403)
         for key, manifest in list(self.objects.items()):
             labels = manifest["metadata"].get("labels") or {}
             if key[0] == kind and namespace in (None, key[1]) and (not selector or selector in labels):

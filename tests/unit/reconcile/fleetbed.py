@@ -57,7 +57,7 @@ def repo(name: str, namespace: str = "events", topic: str = "t", **spec: Any) ->
 class Bed:
     """One operator process; a second Bed on the same cluster is its restart."""
 
-    def __init__(self, cluster: FakeCluster | None = None) -> None:
+    def __init__(self, cluster: FakeCluster | None = None, namespaces: tuple[str, ...] = ()) -> None:
         self.cluster = cluster or FakeCluster()
         self.clock, self.metrics = Clock(), Metrics()
         self.noticed: set[tuple[str, str]] = set()
@@ -70,7 +70,7 @@ class Bed:
         self.profiles = ProfileLedger(self.store, publisher, self.noticed.add)
         secrets = SecretReader(self.cluster, self.clock, self.noticed.add)
         self.watchdog = Watchdog(self.clock)
-        self.relister = Relister(self.cluster, self.store, self.watchdog, self.metrics, ())
+        self.relister = Relister(self.cluster, self.store, self.watchdog, self.metrics, namespaces)
         self.reconciler = FleetReconciler(
             Parts(
                 store=self.store,
