@@ -107,6 +107,13 @@ class Flush(ContractModel):
         return self
 
 
+FLUSH_FITS_RULE = (
+    "!has(self.flush) || !has(self.flush.frequency) || duration(self.flush.frequency) < duration(self.deliveryTimeout)",
+    "flush.frequency must be shorter than deliveryTimeout: a request would get its 503 before its batch is sent",
+)
+"""CEL for `ProducerSettings`; a type that adds rules of its own has to repeat this one, since pydantic replaces them."""
+
+
 class SaslMechanism(StrEnum):
     """How the producer proves who it is."""
 
@@ -118,6 +125,8 @@ class SaslMechanism(StrEnum):
 
 class ProducerSettings(ContractModel):
     """What a profile and its resolved form share."""
+
+    model_config = ConfigDict(json_schema_extra=cel(FLUSH_FITS_RULE))
 
     bootstrap_servers: Annotated[
         tuple[Annotated[str, Field(max_length=300, pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")], ...],
@@ -134,6 +143,13 @@ class ProducerSettings(ContractModel):
     """How long Kafka may take to acknowledge a request's lines before the client gets a 503."""
     max_buffer_bytes: Annotated[ByteSize, Field(ge=65_536)] = 64 * 2**20
     """Bytes that requests on this profile may hold in one gateway; beyond it they get a 503 at once."""
+
+    @model_validator(mode="after")
+    def _check_flush_fits(self) -> Self:
+        frequency = self.flush.frequency if self.flush is not None else None
+        if frequency is not None and frequency >= self.delivery_timeout:
+            raise ValueError(FLUSH_FITS_RULE[1])
+        return self
 
 
 class TlsConfig(ContractModel):

@@ -6,6 +6,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from headgate_gateway.config import ProducerSettings, SaslMechanism
 from headgate_gateway.config.base import ObjectName, cel
+from headgate_gateway.config.producer import FLUSH_FITS_RULE
 from headgate_operator.api.meta import Conditions, ObjectMeta, ResourceModel
 from headgate_operator.api.resource import LABEL_NAME_RULE, Resource, check_label_name
 
@@ -71,6 +72,7 @@ class ProfileSpec(ProducerSettings):
 
     model_config = ConfigDict(
         json_schema_extra=cel(
+            FLUSH_FITS_RULE,
             (
                 "!has(self.sasl) || self.sasl.mechanism != 'PLAIN' || has(self.tls)",
                 "PLAIN sends the password as it is: set tls (an empty object trusts the system's certificates)",
