@@ -9,6 +9,8 @@ from itertools import compress
 from typing import Any
 
 from headgate_gateway.config.constraint import OnMismatch
+from headgate_gateway.config.kafka import Delivery
+from headgate_gateway.config.producer import Acks
 from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.pipeline.constraint import Select, compile_constraint
 from headgate_gateway.pipeline.fields import FieldSet
@@ -55,6 +57,9 @@ def compile_repo(config: RepoConfig) -> CompiledRepo:
     routing = config.kafka
     if routing.producer_profile not in config.producers:
         raise ValueError(f"the entry carries no producer for profile {routing.producer_profile!r}")
+    if routing.delivery is Delivery.SYNC and config.producers[routing.producer_profile].acks is Acks.NONE:
+        # The operator accepts no such repo; a config from elsewhere must not make receipts promise what nobody said.
+        raise ValueError("delivery Sync answers once Kafka has acknowledged, and with acks none it never does")
     fields = FieldSet(_needed_paths(config))
     decode_run = compile_decode(fields, config.limits.line_bytes)
     refine = _compile_refine(config, fields)

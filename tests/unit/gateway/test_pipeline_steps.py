@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from tests.unit.gateway.builders import process
+from tests.unit.gateway.builders import process, repo_config
 from tests.unit.gateway.reading import refused
 
+from headgate_gateway.pipeline.compile import compile_repo
 from headgate_gateway.pipeline.result import Processed
 
 NOW = 1_700_000_000_123
@@ -142,6 +143,11 @@ def test_traceparent_travels_where_it_is_one(given: bytes, passed: tuple[tuple[s
     result = one(b"{}", {"traceparent": given})
     assert result.records is not None
     assert result.records.headers == passed
+
+
+def test_sync_delivery_on_a_producer_that_waits_for_nobody_does_not_compile() -> None:
+    with pytest.raises(ValueError, match="with acks none it never does"):
+        compile_repo(repo_config(producer={"acks": "none"}))
 
 
 def test_a_line_with_two_mistakes_is_refused_once() -> None:
