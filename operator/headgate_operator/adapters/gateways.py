@@ -31,6 +31,8 @@ class PollTiming:
     slow: float = 5.0
     timeout: float = 2.0
     in_flight: int = 32
+    patient: int = 20
+    """Failed polls after which a gateway is asked ever more rarely, down to `slow`."""
     misses: int = 3
     """Failed polls after which the last answer no longer counts."""
 
@@ -41,6 +43,7 @@ class _Polled:
     report: GatewayReport | None = None
     misses: int = 0
     asking: bool = False
+    ready: bool = False
 
 
 class GatewayPoller:
@@ -96,6 +99,9 @@ class GatewayPoller:
         now, found = self._clock(), []
         for pod in pods:
             polled = self._polled.setdefault(pod.uid, _Polled(due=now))
+            if pod.ready and not polled.ready:
+                polled.due, polled.misses = now, 0  # it has only just begun to serve, so its answer is worth having
+            polled.ready = pod.ready
             if polled.due <= now and not polled.asking:
                 polled.asking = True
                 found.append(pod)
@@ -106,21 +112,27 @@ class GatewayPoller:
         polled = self._polled.get(pod.uid)
         if polled is None:
             return
-        fleet = (pod.namespace, pod.fleet)
-        # A gateway that has never answered is about to start: it is asked often.
-        fast = fleet in self._hurried or (polled.report is None and polled.misses < 100)
-        polled.asking, polled.due = False, self._clock() + (self._timing.fast if fast else self._timing.slow)
         before = polled.report
         polled.misses = 0 if report is not None else polled.misses + 1
+        polled.asking, polled.due = False, self._clock() + self._pause(pod, polled)
         if report is not None or polled.misses >= self._timing.misses:
             polled.report = report
         if polled.report != before:
-            self._notify(fleet)
+            self._notify((pod.namespace, pod.fleet))
+
+    def _pause(self, pod: PodView, polled: _Polled) -> float:
+        timing = self._timing
+        # A gateway that has never answered is about to start: it is asked often.
+        fast = (pod.namespace, pod.fleet) in self._hurried or (polled.report is None and polled.misses > 0)
+        # One that stays silent may be out of reach for good (a NetworkPolicy): it is not asked at that pace for ever.
+        doublings = min(max(0, polled.misses - timing.patient), 10)
+        return min(timing.slow, timing.fast * 2.0**doublings) if fast else timing.slow
 
     async def _ask(self, session: aiohttp.ClientSession, pod: PodView) -> GatewayReport | None:
         host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
         try:
-            async with session.get(f"http://{host}:{PORT_ADMIN}/status") as response:
+            # A redirect would send the operator, which may reach more than a pod may, wherever the pod likes.
+            async with session.get(f"http://{host}:{PORT_ADMIN}/status", allow_redirects=False) as response:
                 response.raise_for_status()
                 content = await response.content.read(ANSWER_LIMIT)
                 while not response.content.at_eof() and len(content) < ANSWER_LIMIT:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from headgate_operator.api.names import API_VERSION, LABEL_FLEET
+from headgate_operator.api.names import API_VERSION, LABEL_COMPONENT, LABEL_FLEET
+from headgate_operator.render.owned import COMPONENT_GATEWAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,8 @@ CHILDREN = (
     WatchedKind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     WatchedKind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     WatchedKind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", optional=True),
-    WatchedKind("v1", "Pod", "pods"),
+    # Their admin ports are asked: a pod of somebody else that bears a fleet's label is none of these.
+    WatchedKind("v1", "Pod", "pods", f"{LABEL_FLEET},{LABEL_COMPONENT}={COMPONENT_GATEWAY}"),
 )
 
 NAMESPACES = WatchedKind("v1", "Namespace", "namespaces", "")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -77,3 +78,53 @@ async def test_nobody_is_asked_while_disabled() -> None:
     await asyncio.gather(task, return_exceptions=True)
     labels = {"result": "unreachable"}
     assert metrics.registry.get_sample_value("headgate_gateway_polls_total", labels) is None
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    followed: list[str] = []
+
+    async def status(_: web.Request) -> web.Response:
+        raise web.HTTPFound("/elsewhere")
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        followed.append(request.path)
+        return web.Response(text=STATUS.model_dump_json(by_alias=True), content_type="application/json")
+
+    app = web.Application()
+    app.router.add_get("/status", status)
+    app.router.add_get("/elsewhere", elsewhere)
+    address, metrics = "127.0.72.3", Metrics()
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, address, 8081).start()
+    poller = GatewayPoller(lambda: [pod(address)], lambda _: None, time.monotonic, metrics, TIMING)
+    task = asyncio.create_task(poller.run(lambda: True))
+    try:
+        await wait_until(lambda: count(metrics, "unreadable") > 1)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await runner.cleanup()
+    assert followed == []
+    assert poller.report("uid") is None
+
+
+def count(metrics: Metrics, result: str) -> float:
+    return metrics.registry.get_sample_value("headgate_gateway_polls_total", {"result": result}) or 0.0
+
+
+async def test_a_gateway_that_stays_out_of_reach_is_asked_ever_more_rarely_until_it_is_ready() -> None:
+    timing = PollTiming(fast=0.01, slow=60.0, timeout=0.3, misses=2, patient=3)
+    pods, metrics = [replace(pod("127.0.72.4"), ready=False)], Metrics()
+    poller = GatewayPoller(lambda: pods, lambda _: None, time.monotonic, metrics, timing)
+    poller.hurry(("ns", "main"), True)
+    task = asyncio.create_task(poller.run(lambda: True))
+    try:
+        await asyncio.sleep(1.0)
+        asked = count(metrics, "unreachable")
+        assert 4 < asked < 15  # a hundred at full pace
+        pods[0] = replace(pods[0], ready=True)
+        await wait_until(lambda: count(metrics, "unreachable") > asked + 3)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -23,6 +23,11 @@ def _merge(live: Any, patch: Any) -> Any:
     return merged
 
 
+def _matches(selector: str, labels: Mapping[str, str]) -> bool:
+    wanted = [each.partition("=") for each in selector.split(",") if each]
+    return all(name in labels and (not equals or labels[name] == value) for name, equals, value in wanted)
+
+
 class FakeCluster:
     """Implements ports.Cluster."""
 
@@ -86,7 +91,7 @@ class FakeCluster:
             raise RejectedError("forbidden", status=403)
         for key, manifest in list(self.objects.items()):
             labels = manifest["metadata"].get("labels") or {}
-            if key[0] == kind and namespace in (None, key[1]) and (not selector or selector in labels):
+            if key[0] == kind and namespace in (None, key[1]) and _matches(selector, labels):
                 yield copy.deepcopy(manifest)
 
     async def apply(self, ref: ObjectRef, manifest: Mapping[str, Any], manager: str = FIELD_MANAGER) -> dict[str, Any]:

@@ -106,3 +106,12 @@ async def test_a_resync_reconciles_the_profiles_beside_a_fleet() -> None:
     bed.put(fleet(), profile())
     await bed.relister.relist()
     assert bed.store.fleet_keys() == {KEY, ("events", "")}
+
+
+async def test_a_pod_of_somebody_else_that_bears_a_fleets_label_is_no_gateway() -> None:
+    bed = Bed()
+    metadata = {"name": "mine", "namespace": "events", "labels": {"headgate.dev/fleet": "main"}}
+    bed.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+    bed.add_pod("gateway")
+    await bed.relister.relist()
+    assert [each.name for each in bed.store.pods()] == ["gateway"]
