@@ -16,6 +16,7 @@ from headgate_operator.ports import Clock, ClusterError, NotLeaderError
 from headgate_operator.reconcile.fleet import FleetReconciler, Outcome
 from headgate_operator.reconcile.gather import Gatherer
 from headgate_operator.reconcile.profiles import ProfileLedger
+from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.queue import WorkQueue
 from headgate_operator.reconcile.relist import Relister
 from headgate_operator.reconcile.secrets import SecretReader
@@ -40,6 +41,7 @@ class Machinery:
     queue: WorkQueue[FleetKey]
     fleets: FleetReconciler
     profiles: ProfileLedger
+    publisher: Publisher
     gatherer: Gatherer
     secrets: SecretReader
     poller: GatewayPoller
@@ -111,6 +113,7 @@ class Runner:
         self._listed = True
         if self._parts.lease.leads and not self._relist_wanted.is_set():
             self._acting = True
+            self._parts.publisher.sweep()
             for key in sorted(self._parts.store.fleet_keys()):
                 self._parts.queue.add(key)
 
@@ -157,6 +160,8 @@ class Runner:
             logger.exception("reconcile of %s/%s failed unexpectedly", *key)
             outcome = Outcome(succeeded=False)
         self._parts.poller.hurry(key, outcome.awaiting)
+        if outcome.again is not None:
+            self._parts.queue.add_later(key, outcome.again)
         result = "success" if outcome.succeeded else "retry"
         self._parts.metrics.reconcile_seconds.labels(result).observe(self._parts.clock() - begun)
         return outcome.succeeded

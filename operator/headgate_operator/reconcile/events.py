@@ -19,7 +19,7 @@ QUEUED = 2_000
 """Events that may wait; more are dropped and counted: conditions say the same."""
 
 NOTE_LIMIT = 1_024
-"""Characters of a note: the API server's own bound."""
+"""Bytes of a note: the API server's own bound."""
 
 IN_FLIGHT = 4
 
@@ -72,7 +72,7 @@ class EventPoster:
             "action": "Reconcile",
             "type": note.type,
             "reason": note.reason[:128],
-            "note": note.note[:NOTE_LIMIT],
+            "note": note.note.encode()[:NOTE_LIMIT].decode(errors="ignore"),
             "regarding": {
                 "apiVersion": API_VERSION,
                 "kind": record.kind,

@@ -7,7 +7,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from headgate_gateway.config import SHARD_COUNT, shard_file_name, shard_of
@@ -91,6 +91,8 @@ class Outcome:
     succeeded: bool
     awaiting: bool = False
     """Whether gateways have yet to confirm the newest config."""
+    again: float | None = None
+    """In how many seconds to reconcile again, whether or not anything happens."""
 
 
 @dataclass(frozen=True)
@@ -147,17 +149,17 @@ class FleetReconciler:
         config = [each for each in plan.objects if each.kind in CONFIG_KINDS]
         others = [each for each in plan.objects if each.kind not in CONFIG_KINDS]
         first = await parts.applier.apply(key, config, begun.versions)
-        await self._nudge(key, plan)
+        again = await self._nudge(key, plan)
         second = await parts.applier.apply(key, others, begun.versions)
         pruned = await parts.applier.prune(key, plan.objects) if plan.fleet.accepted else ApplyResult()
         failures = [*first.failures, *second.failures, *pruned.failures]
         self._note_pruned(begun.fleet, pruned)
-        return await self._publish(begun, plan, failures)
+        return replace(await self._publish(begun, plan, failures), again=again)
 
-    async def _nudge(self, key: FleetKey, plan: FleetPlan) -> None:
+    async def _nudge(self, key: FleetKey, plan: FleetPlan) -> float | None:
         gateways = self._parts.gatherer.gateways(key)
         pods = lagging(gateways, self._parts.reports, plan.shard_hashes, plan.credentials_hash)
-        await self._parts.nudger.nudge(key, pods, config_hash(plan.shard_hashes, plan.credentials_hash))
+        return await self._parts.nudger.nudge(key, pods, config_hash(plan.shard_hashes, plan.credentials_hash))
 
     def _note_pruned(self, record: ResourceRecord, result: ApplyResult) -> None:
         if result.deleted:
@@ -235,7 +237,6 @@ class FleetReconciler:
         self._parts.profiles.forget(key)
         self._parts.applier.forget(key)
         self._parts.nudger.forget(key)
-        self._parts.publisher.forget(GatewayFleet.KIND, key)
 
     async def _refuse(self, record: ResourceRecord, verdict: Verdict) -> Outcome:
         """Nothing is applied and what is served stays; its repos and the namespace's profiles are told why they wait."""

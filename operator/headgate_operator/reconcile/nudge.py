@@ -4,10 +4,11 @@ the pod does it (measured: 0.7 s). Only pods whose gateway does not report the n
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from headgate_operator.api.names import ANNOTATION_CONFIG_HASH
-from headgate_operator.ports import Cluster, ClusterError, NotLeaderError, ObjectRef
+from headgate_operator.ports import Clock, Cluster, ClusterError, NotLeaderError, ObjectRef
 from headgate_operator.reconcile.bounded import for_each
 from headgate_operator.reconcile.gather import Gateways, Reports
 from headgate_operator.reconcile.store import FleetKey
@@ -15,6 +16,12 @@ from headgate_operator.status.delivery import behind
 from headgate_operator.status.observation import PodView
 
 IN_FLIGHT = 20
+
+FIRST_WAIT, LONGEST_WAIT = 5.0, 60.0
+"""Seconds after which a pod that still lags is nudged again; they double each time."""
+
+SEPARATOR = "-"
+"""Before the count of a repeated nudge: only a changed annotation makes a kubelet look."""
 
 
 def config_hash(shard_hashes: Mapping[int, str], credentials_hash: str) -> str:
@@ -29,31 +36,56 @@ def lagging(gateways: Gateways, reports: Reports, shards: Mapping[int, str], cre
     return [pod for pod, report in said if report is not None and behind(report, shards, credentials)]
 
 
+@dataclass(slots=True)
+class _Sent:
+    wanted: str
+    times: int
+    due: float
+    """When the pod is nudged (again) if it still lags."""
+
+
 class Nudger:
     """Patches the annotation of lagging pods."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, clock: Clock) -> None:
         self._cluster = cluster
-        self._nudged: dict[FleetKey, dict[str, str]] = {}
+        self._clock = clock
+        self._sent: dict[FleetKey, dict[str, _Sent]] = {}
 
-    async def nudge(self, fleet: FleetKey, pods: list[PodView], wanted: str) -> None:
-        """Patch each pod once per hash. A pod that cannot be patched refreshes by itself, later. Raises NotLeaderError."""
-        known = self._nudged.get(fleet, {})
+    async def nudge(self, fleet: FleetKey, pods: list[PodView], wanted: str) -> float | None:
+        """Patch each pod, and again, ever more rarely, while it lags; answers in how many seconds to look again.
+
+        A kubelet may have read the ConfigMaps just before they changed, and a pod that cannot be patched refreshes by
+        itself, later. Raises NotLeaderError.
+        """
+        now, known = self._clock(), self._sent.get(fleet, {})
         # What is not lagging any more is forgotten.
-        nudged = self._nudged[fleet] = {pod.uid: known.get(pod.uid, pod.config_hash) for pod in pods}
-        due = [pod for pod in pods if wanted not in (pod.config_hash, nudged[pod.uid])]
-        await for_each(due, IN_FLIGHT, lambda pod: self._patch(pod, wanted, nudged))
+        sent = self._sent[fleet] = {pod.uid: self._last(pod, wanted, known.get(pod.uid)) for pod in pods}
+        due = [pod for pod in pods if sent[pod.uid].due <= now]
+        await for_each(due, IN_FLIGHT, lambda pod: self._patch(pod, sent[pod.uid]))
+        return min((each.due for each in sent.values()), default=now) - now if sent else None
 
     def forget(self, fleet: FleetKey) -> None:
         """Drop what is remembered of a fleet that is gone."""
-        self._nudged.pop(fleet, None)
+        self._sent.pop(fleet, None)
 
-    async def _patch(self, pod: PodView, wanted: str, nudged: dict[str, str]) -> None:
-        patch: dict[str, Any] = {"metadata": {"uid": pod.uid, "annotations": {ANNOTATION_CONFIG_HASH: wanted}}}
+    def _last(self, pod: PodView, wanted: str, known: _Sent | None) -> _Sent:
+        if known is not None and known.wanted == wanted:
+            return known
+        # Before a restart of the operator it may have been nudged already: the annotation says so.
+        before, _, times = pod.config_hash.partition(SEPARATOR)
+        if known is None and before == wanted:
+            return _Sent(wanted, int(times) if times.isdecimal() else 1, self._clock() + FIRST_WAIT)
+        return _Sent(wanted, 0, self._clock())
+
+    async def _patch(self, pod: PodView, sent: _Sent) -> None:
+        value = sent.wanted if sent.times == 0 else f"{sent.wanted}{SEPARATOR}{sent.times + 1}"
+        patch: dict[str, Any] = {"metadata": {"uid": pod.uid, "annotations": {ANNOTATION_CONFIG_HASH: value}}}
         try:
             await self._cluster.patch(ObjectRef("v1", "Pod", pod.namespace, pod.name), patch)
         except NotLeaderError:
             raise
         except ClusterError:
-            return
-        nudged[pod.uid] = wanted
+            pass  # it refreshes by itself, or is tried again
+        sent.due = self._clock() + min(LONGEST_WAIT, FIRST_WAIT * 2.0 ** min(sent.times, 10))
+        sent.times += 1

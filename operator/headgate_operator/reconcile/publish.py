@@ -56,9 +56,16 @@ class Publisher:
         """Have one Event written on a resource."""
         self._events.post(record, note)
 
-    def forget(self, kind: str, key: tuple[str, str]) -> None:
-        """Drop what is remembered of a resource that is gone."""
-        self._written.pop((kind, *key), None)
+    def sweep(self) -> None:
+        """Drop what is remembered of resources that are gone."""
+        for kind, namespace, name in list(self._written):
+            if self._store.resource(kind, (namespace, name)) is None:
+                del self._written[kind, namespace, name]
+
+    @property
+    def remembered(self) -> int:
+        """How many resources it remembers a write of."""
+        return len(self._written)
 
     def _differs(self, record: ResourceRecord, status: Mapping[str, Any]) -> bool:
         content = canonical_json(status)

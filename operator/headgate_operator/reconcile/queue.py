@@ -40,17 +40,20 @@ class WorkQueue(Generic[Key]):
 
     def add(self, key: Key) -> None:
         """Have a key worked on soon: at once if it waits for a retry, again if it is being worked on."""
-        self._schedule(key, self._clock() + self._timing.coalesce)
+        now = self._clock()
+        self._schedule(key, now + self._timing.coalesce, now)
 
     def add_later(self, key: Key, delay: float) -> None:
         """Have a key worked on after so many seconds, unless it is sooner anyway."""
-        self._schedule(key, self._clock() + delay)
+        due = self._clock() + delay
+        self._schedule(key, due, due)
 
-    def _schedule(self, key: Key, due: float) -> None:
+    def _schedule(self, key: Key, due: float, since: float) -> None:
+        """`since`: from when on it counts as waiting; what was put off on purpose is not late."""
         if key not in self._due or due < self._due[key]:
             self._due[key] = due
             self._wake.set()
-        self._added.setdefault(key, self._clock())
+        self._added[key] = min(since, self._added.get(key, since))
 
     def take(self) -> Key | None:
         """The key that has been due the longest and is not being worked on; it counts as running until `done`."""
@@ -76,10 +79,6 @@ class WorkQueue(Generic[Key]):
         delay = min(self._timing.longest_retry, self._timing.first_retry * 2.0 ** min(count, 30))
         self.add_later(key, delay * (1 + self._timing.jitter * (self._random() - 0.5)))
 
-    def forget(self, key: Key) -> None:
-        """Drop what is remembered of a key that is gone for good."""
-        self._failures.pop(key, None)
-
     def clear(self) -> None:
         """Drop everything that waits: somebody else acts now."""
         self._due.clear()
@@ -94,7 +93,7 @@ class WorkQueue(Generic[Key]):
     @property
     def oldest_age(self) -> float:
         """Seconds since the oldest waiting notice."""
-        return max((self._clock() - added for added in self._added.values()), default=0.0)
+        return max(0.0, max((self._clock() - added for added in self._added.values()), default=0.0))
 
     def delay(self) -> float | None:
         """Seconds until some key is due that nobody works on; None if there is none."""

@@ -66,7 +66,7 @@ class Bed:
         events = EventPoster(self.cluster, self.metrics, lambda: (_ for _ in ()).throw(NotImplementedError), "test")
         events.post = lambda record, note: self.events.append((record.name, note.reason))  # type: ignore[method-assign]
         self.events: list[tuple[str, str]] = []
-        publisher = Publisher(self.cluster, self.store, self.metrics, events)
+        self.publisher = publisher = Publisher(self.cluster, self.store, self.metrics, events)
         self.profiles = ProfileLedger(self.store, publisher, self.noticed.add)
         secrets = SecretReader(self.cluster, self.clock, self.noticed.add)
         self.watchdog = Watchdog(self.clock)
@@ -77,7 +77,7 @@ class Bed:
                 gatherer=Gatherer(self.store, self.cluster, secrets, self.reports.get),
                 applier=Applier(self.cluster, self.store, self.metrics),
                 publisher=publisher,
-                nudger=Nudger(self.cluster),
+                nudger=Nudger(self.cluster, self.clock),
                 secrets=secrets,
                 profiles=self.profiles,
                 templates=load_templates(),

@@ -104,3 +104,15 @@ async def test_workers_run_side_by_side_and_never_two_on_one_key() -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert max(seen) == 2
+
+
+def test_what_was_put_off_on_purpose_is_not_late() -> None:
+    queue, clock = build()
+    queue.add_later("a", 60)
+    clock.now += 59
+    assert queue.oldest_age == 0
+    clock.now += 3
+    assert queue.oldest_age == 2
+    queue.add("b")
+    queue.add("a")
+    assert queue.oldest_age == 2
