@@ -5,7 +5,7 @@ from typing import Any
 
 from headgate_gateway.config import RepoConfig
 from headgate_gateway.pipeline.compile import compile_repo
-from headgate_gateway.pipeline.lines import runs
+from headgate_gateway.pipeline.lines import bounded_runs
 
 LINE = (
     b'{"time":"2026-11-21T08:00:00+00:00","remote_addr":"10.1.2.3","method":"GET","uri":"/api/v1/items/12345?x=1",'
@@ -57,8 +57,8 @@ def measure(settings: dict[str, Any], line: bytes, lines: int) -> float:
 
     def once() -> None:
         run = repo.begin({}, 0)
-        for piece in runs(body):
-            run.feed(piece)
+        for piece in bounded_runs(body):
+            run.feed(*piece)
 
     repeats = max(1, 40_000 // lines)
     return min(timeit.repeat(once, number=repeats, repeat=5)) / repeats / lines * 1e9

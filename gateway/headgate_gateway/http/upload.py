@@ -26,7 +26,7 @@ from headgate_gateway.http.receipt import receipt, refused_body, undelivered
 from headgate_gateway.http.router import Route
 from headgate_gateway.kafka.outcome import Outcome
 from headgate_gateway.pipeline.compile import BodyRun
-from headgate_gateway.pipeline.lines import runs
+from headgate_gateway.pipeline.lines import Run, bounded_runs
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
 
@@ -138,9 +138,9 @@ class BodyUpload:
     def _begin(self, body: bytes | bytearray) -> None:
         self._now_ms = self._shared.now_ms()
         self._body_reserved = self._reserved
-        self._process(self._repo.compiled.begin(self._head.headers, self._now_ms), runs(body), RUNS_AT_ONCE)
+        self._process(self._repo.compiled.begin(self._head.headers, self._now_ms), bounded_runs(body), RUNS_AT_ONCE)
 
-    def _process(self, run: BodyRun, pieces: Iterator[bytes], most: int) -> None:
+    def _process(self, run: BodyRun, pieces: Iterator[Run], most: int) -> None:
         """Feed some runs, then decide, or let other requests have the event loop before the next run."""
         fed = 0
         for piece in islice(pieces, most):
@@ -156,13 +156,13 @@ class BodyUpload:
         asyncio.get_running_loop().call_soon(self._guard, go_on)
         return None
 
-    def _feed(self, run: BodyRun, piece: bytes) -> Response | None:
+    def _feed(self, run: BodyRun, piece: Run) -> Response | None:
         records = run.result.accepted
-        kept = run.feed(piece)
+        kept = run.feed(*piece)
         if not kept:
             return None
         # Records keep the piece's lines; ranges of refused lines keep nothing of it.
-        return self.reserve(kept * LINE_OVERHEAD + (len(piece) if run.result.accepted > records else 0))
+        return self.reserve(kept * LINE_OVERHEAD + (len(piece[0]) if run.result.accepted > records else 0))
 
     def _decide(self, processed: Processed, *, whole: bool = True) -> None:
         # The records' own bytes have replaced it.

@@ -22,8 +22,8 @@ from headgate_gateway.pipeline.result import MAX_DETAILS, LineError, LineReason,
 from headgate_gateway.pipeline.step import StepError
 from headgate_gateway.pipeline.timestamp import compile_timestamp
 
-FeedRun = Callable[[bytes], int]
-"""Takes whole lines; returns how many lines it keeps something of: their records, or ranges of refused ones."""
+FeedRun = Callable[[bytes, list[bytes]], int]
+"""Takes a run of whole lines, as one piece and one by one; returns how many lines it keeps something of: their records, or ranges of refused ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,8 @@ def compile_repo(config: RepoConfig) -> CompiledRepo:
         result = Processed()
         headers = shared_headers(request_headers)
 
-        def feed(run: bytes) -> int:
-            decoded = decode_run(run, result.counted)
+        def feed(run: bytes, lines: list[bytes]) -> int:
+            decoded = decode_run(run, lines, result.counted)
             result.counted += decoded.counted
             result.received += len(decoded.lines) + len(decoded.errors)
             refine(decoded, result)

@@ -15,7 +15,7 @@ from headgate_gateway.http.router import ServedRepo, build_router
 from headgate_gateway.http.server import Server, Timeouts
 from headgate_gateway.kafka.outcome import Outcome, PartitionAck
 from headgate_gateway.pipeline.compile import compile_repo
-from headgate_gateway.pipeline.lines import runs
+from headgate_gateway.pipeline.lines import bounded_runs
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
 
@@ -50,8 +50,8 @@ def constraint(*expressions: dict[str, Any], on_mismatch: str = "Drop") -> dict[
 def process(body: bytes, headers: dict[str, bytes] | None = None, now_ms: int = 1_000, **changes: Any) -> Processed:
     """A body through a repo's pipeline."""
     run = compile_repo(repo_config(**changes)).begin(headers or {}, now_ms)
-    for piece in runs(body):
-        run.feed(piece)
+    for piece in bounded_runs(body):
+        run.feed(*piece)
     return run.result
 
 

@@ -62,7 +62,7 @@ def break_third_run(g: Gateway) -> None:
     def begin(headers: Any, now_ms: int) -> Any:
         run, fed = compiled.begin(headers, now_ms), iter(range(100))
         feed = run.feed
-        run.feed = lambda piece: feed(piece) if next(fed) < 2 else broken()
+        run.feed = lambda *piece: feed(*piece) if next(fed) < 2 else broken()
         return run
 
     served(g).compiled = CompiledRepo(served(g).config, begin)

@@ -4,7 +4,7 @@ import pytest
 from tests.unit.gateway.builders import constraint, expression, process
 from tests.unit.gateway.reading import refused
 
-from headgate_gateway.pipeline.lines import RUN_BYTES, RUN_LINES, runs
+from headgate_gateway.pipeline.lines import RUN_BYTES, RUN_LINES, bounded_runs, runs, split_lines
 from headgate_gateway.pipeline.result import LineReason, Processed
 
 ON_A = constraint(expression("a", "Exists"))
@@ -154,11 +154,11 @@ def test_ranges_of_refused_lines_are_bounded_and_the_others_counted() -> None:
     "body", [b"1\n" * 131_072, b"\n" * 70_000 + b'{"a":"%b"}\n' % (b"x" * 100_000) + b"{}\n" * 50_000]
 )
 def test_runs_of_tiny_lines_are_bounded_by_lines(body: bytes) -> None:
-    pieces = list(runs(body))
-    assert b"".join(pieces) == body
-    assert max(piece.count(b"\n") for piece in pieces) <= RUN_LINES + 1
-    assert sum(piece.endswith(b"\n") for piece in pieces) == len(pieces)
-    assert len(pieces) < 3 * body.count(b"\n") / RUN_LINES + 10
+    cut = list(bounded_runs(body))
+    assert [line for _, lines in cut for line in lines] == split_lines(body)
+    assert max(len(lines) for _, lines in cut) == RUN_LINES
+    assert all(run.removesuffix(b"\n") == b"\n".join(lines).removesuffix(b"\n") for run, lines in cut)
+    assert len(cut) < 2 * body.count(b"\n") / RUN_LINES + 10
 
 
 @pytest.mark.parametrize(

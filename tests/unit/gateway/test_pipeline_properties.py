@@ -9,7 +9,7 @@ from tests.unit.gateway.builders import constraint, expression, process, repo_co
 from tests.unit.gateway.reading import refused
 
 from headgate_gateway.pipeline.compile import compile_repo
-from headgate_gateway.pipeline.lines import runs
+from headgate_gateway.pipeline.lines import runs, split_lines
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 OBJECTS = st.dictionaries(st.sampled_from(["a", "b", "k"]), SCALARS | st.lists(SCALARS, max_size=2), max_size=3)
@@ -44,7 +44,7 @@ def test_decoding_together_is_decoding_one_by_one(body: bytes) -> None:
     repo, bad, sent, keys = compile_repo(repo_config(**SETTINGS)), [], [], []
     for number, line in enumerate(body.split(b"\n"), 1):
         run = repo.begin({}, 0)
-        run.feed(line + b"\n")
+        run.feed(line + b"\n", split_lines(line + b"\n"))
         if run.result.refused:
             bad.append(number)
         if run.result.records:
@@ -64,7 +64,7 @@ def test_how_a_body_is_cut_into_runs_makes_no_difference(lines: list[bytes], siz
     start = 0
     while start < len(body):
         end = body.find(b"\n", start + size) + 1 or len(body)
-        run.feed(body[start:end])
+        run.feed(body[start:end], split_lines(body[start:end]))
         start = end
     assert (run.result.received, refused(run.result)) == (whole.received, refused(whole))
     assert run.result.records == (whole.records if whole.accepted else run.result.records)
