@@ -165,8 +165,11 @@ async def test_an_api_server_that_is_away_is_known_to_be(api: Api, clock: Clock)
     assert lease.reached_since is None
 
 
+@pytest.mark.parametrize(
+    ("asleep", "asking"), [(9, 3), (11, 0)], ids=["while the API server was slow", "while the process was frozen"]
+)
 async def test_a_lease_that_ran_out_and_was_renewed_within_one_look_is_heard_as_lost_and_taken(
-    api: Api, clock: Clock
+    api: Api, clock: Clock, asleep: float, asking: float
 ) -> None:
     lease = build(api, clock, "a", LeaseTiming(15.0, 10.0, retry=0.001))
     heard: list[bool] = []
@@ -177,10 +180,11 @@ async def test_a_lease_that_ran_out_and_was_renewed_within_one_look_is_heard_as_
         if len(heard) == 3:
             heard_all.set()
         if len(heard) == 1:
-            api.before_answer = run_out
+            clock.now += asleep
+            api.before_answer = answer_late
 
-    def run_out() -> None:
-        clock.now += 11
+    def answer_late() -> None:
+        clock.now += asking
         api.before_answer = lambda: None
 
     task = asyncio.create_task(lease.run(on_change))
