@@ -250,7 +250,7 @@ async def test_callback_comes_once_and_never_from_within_submit(kafka: Kafka) ->
 async def test_closing_sends_what_a_threshold_still_holds_back(kafka: Kafka) -> None:
     topic = new_name("closing")
     kafka.create_topic(topic, partitions=1)
-    async with producing(make_config(kafka.bootstrap, flush=Flush(frequency=60_000))) as producer:
+    async with producing(make_config(kafka.bootstrap, flush=Flush(frequency=9_000))) as producer:
         submission = producer.submit(make_records(topic, [b"a"]), now_ms())
         await asyncio.sleep(0.3)
         await producer.close(5)
