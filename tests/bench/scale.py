@@ -193,7 +193,9 @@ async def measure(api: BulkApi, release: Release, repos: int, ingress: bool) -> 
         routes = await wait_for("routes", repos, lambda: api.count(ROUTES), started, 0.5)
         statuses = await wait_for("statuses", repos, lambda: accepted_repos(api), started, 1.0)
         memory, peak = operator_memory(release)
-        return Measured(repos, ingress, applied, routes, await shards, statuses, memory, peak)
+        measured = Measured(repos, ingress, applied, routes, await shards, statuses, memory, peak)
+        say(f"  {measured}")  # at once: what follows may take long, and a run that is ended loses nothing
+        return measured
 
 
 async def run(sizes: list[int], with_ingress: bool) -> list[Measured]:
