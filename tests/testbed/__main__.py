@@ -43,7 +43,8 @@ def _parser() -> argparse.ArgumentParser:
 
     up = verb("up", _up, "engine, images, cluster with Envoy Gateway and Kafka; uses what runs")
     up.add_argument("--nodes", type=int, choices=[1, 2], default=2)
-    verb("down", _down, "delete the cluster and the brokers; keep images, caches and the engine")
+    down = verb("down", _down, "delete the cluster and the brokers; keep images, caches and the engine")
+    down.add_argument("--engine", action="store_true", help="stop our engine too; it starts again when it is needed")
     verb("clean", _clean, "remove everything that was made: cluster, containers, our engine, caches")
     images = verb("images", _images, "build or pull the testbed's images; build the operator's and the gateway's")
     images.add_argument("--testbed-only", action="store_true", help="leave out the operator's and the gateway's")
@@ -62,9 +63,11 @@ def _up(settings: Settings, options: argparse.Namespace) -> None:
     print(f"edge {made.edge_url}, Kafka {made.kafka_bootstrap}, KUBECONFIG={made.kubeconfig}")
 
 
-def _down(settings: Settings, _options: argparse.Namespace) -> None:
+def _down(settings: Settings, options: argparse.Namespace) -> None:
     with opened(settings, Progress()) as session:
         removal.down(session)
+        if options.engine:
+            removal.stop_engine(session)
 
 
 def _clean(settings: Settings, _options: argparse.Namespace) -> None:

@@ -32,6 +32,12 @@ def down(session: Session) -> None:
     session.state.put("kafka", None)
 
 
+def stop_engine(session: Session) -> None:
+    """End our engine; its images stay on disk. One that is not ours goes on."""
+    with session.progress.step("stopping our Docker engine", 5):
+        own.stop(session.settings, session.state)
+
+
 def clean(settings: Settings, progress: Progress) -> None:
     """Everything: containers, images, our engine with its rules and bridges, the cache directory."""
     _refuse_odd_directory(settings.cache)
@@ -41,8 +47,7 @@ def clean(settings: Settings, progress: Progress) -> None:
         if docker is not None and not docker.ours:
             with progress.step("removing the testbed's images", 10):
                 _remove_images(docker)
-        with progress.step("stopping our Docker engine", 5):
-            own.stop(settings, session.state)
+        stop_engine(session)
         packages = session.state.get("packages", [])
         with progress.step(f"removing {settings.cache}", 10):
             remove_tree(settings.cache)

@@ -42,7 +42,7 @@ def start(settings: Settings, state: State, progress: Progress) -> Docker:
     """Install Debian's engine where it is missing and run it, detached from this process."""
     if not is_debian_root():
         raise TestbedError(
-            "no Docker engine answers: install and start one (https://docs.docker.com/engine/install), or set DOCKER_HOST"
+            "no Docker engine answers: install and start Docker (on Debian as root that is done for you), or set DOCKER_HOST"
         )
     with progress.step("installing Debian's Docker engine", 20):
         installed = install("docker.io", "iptables", "debootstrap")
