@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import httpx
+import aiohttp
 from tests.e2e.api import Api
 from tests.e2e.images import ensure_images
 from tests.e2e.release import NAMESPACE as RELEASE_NAMESPACE
@@ -45,25 +45,24 @@ class Measured:
 class BulkApi:
     """The few calls that the measurement needs, many at a time."""
 
-    def __init__(self, http: httpx.AsyncClient) -> None:
+    def __init__(self, http: aiohttp.ClientSession) -> None:
         self._http = http
 
     async def list(self, path: str, **query: str) -> dict[str, Any]:
         """A collection."""
-        answer = await self._http.get(path, params=query)
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
-        return found
+        async with self._http.get(path, params=query) as answer:
+            found: dict[str, Any] = await answer.json()
+            return found
 
     async def apply(self, path: str, manifest: dict[str, Any]) -> None:
         """Server-side apply, as a user would."""
-        answer = await self._http.patch(
+        async with self._http.patch(
             f"{path}/{manifest['metadata']['name']}",
             params={"fieldManager": "scale", "force": "true"},
-            content=json.dumps(manifest),
+            data=json.dumps(manifest),
             headers={"Content-Type": "application/apply-patch+yaml"},
-        )
-        answer.raise_for_status()
+        ) as answer:
+            await answer.read()
 
     async def count(self, path: str) -> int:
         """Number of objects of a collection, without fetching them."""

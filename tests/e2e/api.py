@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+import aiohttp
 import httpx
 import yaml
 
@@ -96,14 +97,16 @@ class Api:
         if answer.status_code != httpx.codes.NOT_FOUND:
             answer.raise_for_status()
 
-    def bulk_client(self, connections: int) -> httpx.AsyncClient:
-        """A client for many requests at a time; the caller closes it."""
-        return httpx.AsyncClient(
-            base_url=self._server,
-            verify=self._trusted,
-            timeout=60,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+    def bulk_client(self, connections: int) -> aiohttp.ClientSession:
+        """A client for many requests at a time, any refusal of which raises; to be opened within an event loop.
+
+        aiohttp: httpx spends 3 ms of CPU on each of 20 requests in flight, more than the API server does.
+        """
+        return aiohttp.ClientSession(
+            self._server,
+            connector=aiohttp.TCPConnector(ssl=self._trusted, limit=connections),
+            timeout=aiohttp.ClientTimeout(total=60),
+            raise_for_status=True,
         )
 
     def pod_status(self, pod: Manifest) -> Manifest | None:
