@@ -11,15 +11,12 @@ import aiohttp
 from pydantic import ValidationError
 
 from headgate_gateway.config.status import GatewayStatus
-from headgate_operator.api.names import PORT_ADMIN
+from headgate_operator.adapters.admin_port import admin_url, read_bounded
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Clock
 from headgate_operator.status.observation import GatewayReport, PodView, Refusal
 
 FleetKey = tuple[str, str]
-
-ANSWER_LIMIT = 4 * 2**20
-"""Bytes of an answer that are read: the status of a gateway with thousands of refused repos fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +126,11 @@ class GatewayPoller:
         return min(timing.slow, timing.fast * 2.0**doublings) if fast else timing.slow
 
     async def _ask(self, session: aiohttp.ClientSession, pod: PodView) -> GatewayReport | None:
-        host = f"[{pod.ip}]" if ":" in pod.ip else pod.ip
         try:
             # A redirect would send the operator, which may reach more than a pod may, wherever the pod likes.
-            async with session.get(f"http://{host}:{PORT_ADMIN}/status", allow_redirects=False) as response:
+            async with session.get(admin_url(pod.ip, "/status"), allow_redirects=False) as response:
                 response.raise_for_status()
-                content = await response.content.read(ANSWER_LIMIT)
-                while not response.content.at_eof() and len(content) < ANSWER_LIMIT:
-                    content += await response.content.read(ANSWER_LIMIT - len(content))
-            report = build_report(content)
+                report = build_report(await read_bounded(response))
         except (aiohttp.ClientError, TimeoutError, OSError):
             self._metrics.polls.labels("unreachable").inc()
             return None

@@ -16,6 +16,8 @@ from headgate_operator.api.names import (
     FIELD_MANAGER,
     LABEL_FLEET,
     LABEL_MANAGED_BY,
+    LABEL_REPO,
+    LABEL_REPO_NAMESPACE,
     LABEL_TRACK,
     TRACK_STABLE,
 )
@@ -212,7 +214,14 @@ def build_pod_view(manifest: Mapping[str, Any]) -> PodView:
         leaving=bool(metadata.get("deletionTimestamp")) or status.get("phase") in ("Succeeded", "Failed"),
         config_hash=(metadata.get("annotations") or {}).get(ANNOTATION_CONFIG_HASH, ""),
         trouble=_trouble(status),
+        repo=_repo_of(labels),
+        restarts=sum(each.get("restartCount", 0) for each in status.get("containerStatuses") or ()),
     )
+
+
+def _repo_of(labels: Mapping[str, str]) -> tuple[str, str] | None:
+    namespace, name = labels.get(LABEL_REPO_NAMESPACE), labels.get(LABEL_REPO)
+    return (namespace, name) if namespace and name else None
 
 
 def _trouble(status: Mapping[str, Any]) -> str:

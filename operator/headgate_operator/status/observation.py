@@ -46,6 +46,10 @@ class PodView:
     """Value of the config-hash annotation."""
     trouble: str = ""
     """Why a container does not run, from its waiting state: `ImagePullBackOff: …`."""
+    repo: RepoKey | None = None
+    """The repo whose canary it is; None: it serves all of them."""
+    restarts: int = 0
+    """How often its containers were started again."""
 
 
 @dataclass(frozen=True, slots=True)
