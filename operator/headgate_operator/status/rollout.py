@@ -1,0 +1,106 @@
+"""What status shows of a rollout, and what it makes of the Ready condition. Pure: the state is given, nothing is judged."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from headgate_operator.api.rollout import (
+    CommandStatus,
+    MeasurementStatus,
+    Rollout,
+    RolloutStatus,
+    WrittenStatus,
+)
+from headgate_operator.rollout.model import Phase, RolloutState, Stage
+from headgate_operator.status.conditions import Fact, ready_facts
+
+MEASUREMENTS_SHOWN = 64
+RANGES_SHOWN = 256
+UNDER_WAY = frozenset({Phase.PROGRESSING, Phase.PAUSED})
+SETTLED = frozenset({Phase.STABLE, Phase.ROLLED_BACK})
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Requests that the gateways counted since the step's weight was asked for."""
+
+    canary: int
+    stable: int
+
+    def __str__(self) -> str:
+        total = self.canary + self.stable
+        share = f"{100 * self.canary / total:.1f}% of " if total else "none of "
+        return f"{share}{total}"
+
+
+def build_rollout_status(state: RolloutState, policy: Rollout, split: Split | None) -> dict[str, Any]:
+    """The `rollout` block of a repo's status. `split`: where requests are being counted."""
+    under_way = state.phase in UNDER_WAY
+    settled = state.phase in SETTLED
+    status = RolloutStatus(
+        phase=state.phase,
+        stable=state.stable,
+        candidate=state.candidate,
+        step=f"{state.step + 1}/{len(policy.steps)}" if under_way else None,
+        weight=None if settled else state.weight,
+        counted_weight=str(split) if split is not None and under_way and state.stage is not Stage.STARTING else None,
+        verified=("Verified" if state.verified else "Unverified") if under_way and state.clock is not None else None,
+        reason=state.reason or None,
+        message=state.message or None,
+        started_at=None if state.phase is Phase.STABLE or not state.began else _moment(state.began),
+        step_started_at=_moment(state.clock) if under_way and state.clock is not None else None,
+        measurements=tuple(
+            MeasurementStatus(
+                name=each.name,
+                value=each.value,
+                stable=each.stable,
+                threshold=each.threshold,
+                requests=each.requests,
+                verdict=each.verdict,
+            )
+            for each in state.measurements[:MEASUREMENTS_SHOWN]
+        ),
+        command=_command(state),
+        written=_written(state),
+    )
+    return status.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def _command(state: RolloutState) -> CommandStatus | None:
+    if not state.obeyed:
+        return None
+    last = state.obeyed[-1]
+    return CommandStatus(token=last.token, verb=last.verb, result=last.result)
+
+
+def _written(state: RolloutState) -> tuple[WrittenStatus, ...]:
+    if state.phase is not Phase.ROLLED_BACK:
+        return ()
+    return tuple(
+        WrittenStatus(
+            topic=each.topic,
+            partition=each.partition,
+            first_offset=each.first,
+            last_offset=each.last,
+            records=each.records,
+        )
+        for each in state.written[:RANGES_SHOWN]
+    )
+
+
+def rollout_facts(state: RolloutState) -> tuple[Fact, ...] | None:
+    """Ready and its companions while a rollout has the say; None where nothing is on its way.
+
+    Ready stays Unknown while a change is judged (kstatus: in progress), and False once it was refused: what is served
+    is then fine, but it is not what the spec asks for.
+    """
+    if state.phase is Phase.STABLE:
+        return None
+    message = state.message or state.phase
+    if state.phase is Phase.ROLLED_BACK:
+        return ready_facts("False", state.phase, message, stalled=True)
+    return ready_facts("Unknown", state.phase, message, stalled=False)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
