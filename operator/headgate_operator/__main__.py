@@ -26,9 +26,10 @@ from headgate_operator.logs import set_up_logging
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import ClusterError, ObjectRef
 from headgate_operator.reconcile.apply import Applier
-from headgate_operator.reconcile.events import EventPoster
+from headgate_operator.reconcile.events import BURST, RATE, EventPoster, TokenBucket
 from headgate_operator.reconcile.fleet import FleetReconciler, Parts
 from headgate_operator.reconcile.gather import Gatherer
+from headgate_operator.reconcile.holds import HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
@@ -75,7 +76,7 @@ class Operator:
         queue: WorkQueue[FleetKey] = WorkQueue(clock, random.random, QueueTiming())
         self.store = store = Store(settings.default_fleet, queue.add)
         self.watchdog = Watchdog(clock)
-        self.events = EventPoster(cluster, self.metrics, _utc_now, settings.identity)
+        self.events = EventPoster(cluster, self.metrics, _utc_now, settings.identity, TokenBucket(clock, BURST, RATE))
         publisher = Publisher(cluster, store, self.metrics, self.events)
         profiles = ProfileLedger(store, publisher, queue.add)
         secrets = SecretReader(cluster, clock, queue.add)
@@ -93,6 +94,8 @@ class Operator:
             metrics=self.metrics,
             reports=self.poller.report,
             now=_timestamp,
+            clock=clock,
+            holding=HoldTiming(),
         )
         self.runner = Runner(
             Machinery(

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import aiohttp
-from tests.e2e.api import Api
+from tests.e2e.api import Api, condition
+from tests.e2e.api import wait_for as wait_until
 from tests.e2e.images import ensure_images
 from tests.e2e.release import NAMESPACE as RELEASE_NAMESPACE
 from tests.e2e.release import Release
@@ -159,6 +160,13 @@ def scale_fleet(release: Release) -> Iterator[None]:
     release.api.create_namespace(NAMESPACE)
     release.api.apply(*fleet_manifests(release))
     try:
+        # Starting a gateway's pod is not what is measured here.
+        fleet = f"{GROUP}/namespaces/{NAMESPACE}/gatewayfleets/{FLEET}"
+        wait_until(
+            lambda: condition(release.api.get(f"apis/{fleet}"), "Programmed").get("status") == "True",
+            "the fleet is Programmed",
+            120,
+        )
         yield
     finally:
         release.api.kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=600s", timeout=620)

@@ -1,6 +1,7 @@
 """Kubernetes Events on the users' resources: queued, written beside reconcile, given up rather than waited for."""
 
 import asyncio
+import itertools
 import logging
 import secrets
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any
 
 from headgate_operator.api.names import API_VERSION, FIELD_MANAGER
 from headgate_operator.metrics import Metrics
-from headgate_operator.ports import Cluster, ClusterError, ObjectRef
+from headgate_operator.ports import Clock, Cluster, ClusterError, ObjectRef
 from headgate_operator.reconcile.records import ResourceRecord
 from headgate_operator.status.transitions import EventNote
 
@@ -18,21 +19,49 @@ logger = logging.getLogger("headgate.events")
 QUEUED = 2_000
 """Events that may wait; more are dropped and counted: conditions say the same."""
 
+BURST, RATE = 50, 20.0
+"""Events that are written at once, and a second after that: thousands of repos must not wait for news of them."""
+
 NOTE_LIMIT = 1_024
 """Bytes of a note: the API server's own bound."""
 
 IN_FLIGHT = 4
 
 
-class EventPoster:
-    """Writes Events one after the other."""
+_Queued = tuple[bool, int, ObjectRef, dict[str, Any]]
+"""(is no warning, number, ...): what is smallest goes first."""
 
-    def __init__(self, cluster: Cluster, metrics: Metrics, now: Callable[[], datetime], instance: str) -> None:
+
+class TokenBucket:
+    """Lets a burst pass, and a steady rate after it."""
+
+    def __init__(self, clock: Clock, burst: int, rate: float) -> None:
+        self._clock = clock
+        self._burst = burst
+        self._rate = rate
+        self._tokens, self._filled = float(burst), clock()
+
+    def take(self) -> float:
+        """Takes one; answers in how many seconds it may be used."""
+        now = self._clock()
+        self._tokens = min(self._burst, self._tokens + (now - self._filled) * self._rate) - 1
+        self._filled = now
+        return max(0.0, -self._tokens / self._rate)
+
+
+class EventPoster:
+    """Writes Events, warnings before all else."""
+
+    def __init__(
+        self, cluster: Cluster, metrics: Metrics, now: Callable[[], datetime], instance: str, bucket: TokenBucket
+    ) -> None:
         self._cluster = cluster
         self._metrics = metrics
         self._now = now
         self._instance = instance
-        self._queue: asyncio.Queue[tuple[ObjectRef, dict[str, Any]]] = asyncio.Queue(QUEUED)
+        self._bucket = bucket
+        self._queue: asyncio.PriorityQueue[_Queued] = asyncio.PriorityQueue(QUEUED)
+        self._posted = itertools.count()
 
     def post(self, record: ResourceRecord, note: EventNote) -> None:
         """Have an Event written soon."""
@@ -40,7 +69,8 @@ class EventPoster:
         name = f"{record.name[:230]}.{secrets.token_hex(8)}"
         ref = ObjectRef("events.k8s.io/v1", "Event", record.namespace, name)
         try:
-            self._queue.put_nowait((ref, self._manifest(ref, record, note)))
+            manifest = self._manifest(ref, record, note)
+            self._queue.put_nowait((note.type != "Warning", next(self._posted), ref, manifest))
         except asyncio.QueueFull:
             self._metrics.events.labels("dropped").inc()
 
@@ -52,7 +82,8 @@ class EventPoster:
 
     async def _write(self) -> None:
         while True:
-            ref, manifest = await self._queue.get()
+            await asyncio.sleep(self._bucket.take())
+            _, _, ref, manifest = await self._queue.get()
             try:
                 await self._cluster.create(ref, manifest)
             except ClusterError as error:

@@ -15,8 +15,10 @@ from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import LABEL_REPO, LABEL_REPO_NAMESPACE, route_name, shared_route_name
 from headgate_operator.api.reasons import INVALID_SPEC
 from headgate_operator.metrics import Metrics
+from headgate_operator.ports import Clock
 from headgate_operator.reconcile.apply import Applier, ApplyResult, Failure, ObjectKey
 from headgate_operator.reconcile.gather import Gateways, Gatherer, Reports, ServedEntries
+from headgate_operator.reconcile.holds import Holds, HoldTiming
 from headgate_operator.reconcile.nudge import Nudger, config_hash, lagging
 from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
@@ -33,7 +35,7 @@ from headgate_operator.status import reasons
 from headgate_operator.status.delivery import ShardHistory, Tally, behind, build_tally
 from headgate_operator.status.fleet import FleetSight, build_fleet_status
 from headgate_operator.status.profile import build_refused_status
-from headgate_operator.status.repo import RepoSight, build_repo_status
+from headgate_operator.status.repo import RepoSight, build_repo_status, is_passing
 from headgate_operator.status.transitions import EventNote
 
 CONFIG_KINDS = frozenset({"Secret", "ConfigMap"})
@@ -61,6 +63,7 @@ class _Settled:
 
 @dataclass(slots=True)
 class _FleetState:
+    holds: Holds
     memo: RenderMemo = field(default_factory=RenderMemo)
     served: ServedEntries = field(default_factory=ServedEntries)
     history: ShardHistory = field(default_factory=ShardHistory)
@@ -111,6 +114,8 @@ class Parts:
     reports: Reports
     now: Callable[[], str]
     """The time as RFC 3339, for conditions."""
+    clock: Clock
+    holding: HoldTiming
 
 
 class FleetReconciler:
@@ -127,7 +132,7 @@ class FleetReconciler:
             return await self._without_fleet(key)
         if not isinstance(record.parsed, GatewayFleet):
             return await self._refuse(record, Verdict(False, INVALID_SPEC, record.problem))
-        state = self._states.setdefault(key, _FleetState())
+        state = self._state_of(key)
         begun = _Begun(
             fleet=record,
             state=state,
@@ -143,6 +148,9 @@ class FleetReconciler:
             return await self._refuse(record, Verdict(False, reasons.TEMPLATE_FAILED, str(error)))
         return await self._carry_out(begun, plan)
 
+    def _state_of(self, key: FleetKey) -> _FleetState:
+        return self._states.setdefault(key, _FleetState(Holds(self._parts.holding)))
+
     async def _carry_out(self, begun: _Begun, plan: FleetPlan) -> Outcome:
         key, parts, state = begun.fleet.key, self._parts, begun.state
         state.history.record(plan.shard_hashes, _digests(plan, state.entry_digests))
@@ -154,7 +162,8 @@ class FleetReconciler:
         pruned = await parts.applier.prune(key, plan.objects) if plan.fleet.accepted else ApplyResult()
         failures = [*first.failures, *second.failures, *pruned.failures]
         self._note_pruned(begun.fleet, pruned)
-        return replace(await self._publish(begun, plan, failures), again=again)
+        outcome = await self._publish(begun, plan, failures)
+        return replace(outcome, again=_sooner(again, outcome.again))
 
     async def _nudge(self, key: FleetKey, plan: FleetPlan) -> float | None:
         gateways = self._parts.gatherer.gateways(key)
@@ -174,14 +183,25 @@ class FleetReconciler:
         troubles = _troubles(plan.objects, lasting)
         sights = list(self._repo_sights(begun, plan, gateways, troubles))
         repos, truths = _build_repo_statuses(sights, begun.state.settled, now)
+        told = self._without_held(repos, begun.state.holds)
         sight = _fleet_sight(begun.fleet, plan, gateways, lasting)
         newest = parts.store.resource(GatewayFleet.KIND, key) or begun.fleet
         fleet = (newest, build_fleet_status(sight, json.loads(newest.status), now))
         self._count(key, truths, len(gateways.ready))
         parts.profiles.report(key, plan, begun.profiles)
-        published = await parts.publisher.publish([*repos, fleet])
+        published = await parts.publisher.publish([*told, fleet])
         retryable = any(failure.retryable for failure in failures)
-        return Outcome(published and not retryable, awaiting=sight.current_gateways < sight.ready_gateways)
+        return Outcome(
+            succeeded=published and not retryable,
+            awaiting=sight.current_gateways < sight.ready_gateways,
+            again=begun.state.holds.delay(parts.clock()),
+        )
+
+    def _without_held(self, statuses: list[Status], holds: Holds) -> list[Status]:
+        """The statuses to write now. What is held back differs from the live status still, so it comes up again."""
+        passing = [record.key for record, status in statuses if is_passing(json.loads(record.status), status)]
+        held = holds.hold(passing, self._parts.clock())
+        return [each for each in statuses if each[0].key not in held]
 
     def _repo_sights(
         self, begun: _Begun, plan: FleetPlan, gateways: Gateways, troubles: Mapping[RepoKey | int, str]
@@ -241,7 +261,7 @@ class FleetReconciler:
     async def _refuse(self, record: ResourceRecord, verdict: Verdict) -> Outcome:
         """Nothing is applied and what is served stays; its repos and the namespace's profiles are told why they wait."""
         parts, key, now = self._parts, record.key, self._parts.now()
-        state, gateways = self._states.setdefault(key, _FleetState()), parts.gatherer.gateways(key)
+        state, gateways = self._state_of(key), parts.gatherer.gateways(key)
         waiting = Verdict(
             False, reasons.FLEET_NOT_ACCEPTED, f"GatewayFleet {key[0]}/{key[1]} is not accepted: {verdict.reason}"
         )
@@ -279,6 +299,10 @@ class FleetReconciler:
     def _count(self, key: FleetKey, truths: Iterable[tuple[str, str]], gateways: int) -> None:
         self._parts.metrics.set_repos(key, Counter(truths))
         self._parts.metrics.gateways.labels(*key).set(gateways)
+
+
+def _sooner(one: float | None, other: float | None) -> float | None:
+    return min((each for each in (one, other) if each is not None), default=None)
 
 
 def _truths(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

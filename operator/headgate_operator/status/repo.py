@@ -47,6 +47,23 @@ def build_repo_status(sight: RepoSight, live: Mapping[str, Any], now: str) -> di
     return status | {"gateways": _gateways(sight, status, live)}
 
 
+def is_passing(live: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+    """Whether all that a status has to tell is that gateways have yet to confirm: news that the next second makes old.
+
+    Never so where somebody would be told too late: a refusal, a failure, a repo that is served no longer.
+    """
+    before, after = live.get("conditions") or (), status["conditions"]
+    lost = _is(find(before, reasons.SERVING), "True") and not _is(find(after, reasons.SERVING), "True")
+    programmed = find(after, reasons.PROGRAMMED) or {}
+    # A gateway that has just become ready and was not asked yet counts as out of reach.
+    waits = programmed.get("reason") in (reasons.PENDING, reasons.NO_GATEWAYS, reasons.UNREACHABLE)
+    return waits and not lost and _is(find(after, reasons.ACCEPTED), "True")
+
+
+def _is(condition: Mapping[str, Any] | None, status: str) -> bool:
+    return condition is not None and condition.get("status") == status
+
+
 def _gateways(sight: RepoSight, status: Mapping[str, Any], live: Mapping[str, Any]) -> str:
     """Of the gateways, those that have confirmed; counted only when something else of the status changes as well.
 

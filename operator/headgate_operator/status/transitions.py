@@ -18,17 +18,19 @@ class EventNote:
 
 
 def repo_notes(live: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[EventNote, ...]:
-    """Events of a repo: accepted or refused (with the reason), programmed or refused by a gateway, its route by a parent."""
-    return tuple(
-        note
-        for note in (
-            _accepted(live, status),
-            _programmed(live, status),
-            _not_serving(live, status),
-            _route_refused(live, status),
-        )
-        if note is not None
+    """Events of a repo: accepted or refused (with the reason), programmed or refused by a gateway, its route by a parent.
+
+    What is programmed was accepted: thousands of repos at once are worth one Event each, not two.
+    """
+    programmed = _programmed(live, status)
+    taken_up = programmed is not None and programmed.type == "Normal"
+    notes = (
+        None if taken_up else _accepted(live, status),
+        programmed,
+        _not_serving(live, status),
+        _route_refused(live, status),
     )
+    return tuple(note for note in notes if note is not None)
 
 
 def fleet_notes(live: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[EventNote, ...]:

@@ -9,9 +9,10 @@ from headgate_gateway.config.status import credentials_hash
 from headgate_operator.api.names import shard_name
 from headgate_operator.metrics import Metrics
 from headgate_operator.reconcile.apply import Applier
-from headgate_operator.reconcile.events import EventPoster
+from headgate_operator.reconcile.events import BURST, RATE, EventPoster, TokenBucket
 from headgate_operator.reconcile.fleet import FleetReconciler, Outcome, Parts
 from headgate_operator.reconcile.gather import Gatherer
+from headgate_operator.reconcile.holds import HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
@@ -24,6 +25,8 @@ from headgate_operator.status.observation import GatewayReport, Refusal
 
 API_VERSION = "headgate.dev/v1alpha1"
 KEY = ("events", "main")
+AT_ONCE = HoldTiming(least=0.0, each=0.0)
+"""No status waits for gateways to confirm."""
 
 
 class Clock:
@@ -57,13 +60,17 @@ def repo(name: str, namespace: str = "events", topic: str = "t", **spec: Any) ->
 class Bed:
     """One operator process; a second Bed on the same cluster is its restart."""
 
-    def __init__(self, cluster: FakeCluster | None = None, namespaces: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, cluster: FakeCluster | None = None, namespaces: tuple[str, ...] = (), holding: HoldTiming = AT_ONCE
+    ) -> None:
         self.cluster = cluster or FakeCluster()
         self.clock, self.metrics = Clock(), Metrics()
         self.noticed: set[tuple[str, str]] = set()
         self.reports: dict[str, GatewayReport] = {}
         self.store = Store(None, self.noticed.add)
-        events = EventPoster(self.cluster, self.metrics, lambda: (_ for _ in ()).throw(NotImplementedError), "test")
+        bucket = TokenBucket(self.clock, BURST, RATE)
+        unused = lambda: (_ for _ in ()).throw(NotImplementedError)  # noqa: E731
+        events = EventPoster(self.cluster, self.metrics, unused, "test", bucket)
         events.post = lambda record, note: self.events.append((record.name, note.reason))  # type: ignore[method-assign]
         self.events: list[tuple[str, str]] = []
         self.publisher = publisher = Publisher(self.cluster, self.store, self.metrics, events)
@@ -84,6 +91,8 @@ class Bed:
                 metrics=self.metrics,
                 reports=self.reports.get,
                 now=lambda: "2026-01-01T00:00:00Z",
+                clock=self.clock,
+                holding=holding,
             )
         )
 

@@ -200,7 +200,7 @@ def test_a_profile_is_ready_when_it_is_accepted() -> None:
 
 def test_events_are_written_on_transitions_only() -> None:
     first = build_repo_status(SIGHT, {}, NOW)
-    assert [note.reason for note in repo_notes({}, first)] == ["Accepted", "Programmed"]
+    assert [note.reason for note in repo_notes({}, first)] == ["Programmed"]
     assert repo_notes(first, first) == ()
     refused = build_repo_status(replace(SIGHT, verdict=BAD), first, LATER)
     assert [(note.type, note.reason) for note in repo_notes(first, refused)] == [("Warning", "ProfileNotFound")]
