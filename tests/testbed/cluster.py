@@ -15,7 +15,7 @@ from typing import Any
 
 from . import building, edge, loading
 from .builds.catalogue import references
-from .cluster_kafka import BOOTSTRAP
+from .cluster_kafka import BOOTSTRAP, BOOTSTRAP_SASL
 from .creation import Creation
 from .engine.docker import Docker
 from .engine.find import running as running_engine
@@ -37,6 +37,7 @@ class Cluster:
     edge_url: str
     kafka_bootstrap: str
     kafka_bootstrap_in_cluster: str
+    kafka_sasl_in_cluster: str
     gateway_class: str
     gateway_name: str
     gateway_namespace: str
@@ -146,6 +147,7 @@ def _describe(session: Session, tools: Tools, ports: HostPorts) -> Cluster:
         edge_url=f"http://127.0.0.1:{ports.edge}",
         kafka_bootstrap=f"127.0.0.1:{ports.kafka}",
         kafka_bootstrap_in_cluster=BOOTSTRAP,
+        kafka_sasl_in_cluster=BOOTSTRAP_SASL,
         gateway_class=edge.GATEWAY_CLASS,
         gateway_name=edge.GATEWAY,
         gateway_namespace=edge.GATEWAY_NAMESPACE,

@@ -43,7 +43,7 @@ def build_broker(index: int, ports: Sequence[BrokerPorts]) -> Broker:
             _listener("PLAINTEXT", own.plaintext, "PLAINTEXT"),
             _listener("TLS", own.tls, "SSL", {**_TLS, "ssl.client.auth": "requested"}),
             _sasl("SCRAM", own.scram, _scram()),
-            _sasl("PLAIN", own.plain, _plain()),
+            _sasl("PLAIN", own.plain, plain_login()),
             _sasl("OAUTH", own.oauth, _oauth()),
         ),
     )
@@ -67,7 +67,8 @@ def _scram() -> dict[str, str]:
     }
 
 
-def _plain() -> dict[str, str]:
+def plain_login() -> dict[str, str]:
+    """Settings of a listener that takes PLAIN_USER by SASL PLAIN."""
     users = f'user_{PLAIN_USER}="{PLAIN_PASSWORD}"'
     return {
         "sasl.enabled.mechanisms": "PLAIN",

@@ -87,7 +87,10 @@ def test_clients_outside_are_told_to_come_back_through_loopback() -> None:
     objects = cluster_kafka.build_objects("kafka:1", 30092)
     (config,) = (each for each in objects if each["kind"] == "ConfigMap")
     lines = config["data"]["server.properties"].splitlines()
-    assert "advertised.listeners=INTERNAL://kafka.kafka.svc:9092,EXTERNAL://127.0.0.1:30092" in lines
+    assert (
+        "advertised.listeners=INTERNAL://kafka.kafka.svc:9092,EXTERNAL://127.0.0.1:30092,SASL://kafka.kafka.svc:9095"
+        in lines
+    )
     assert "auto.create.topics.enable=false" in lines
 
 
