@@ -221,6 +221,17 @@ class FleetLimits(ResourceModel):
     """Bytes of requests that one gateway may hold at a time; beyond it requests get a 503 at once."""
 
 
+class FleetRollouts(ResourceModel):
+    """How changes of the fleet's repos are taken, all repos together."""
+
+    max_concurrent: Annotated[int, Field(ge=1, le=100)] = 5
+    """Repos that may have a canary at a time; the others wait in line."""
+    revision_history_limit: Annotated[int, Field(ge=2, le=100)] = 10
+    """Revisions kept of each repo, the promoted one and the one on its way among them."""
+    failure_budget: Annotated[int, Field(ge=1, le=100)] = 1
+    """A change of something that repos share (a profile, the fleet's limits) is a wave over them: after this many have rolled back, no more of the wave start."""
+
+
 class FleetSpec(ResourceModel):
     """What the platform team wants of a fleet."""
 
@@ -262,6 +273,8 @@ class FleetSpec(ResourceModel):
     """Which repos the fleet takes."""
     limits: FleetLimits = FleetLimits()
     """Defaults for the fleet's repos, and the bound of a gateway's memory."""
+    rollouts: FleetRollouts = FleetRollouts()
+    """How changes of the fleet's repos are taken, all repos together."""
 
     @model_validator(mode="after")
     def _check_replicas(self) -> Self:

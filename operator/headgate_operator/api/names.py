@@ -1,5 +1,7 @@
 """Names that users and other programs see: group, kinds, labels, annotations. Changing one breaks somebody."""
 
+import hashlib
+
 GROUP = "headgate.dev"
 VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
@@ -13,10 +15,12 @@ CATEGORY = "headgate"
 LABEL_FLEET = "headgate.dev/fleet"
 """The fleet that an object was rendered for; pruning and watching select by it."""
 LABEL_COMPONENT = "headgate.dev/component"
-"""What the object is: gateway, config, credentials, route."""
+"""What the object is: gateway, config, credentials, route, revision, rollout."""
 LABEL_REPO = "headgate.dev/repo"
 """On a repo's own objects: the repo's name."""
 LABEL_REPO_NAMESPACE = "headgate.dev/repo-namespace"
+LABEL_REVISION = "headgate.dev/revision"
+"""On what holds one revision of a repo: its ControllerRevision, and its canary's ConfigMap and Deployment."""
 LABEL_TRACK = "headgate.dev/track"
 """On gateway pods: stable or canary."""
 LABEL_NAME = "app.kubernetes.io/name"
@@ -26,8 +30,13 @@ LABEL_MANAGED_BY = "app.kubernetes.io/managed-by"
 ANNOTATION_CONFIG_HASH = "headgate.dev/config-hash"
 """Patched onto gateway pods so that kubelets refresh their volumes at once; means nothing else."""
 
+ANNOTATION_COMMAND = "headgate.dev/command"
+"""Set by people on an EventRepo: `<verb> <revision> <step> <token>`. Read, never written or removed."""
+
 TRACK_STABLE = "stable"
 """The value of the track label that serves everybody."""
+TRACK_CANARY = "canary"
+"""The value of the track label, and of gateways' `--track`, of what serves one repo's candidate."""
 
 PORT_HTTP = 8080
 PORT_ADMIN = 8081
@@ -49,6 +58,10 @@ TEXT_VALUE_MAX = 512
 
 FLEET_NAME_MAX = 50
 """A fleet's name starts the names of its Services (63 characters at most), and leaves room for what follows."""
+
+_CANARY_INFIX = "-canary-"
+_CANARY_HASH_LENGTH = 10
+_CANARY_FLEET_MAX = 63 - len(_CANARY_INFIX) - _CANARY_HASH_LENGTH
 
 FLEET_NAME_PATTERN = rf"[a-z]([-a-z0-9]{{0,{FLEET_NAME_MAX - 2}}}[a-z0-9])?"
 """A Service's name is a DNS label that starts with a letter."""
@@ -82,3 +95,28 @@ def route_name(fleet: str, namespace: str, repo: str) -> str:
 def shared_route_name(fleet: str) -> str:
     """The HTTPRoute of all repos on their default endpoints."""
     return f"{fleet}-shared"
+
+
+def revision_name(fleet: str, namespace: str, repo: str, revision: str) -> str:
+    """The ControllerRevision of one intent of a repo; 195 characters at most."""
+    return f"{fleet}.{namespace}.{repo}.{revision}"
+
+
+def rollout_name(fleet: str, namespace: str, repo: str) -> str:
+    """The ConfigMap with the state of a repo's rollout."""
+    return f"{fleet}.{namespace}.{repo}.rollout"
+
+
+def canary_name(fleet: str, namespace: str, repo: str) -> str:
+    """A repo's canary: Deployment, Service and Secret. A Service's name has 63 characters at most, so a hash tells
+    repos (and fleets whose names begin alike) apart.
+    """
+    digest = hashlib.sha256(f"{fleet}/{namespace}/{repo}".encode()).hexdigest()[:_CANARY_HASH_LENGTH]
+    return f"{fleet[:_CANARY_FLEET_MAX]}{_CANARY_INFIX}{digest}"
+
+
+def canary_config_name(canary: str, content_hash: str) -> str:
+    """The ConfigMap of a canary, immutable and thus named by what it holds: another content is another object, which
+    the Deployment then names, so that its pods are replaced.
+    """
+    return f"{canary}-{content_hash}"

@@ -10,6 +10,7 @@ from headgate_gateway.config.units import ByteSize
 from headgate_operator.api.meta import Conditions, ObjectMeta, ResourceModel
 from headgate_operator.api.names import RESERVED_PATHS, TEXT_VALUE_MAX
 from headgate_operator.api.resource import LABEL_NAME_RULE, Resource, check_label_name
+from headgate_operator.api.rollout import Rollout, RolloutStatus
 
 
 class FleetRef(ResourceModel):
@@ -75,6 +76,8 @@ class RepoSpec(ResourceModel):
     """Reject: one bad line refuses the whole body. Accept: bad lines are refused by number, the others go on."""
     limits: RepoLimits = RepoLimits()
     """Sizes beyond which a request is refused."""
+    rollout: Rollout = Rollout()
+    """How a change of this spec (or of its profile, or of the fleet's limits) reaches the repo's traffic. Routes carry the promoted revision's paths: a path that only the new one has is served once it is promoted."""
 
     @model_validator(mode="after")
     def _check_paths(self) -> Self:
@@ -108,6 +111,8 @@ class RepoStatus(ResourceModel):
     """Addresses that take events: a URL for each hostname of the fleet; the Service's where the fleet has no routing; else the path."""
     gateways: str | None = None
     """How many ready gateways served the revision, of how many, when the conditions last changed: `2/2`."""
+    rollout: RolloutStatus | None = None
+    """Where the last change of the repo is."""
     conditions: Conditions = ()
     """Ready, Accepted, Programmed and Serving; Reconciling and Stalled while true."""
 

@@ -133,6 +133,13 @@ class Analysis(ResourceModel):
     ] = ()
     """Prometheus queries beside them; the operator has to know a server."""
 
+    @model_validator(mode="after")
+    def _check_queries(self) -> Self:
+        found = [query.name for query in self.queries]
+        if doubled := sorted({name for name in found if found.count(name) > 1}):
+            raise ValueError(f"queries: Duplicate value: name {doubled[0]} is there twice")
+        return self
+
 
 _STEPS_MESSAGE = "weights of steps must rise"
 
@@ -143,7 +150,10 @@ class Rollout(ResourceModel):
     model_config = ConfigDict(
         json_schema_extra=cel(
             (
-                "!has(self.steps) || self.steps.all(s, self.steps.filter(t, t.weight == s.weight).size() == 1)",
+                (
+                    "!has(self.steps) || (self.steps.map(s, s.weight).isSorted()"
+                    " && self.steps.all(s, self.steps.exists_one(t, t.weight == s.weight)))"
+                ),
                 _STEPS_MESSAGE,
             ),
         )

@@ -27,6 +27,7 @@ _LENGTHS = {
 }
 # The cost of CEL rules is estimated from the longest value that a schema allows.
 _SIZE_TEXT_MAX = 24
+_EMPTY: tuple[Any, ...] = (None, [], {})
 
 
 def model_schema(model: type[BaseModel], leave_out: frozenset[str] = frozenset()) -> Schema:
@@ -98,13 +99,17 @@ def _written_schema(written: WithJsonSchema, metadata: list[Any]) -> Schema:
         name: value for entry in metadata for name in ("ge", "le") if (value := getattr(entry, name, None)) is not None
     }
     if schema.get("pattern") == DURATION_PATTERN:
-        return schema | cel(*(_duration_rule(name, value) for name, value in bounds.items()))
+        return schema | _rules(*(_duration_rule(name, value) for name, value in bounds.items()))
     if schema.get("pattern") == BYTE_SIZE_PATTERN:
         schema["maxLength"] = _SIZE_TEXT_MAX
-        return schema | cel(*(_size_rule(name, value) for name, value in bounds.items()))
+        return schema | _rules(*(_size_rule(name, value) for name, value in bounds.items()))
     if schema.get("x-kubernetes-int-or-string"):
         schema["maxLength"] = TEXT_VALUE_MAX
     return schema
+
+
+def _rules(*rules: tuple[str, str]) -> Schema:
+    return cel(*rules) if rules else {}
 
 
 def _duration_rule(bound: str, milliseconds: int) -> tuple[str, str]:
@@ -139,22 +144,27 @@ def _extra(extra: Any) -> Schema:
 
 
 def _default_of(field: FieldInfo, schema: Schema) -> Any:
-    """The default to write; None for none. Empty lists and maps are left out: they would only be noise in objects."""
-    if field.is_required() or field.default in (None, (), PydanticUndefined):
+    """The default to write; None for none. Empty lists and maps are left out: they would only be noise in objects.
+
+    An absent object is defaulted whole, since the API server judges a default as it is written.
+    """
+    if field.is_required() or field.default is PydanticUndefined:
         return None
-    default = field.default
-    if isinstance(default, BaseModel):
-        return _default_within(schema)
-    if isinstance(default, Enum):
-        return default.value
-    if isinstance(default, tuple):
-        return list(default)
+    default = _written_default(field.default)
     if isinstance(default, int) and schema.get("type") == "string":
         return format_duration(default)
-    return default
+    return None if default in _EMPTY else default
 
 
-def _default_within(schema: Schema) -> Schema | None:
-    """An absent object is defaulted, so that its fields are. Whole: the API server judges a default as it is written."""
-    properties = schema.get("properties", {}).items()
-    return {name: property_["default"] for name, property_ in properties if "default" in property_} or None
+def _written_default(value: Any) -> Any:
+    match value:
+        case BaseModel():
+            return _written_default(value.model_dump(mode="json", by_alias=True))
+        case dict():
+            return {name: kept for name, each in value.items() if (kept := _written_default(each)) not in _EMPTY}
+        case tuple() | list():
+            return [_written_default(each) for each in value]
+        case Enum():
+            return value.value
+        case _:
+            return value

@@ -94,7 +94,7 @@ def _dump_endpoints(endpoints: tuple[Endpoint, ...]) -> list[dict[str, Any]]:
 
 def _dump_spec(repo: EventRepo) -> dict[str, Any]:
     return repo.spec.model_dump(
-        mode="json", by_alias=True, exclude_defaults=True, exclude={"fleet_ref", "endpoints", "limits"}
+        mode="json", by_alias=True, exclude_defaults=True, exclude={"fleet_ref", "endpoints", "limits", "rollout"}
     )
 
 

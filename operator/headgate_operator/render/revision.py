@@ -12,8 +12,8 @@ from headgate_operator.api.profile import KafkaProducerProfile
 from headgate_operator.api.repo import RepoSpec
 from headgate_operator.render.canonical import canonical_json
 
-# Where a repo is served and who may use a profile say nothing about what becomes of a line.
-_NOT_INTENT_OF_REPO = {"fleet_ref", "limits", "endpoints"}
+# Where a repo is served, how its changes are taken and who may use a profile say nothing about what becomes of a line.
+_NOT_INTENT_OF_REPO = {"fleet_ref", "limits", "endpoints", "rollout"}
 _NOT_INTENT_OF_PROFILE = {"allowed_namespaces", "allowed_topics"}
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from headgate_operator.api.crd import RESOURCES, build_crd, build_schema, crd_files, main
+from headgate_operator.api.repo import RepoSpec
 from headgate_operator.api.resource import Resource
 
 ROOT = Path(__file__).parents[3]
@@ -56,6 +57,34 @@ def test_defaults_of_nested_objects_are_written_whole() -> None:
     assert spec["allowedRepos"]["default"] == {"namespaces": {"from": "Same"}}
     assert spec["terminationGracePeriod"]["default"] == "1m"
     assert "default" not in spec["scheduling"]
+
+
+def test_the_default_of_an_object_holds_what_its_type_requires() -> None:
+    repo = build_schema(RESOURCES[2])["properties"]["spec"]["properties"]
+    rollout = repo["rollout"]["default"]
+    assert rollout["steps"] == [{"weight": 10, "hold": "60s"}, {"weight": 50, "hold": "60s"}]
+    assert rollout["analysis"]["metrics"]["serverErrors"] == {"max": "1%", "factor": "1.5"}
+    assert (rollout["progressDeadline"], rollout["analysis"]["deadline"]) == ("10m", "30m")
+    assert "queries" not in rollout["analysis"]
+
+
+def test_defaults_written_out_by_the_api_server_mean_what_python_takes_them_for() -> None:
+    spec = {"kafka": {"producerProfile": "p", "topic": "t"}}
+    written = build_schema(RESOURCES[2])["properties"]["spec"]["properties"]["rollout"]["default"]
+    assert RepoSpec.model_validate(spec | {"rollout": written}) == RepoSpec.model_validate(spec)
+
+
+def test_columns_of_a_repo_say_whether_it_is_fine_and_where_its_canary_is() -> None:
+    columns = build_crd(RESOURCES[2])["spec"]["versions"][0]["additionalPrinterColumns"]
+    shown = [column["name"] for column in columns if not column.get("priority")]
+    assert shown == ["Ready", "Phase", "Step", "Weight", "Revision", "Gateways", "Age"]
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_no_rule_list_is_empty(resource: type[Resource]) -> None:
+    for path, part in _walk(build_schema(resource)):
+        if not path.endswith(".properties"):
+            assert part.get("x-kubernetes-validations") != [], path
 
 
 def test_bounds_of_durations_and_sizes_are_rules() -> None:
