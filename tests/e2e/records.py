@@ -3,8 +3,9 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -19,6 +20,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 def create_topic(bootstrap: str, topic: str, partitions: int = 4) -> None:
@@ -78,7 +80,12 @@ def _until(consumer: Consumer, begins: dict[int, int], ends: dict[int, int]) -> 
             if partition is None or offset is None or offset >= ends[partition]:
                 continue
             wanted -= 1
-            yield Record(partition, offset, message.key(), message.value() or b"")
+            yield Record(partition, offset, message.key(), message.value() or b"", _headers(message))
+
+
+def _headers(message: Message) -> tuple[tuple[str, bytes], ...]:
+    found: Any = message.headers() or ()
+    return tuple((name, value or b"") for name, value in found)
 
 
 def _consumer(bootstrap: str) -> Consumer:

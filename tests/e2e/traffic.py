@@ -32,6 +32,8 @@ class Traffic:
     """What was answered where it was not 200, by event number."""
     seconds: dict[int, float] = field(default_factory=dict)
     """How long the answer took, by event number."""
+    dropped: set[int] = field(default_factory=set)
+    """Events answered 200 and dropped by the constraint."""
 
     def line(self, number: int) -> bytes:
         """The event of a number."""
@@ -75,6 +77,8 @@ class Traffic:
         self.answered[number] = answer.status_code
         if answer.status_code != httpx.codes.OK:
             self.bodies[number] = answer.text
+        elif answer.json()["dropped"]:
+            self.dropped.add(number)
         self.seconds[number] = time.monotonic() - began
 
     async def run(self, stop: threading.Event) -> None:
