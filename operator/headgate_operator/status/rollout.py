@@ -39,6 +39,7 @@ def build_rollout_status(state: RolloutState, policy: Rollout, split: Split | No
     settled = state.phase in SETTLED
     status = RolloutStatus(
         phase=state.phase,
+        stage=state.stage if under_way else None,
         stable=state.stable,
         candidate=state.candidate,
         step=f"{state.step + 1}/{len(policy.steps)}" if under_way else None,
