@@ -26,6 +26,40 @@ class Patience:
         yield from repeat(10)
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """No diffs: only other kinds of handlers ask for them, and kopf copies each object twice to make them."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        """Nothing of it."""
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: Any) -> None:
+        """Nothing was stored."""
+
+    def store(self, **_: Any) -> None:
+        """Nowhere."""
+
+
+class _NoProgress(kopf.ProgressStorage):
+    """No progress of handlers, for the same reason."""
+
+    def fetch(self, **_: Any) -> None:
+        """Nothing was stored."""
+
+    def store(self, **_: Any) -> None:
+        """Nowhere."""
+
+    def purge(self, **_: Any) -> None:
+        """There is nothing."""
+
+    def touch(self, **_: Any) -> None:
+        """No object."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        """It holds nothing of ours."""
+        return essence
+
+
 def build_settings(*, cluster_wide: bool) -> kopf.OperatorSettings:
     """kopf's settings: no Events of its own, no peering, and no object watched that is not labelled as ours."""
     settings = kopf.OperatorSettings()
@@ -38,6 +72,8 @@ def build_settings(*, cluster_wide: bool) -> kopf.OperatorSettings:
     settings.watching.chunk_size = 500
     # An API server that is away is waited for: kopf's default gives up after a minute, and the process would end.
     settings.networking.error_backoffs = Patience()
+    settings.persistence.diffbase_storage = _NoDiffs()
+    settings.persistence.progress_storage = _NoProgress()
     # A worker for each object lives on for so long: thousands of them at a time would only fill memory.
     settings.queueing.idle_timeout = 0.02
     settings.queueing.exit_timeout = 0.5

@@ -56,7 +56,8 @@ class _Settled:
     """A repo's status as it is live, and what it was built from: while both stay, there is nothing to build or write."""
 
     sight: RepoSight
-    live: bytes
+    live: str
+    """Digest: the status itself is in the store."""
     truths: tuple[tuple[str, str], ...]
     """(condition, status), for metrics."""
 
@@ -127,6 +128,10 @@ class FleetReconciler:
 
     async def reconcile(self, key: FleetKey) -> Outcome:
         """Do all that one fleet needs now. Raises ClusterError where nothing could be decided or written."""
+        if self._parts.store.is_leaving(key[0]):
+            await self._forget(key)
+            self._parts.metrics.drop_fleet(key)
+            return Outcome(succeeded=True)  # all of it goes: every write would be refused, or for nothing
         record = self._parts.store.resource(GatewayFleet.KIND, key)
         if record is None or record.deleting:
             return await self._without_fleet(key)
@@ -318,10 +323,10 @@ def _build_repo_statuses(
     kept: dict[RepoKey, _Settled] = {}
     for record, sight in sights:
         known = settled.get(record.key)
-        if known is None or known.live != record.status or known.sight != sight:
+        if known is None or known.live != digest_of(record.status) or known.sight != sight:
             status = build_repo_status(sight, json.loads(record.status), now)
             statuses.append((record, status))
-            known = _Settled(sight, canonical_json(status), _truths(status))
+            known = _Settled(sight, digest_of(canonical_json(status)), _truths(status))
         kept[record.key] = known
         truths += known.truths
     settled.clear()

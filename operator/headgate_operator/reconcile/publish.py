@@ -68,6 +68,8 @@ class Publisher:
         return len(self._written)
 
     def _differs(self, record: ResourceRecord, status: Mapping[str, Any]) -> bool:
+        if self._store.is_leaving(record.namespace):
+            return False  # nobody will read it, and thousands would be told that their fleet went first
         content = canonical_json(status)
         if content == record.status:
             return False

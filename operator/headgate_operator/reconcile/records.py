@@ -11,6 +11,7 @@ from typing import Any
 
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import (
+    ANNOTATION_COMMAND,
     ANNOTATION_CONFIG_HASH,
     API_VERSION,
     FIELD_MANAGER,
@@ -26,7 +27,7 @@ from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.resource import InvalidResourceError
 from headgate_operator.render.canonical import canonical_json
 from headgate_operator.status.observation import PodView, WorkloadProgress
-from headgate_operator.status.routes import route_trouble
+from headgate_operator.status.routes import route_accepted, route_trouble
 
 Parsed = GatewayFleet | KafkaProducerProfile | EventRepo
 
@@ -67,6 +68,8 @@ class ResourceRecord:
     """Digest of all that a reconcile depends on: changes of status or managedFields leave it."""
     status: bytes
     """Canonical JSON of the live status."""
+    command: str = ""
+    """What somebody asks of a repo's rollout, by annotation."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -80,7 +83,8 @@ def build_resource_record(manifest: dict[str, Any]) -> ResourceRecord:
     spec = manifest.get("spec") or {}
     parsed, problem = _parse(kind, metadata, spec)
     deleting = bool(metadata.get("deletionTimestamp"))
-    intent = canonical_json([metadata["uid"], deleting, metadata.get("labels"), spec])
+    command = str((metadata.get("annotations") or {}).get(ANNOTATION_COMMAND, "")) if kind == EventRepo.KIND else ""
+    intent = canonical_json([metadata["uid"], deleting, metadata.get("labels"), spec, command])
     return ResourceRecord(
         kind=kind,
         namespace=metadata["namespace"],
@@ -94,6 +98,7 @@ def build_resource_record(manifest: dict[str, Any]) -> ResourceRecord:
         fleet=_fleet_of(spec, metadata["namespace"]) if kind == EventRepo.KIND else None,
         intent=digest_of(intent),
         status=canonical_json(manifest.get("status") or {}),
+        command=command,
     )
 
 
@@ -136,6 +141,8 @@ class ChildRecord:
     """Of a Deployment."""
     trouble: str = ""
     """Of an HTTPRoute: what a parent has against it."""
+    accepted: bool = False
+    """Of an HTTPRoute: whether its parents take it as it is now."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -169,6 +176,8 @@ def build_child_record(manifest: dict[str, Any]) -> ChildRecord:
         packed=zlib.compress(content, 1),
         progress=_progress(manifest) if manifest["kind"] == "Deployment" else None,
         trouble=route_trouble(manifest.get("status") or {}) if manifest["kind"] == "HTTPRoute" else "",
+        accepted=manifest["kind"] == "HTTPRoute"
+        and route_accepted(manifest.get("status") or {}, metadata.get("generation", 0)),
     )
 
 

@@ -40,6 +40,7 @@ class Store:
         self._pods: dict[tuple[str, str], PodView] = {}
         self._pod_versions: dict[tuple[str, str], int] = {}
         self._namespaces: dict[str, tuple[str, int, Mapping[str, str]]] = {}
+        self._leaving: set[str] = set()
         self.unreadable: frozenset[str] = frozenset()
         """Namespaces whose EventRepos may not be listed: what is not seen there is not therefore gone."""
         self._tombstones: OrderedDict[str, int] = OrderedDict()
@@ -174,6 +175,10 @@ class Store:
         if old is not None and old[0] == metadata["uid"] and old[1] >= version:
             return
         self._namespaces[name] = (metadata["uid"], version, labels)
+        if metadata.get("deletionTimestamp"):
+            self._leaving.add(name)
+        else:
+            self._leaving.discard(name)  # another of that name
         # One that is seen late matters as well: its repos were refused for want of labels.
         if old is None or old[2] != labels:
             self._notify_selecting_fleets(name)
@@ -182,6 +187,7 @@ class Store:
         known = self._namespaces.get(name)
         if known is not None and known[0] == uid and known[1] <= version:
             del self._namespaces[name]
+            self._leaving.discard(name)
             self._notify_selecting_fleets(name)
 
     def _notify_selecting_fleets(self, namespace: str) -> None:
@@ -243,6 +249,10 @@ class Store:
         known = self._namespaces.get(name)
         return None if known is None else known[2]
 
+    def is_leaving(self, namespace: str) -> bool:
+        """Whether a namespace is being deleted, which nothing takes back: no object can be created in it any more."""
+        return namespace in self._leaving
+
     def fleet_keys(self) -> set[FleetKey]:
         """Every key that has something to reconcile: fleets, fleets that repos name, and `(namespace, "")` for profiles."""
         named = {fleet or ("", "") for fleet, members in self._repos_of.items() if members}
@@ -266,4 +276,4 @@ class Store:
 
 def _state_of(child: ChildRecord) -> tuple[object, ...]:
     """What a reconcile depends on: the rest of a status may change as it likes."""
-    return child.uid, child.digest, child.progress, child.trouble
+    return child.uid, child.digest, child.progress, child.trouble, child.accepted

@@ -61,7 +61,8 @@ class FakeCluster:
         metadata["uid"] = before["metadata"]["uid"] if before else f"uid-{self._version}"
         metadata["generation"] = generation
         labels_changed = before is not None and any(
-            before["metadata"].get(name) != metadata.get(name) for name in ("labels", "annotations")
+            before["metadata"].get(name) != metadata.get(name)
+            for name in ("labels", "annotations", "deletionTimestamp")
         )
         same = before is not None and not changed and not labels_changed
         metadata["resourceVersion"] = before["metadata"]["resourceVersion"] if before and same else str(self._version)
