@@ -23,3 +23,17 @@ def _troubles(status: Mapping[str, Any]) -> Iterator[str]:
                 reason, message = condition.get("reason"), condition.get("message", "")
                 kind = reference.get("kind", "Gateway")
                 yield f"{kind} {name} does not take the HTTPRoute ({reason}): {message}".removesuffix(": ")
+
+
+def route_accepted(status: Mapping[str, Any], generation: int) -> bool:
+    """Whether every parent that has looked takes the route as it is now: at this generation. Silence is no acceptance."""
+    parents = status.get("parents") or ()
+    return bool(parents) and all(_accepts(parent, generation) for parent in parents)
+
+
+def _accepts(parent: Mapping[str, Any], generation: int) -> bool:
+    found = {each.get("type"): each for each in parent.get("conditions") or ()}
+    return all(
+        type_ in found and found[type_].get("status") == "True" and found[type_].get("observedGeneration") == generation
+        for type_ in _TYPES
+    )
