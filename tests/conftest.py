@@ -1,10 +1,13 @@
 """What all tests share: their order, and the testbed coming up beside the first of them.
 
-Owns no fixture that makes something; the fixtures of `tests/integration` and `tests/e2e` wait for what they need.
+With pytest-xdist (`make test`) what needs the cluster runs in one process, in order, and beside it all else in another:
+`-n 2 --dist loadgroup`. Owns no fixture that makes something; those of `tests/integration` and `tests/e2e` wait for what
+they need, and each of them is used by one of the two groups alone.
 """
 
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ORDER = ("unit", "integration", "e2e")
 NEEDS_TESTBED = ("kafka", "cluster")
+CLUSTER, LOOPBACK = "cluster", "loopback"
 
 
 def _rank(item: pytest.Item) -> tuple[int, int]:
@@ -20,29 +24,50 @@ def _rank(item: pytest.Item) -> tuple[int, int]:
     return ORDER.index(folder) if folder in ORDER else len(ORDER), int(item.get_closest_marker("cluster") is not None)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+# Before pytest-xdist reads the groups; after pytest itself has taken out what `-m` and `-k` leave out.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=_rank)
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            # Tests of the cluster share one release, and measure: never two of them at a time.
+            item.add_marker(pytest.mark.xdist_group(CLUSTER if item.get_closest_marker("cluster") else LOOPBACK))
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Bring the testbed up in the background while tests that do not need it run."""
-    if session.config.option.collectonly:
+    is_worker = hasattr(session.config, "workerinput")
+    if not is_worker and not session.config.option.collectonly and _need_testbed(session.items):
+        _bring_up(session.config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: object, ids: Sequence[str]) -> None:
+    """The same with pytest-xdist, whose first process collects nothing and outlives the others."""
+    if any(each.endswith(f"@{CLUSTER}") for each in ids):
+        _bring_up(node.config)  # type: ignore[attr-defined]
+
+
+def _need_testbed(items: Iterable[pytest.Item]) -> bool:
+    return any(item.get_closest_marker(marker) for item in items for marker in NEEDS_TESTBED)
+
+
+def _bring_up(config: pytest.Config) -> None:
+    if _TESTBED in config.stash:
         return
-    if any(item.get_closest_marker(marker) for item in session.items for marker in NEEDS_TESTBED):
-        with (ROOT / ".testbed-up.log").open("wb") as log:
-            session.config.stash[_TESTBED] = subprocess.Popen(
-                [sys.executable, "-m", "tests.testbed", "up"],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
+    with (ROOT / ".testbed-up.log").open("wb") as log:
+        config.stash[_TESTBED] = subprocess.Popen(
+            [sys.executable, "-m", "tests.testbed", "up"],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End what `pytest_collection_finish` started, if it is still at work: its own child, by its own handle."""
+    """End what `_bring_up` started, if it is still at work: our own child, by its own handle."""
     process = config.stash.get(_TESTBED, None)
     if process is not None and process.poll() is None:
         process.terminate()
