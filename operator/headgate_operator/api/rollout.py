@@ -220,6 +220,8 @@ class RolloutStatus(ResourceModel):
 
     phase: str
     """Stable, Waiting, Progressing, Paused, Promoting, RollingBack, RolledBack or Superseded."""
+    stage: str | None = None
+    """What it is doing there, while Progressing or Paused: Starting, Shifting, Measuring, Gated (waits for an approval) or Undecided (the hold is over, and the measurements cannot decide)."""
     stable: str | None = None
     """The promoted revision."""
     candidate: str | None = None
