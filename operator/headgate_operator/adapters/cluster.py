@@ -12,9 +12,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import aiohttp
+import yaml
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config.config_exception import ConfigException
+from kubernetes.aio.config.kube_config import KubeConfigMerger
 
 from headgate_operator.adapters.kinds import collection_path, object_path
 from headgate_operator.api.names import FIELD_MANAGER
@@ -27,6 +29,8 @@ from headgate_operator.ports import (
     UnavailableError,
 )
 
+_POD_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
 PAGE = 500
 """Objects of one page of a listing: bounds memory on both sides."""
 
@@ -36,22 +40,30 @@ TIMEOUT = 15.0
 APPLY_PATCH = "application/apply-patch+yaml"
 MERGE_PATCH = "application/merge-patch+json"
 
+_UNUSABLE = (ConfigException, OSError, yaml.YAMLError, TypeError, AttributeError, KeyError, ValueError)
+"""What the client library raises for kubeconfigs: it looks into whatever YAML it finds."""
+
 _LATER = frozenset({408, 429, 500, 502, 503, 504})
 
 
-async def connect(kubeconfig: str | None, version: str) -> "ApiServer":
-    """A client from a kubeconfig, else from the service account of the pod. Raises UnavailableError with the remedy."""
+async def connect(
+    kubeconfig: str | None, version: str, context: str | None = None, program: str = FIELD_MANAGER
+) -> "ApiServer":
+    """A client from a kubeconfig (its current context, if none is named), else from the service account of the pod.
+
+    Raises UnavailableError with the remedy.
+    """
     configuration = client.Configuration()
     try:
         if kubeconfig:
-            await config.load_kube_config(config_file=kubeconfig, client_configuration=configuration)
+            await config.load_kube_config(kubeconfig, context, client_configuration=configuration)
         else:
             config.load_incluster_config(client_configuration=configuration)
-    except (ConfigException, OSError) as error:
+    except _UNUSABLE as error:
         raise UnavailableError(f"no way to the API server: {error}; set KUBECONFIG outside of a cluster") from error
     configuration.connection_pool_maxsize = 32  # each holds some 14 KB of TLS state
     api = client.ApiClient(configuration)
-    api.user_agent = f"headgate-operator/{version}"
+    api.user_agent = f"{program}/{version}"
     return ApiServer(api)
 
 
@@ -94,9 +106,11 @@ class ApiServer:
         body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
         await self._request("DELETE", object_path(ref), body=body)
 
-    async def patch(self, ref: ObjectRef, patch: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
+    async def patch(
+        self, ref: ObjectRef, patch: Mapping[str, Any], subresource: str = "", manager: str = FIELD_MANAGER
+    ) -> dict[str, Any]:
         """JSON merge patch."""
-        query = {"fieldManager": FIELD_MANAGER}
+        query = {"fieldManager": manager}
         path = object_path(ref, subresource)
         return await self._request("PATCH", path, query=query, body=patch, content_type=MERGE_PATCH)
 
@@ -175,3 +189,18 @@ def default_kubeconfig(environment: Mapping[str, str]) -> str | None:
         return None
     home = Path.home() / ".kube" / "config"
     return str(home) if home.exists() else None
+
+
+def context_namespace(kubeconfig: str | None, context: str | None) -> str:
+    """The namespace of a kubeconfig's context, or of the pod; `default` where none is named.
+
+    Says nothing of a kubeconfig that cannot be used: `connect` does.
+    """
+    if not kubeconfig:
+        return _POD_NAMESPACE.read_text().strip() if _POD_NAMESPACE.exists() else "default"
+    try:
+        merged = KubeConfigMerger(kubeconfig).config
+        found = merged["contexts"].get_with_name(context or merged["current-context"])["context"]
+        return str(found.safe_get("namespace") or "default")
+    except _UNUSABLE:
+        return "default"

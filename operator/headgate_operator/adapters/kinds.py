@@ -16,6 +16,7 @@ PLURALS: dict[tuple[str, str], str] = {
     ("v1", "Pod"): "pods",
     ("v1", "Namespace"): "namespaces",
     ("apps/v1", "Deployment"): "deployments",
+    ("apps/v1", "ControllerRevision"): "controllerrevisions",
     ("autoscaling/v2", "HorizontalPodAutoscaler"): "horizontalpodautoscalers",
     ("policy/v1", "PodDisruptionBudget"): "poddisruptionbudgets",
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): "httproutes",
