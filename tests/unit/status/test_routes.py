@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from headgate_operator.status.routes import route_trouble
+from headgate_operator.status.routes import route_accepted, route_trouble
 
 
 def parent(**conditions: str) -> dict[str, Any]:
@@ -30,3 +30,28 @@ def test_a_refusal_is_quoted(type_: str) -> None:
     assert route_trouble(status) == (
         "Gateway gateways/edge does not take the HTTPRoute (NoMatchingParent): no listener takes it"
     )
+
+
+def looked(generation: int, **conditions: str) -> dict[str, Any]:
+    found = parent(**conditions)
+    for condition in found["conditions"]:
+        condition["observedGeneration"] = generation
+    return found
+
+
+@pytest.mark.parametrize(
+    ("parents", "accepted"),
+    [
+        ([], False),
+        ([looked(3, Accepted="True", ResolvedRefs="True")], True),
+        ([looked(2, Accepted="True", ResolvedRefs="True")], False),
+        ([looked(3, Accepted="True")], False),
+        ([looked(3, Accepted="True", ResolvedRefs="False")], False),
+        ([looked(3, Accepted="True", ResolvedRefs="True"), looked(2, Accepted="True", ResolvedRefs="True")], False),
+    ],
+    ids=["nobody has looked", "taken", "an older one taken", "references unsettled", "a bad reference", "one lags"],
+)
+def test_a_route_is_accepted_once_every_parent_takes_it_as_it_is_now(
+    parents: list[dict[str, Any]], accepted: bool
+) -> None:
+    assert route_accepted({"parents": parents}, 3) is accepted
