@@ -11,7 +11,7 @@ from headgate_gateway.config import Acks, Delivery, Limits
 from headgate_operator.api import reasons
 from headgate_operator.api.fleet import GatewayFleet, NamespacesFrom
 from headgate_operator.api.repo import EventRepo
-from headgate_operator.render.entries import resolve_limits
+from headgate_operator.render.intent import resolve_limits
 from headgate_operator.render.profiles import ResolvedProfile
 from headgate_operator.render.world import Verdict
 

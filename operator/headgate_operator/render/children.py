@@ -33,7 +33,7 @@ def fleet_context(fleet: GatewayFleet) -> dict[str, Any]:
 
 def build_workload(templates: Templates, fleet: GatewayFleet) -> list[RenderedObject]:
     """ServiceAccount, Service, PodDisruptionBudget, Deployment, and the autoscaler if there is to be one."""
-    context = _workload_context(fleet)
+    context = workload_context(fleet)
     kinds = ["serviceaccount", "service", "poddisruptionbudget", "deployment"]
     if fleet.spec.autoscaling is not None:
         kinds.append("horizontalpodautoscaler")
@@ -46,6 +46,7 @@ def build_shard_object(templates: Templates, fleet: GatewayFleet, index: int, co
     context = {
         "name": names.shard_name(fleet.metadata.name, index),
         "data": {shard_file_name(index): content.decode()},
+        "immutable": False,
         "fleet": fleet_context(fleet),
     }
     return build_child(templates, "configmap.yaml.j2", fleet, COMPONENT_CONFIG, context)
@@ -57,18 +58,25 @@ def build_credentials_object(
     """The Secret with the credential files of all producers; there even when it is empty, so that it can be emptied."""
     context = {
         "name": names.credentials_name(fleet.metadata.name),
-        "data": {name: base64.b64encode(content).decode() for name, content in sorted(credentials.items())},
+        "data": encode_credentials(credentials),
         "fleet": fleet_context(fleet),
     }
     return build_child(templates, "credentials.yaml.j2", fleet, COMPONENT_CREDENTIALS, context)
 
 
-def _workload_context(fleet: GatewayFleet) -> dict[str, Any]:
+def encode_credentials(credentials: Mapping[str, bytes]) -> dict[str, str]:
+    """Credential files as the data of a Secret."""
+    return {name: base64.b64encode(content).decode() for name, content in sorted(credentials.items())}
+
+
+def workload_context(fleet: GatewayFleet) -> dict[str, Any]:
+    """What the templates of the stable gateways see."""
     name, spec = fleet.metadata.name, fleet.spec
     selector = pod_selector(name)
     ours = fleet_labels(name, COMPONENT_GATEWAY) | selector
     return {
         "name": names.gateway_name(name),
+        "service_account": names.gateway_name(name),
         "fleet": fleet_context(fleet),
         "selector": selector,
         "pod_labels": spec.pod_metadata.labels | ours,

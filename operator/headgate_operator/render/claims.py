@@ -1,6 +1,7 @@
 """What repos of a fleet contend for: names, paths and room in shards. Pure arbitration, whatever the order of input.
 
-Who is served keeps what it holds until its own change lets go of it; then the older, then by namespace and name.
+Who is served keeps what it holds until its own change lets go of it; then the older, then by namespace and name. A repo
+with a rollout holds what it serves and what it asks for, so that either way the rollout ends there is room for it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,8 @@ class Claim:
     created: datetime | None
     shard: int
     entry: Entry
+    keeps: bool = False
+    """Whether what it serves now stays served beside the entry: then it lets go of nothing."""
 
 
 def arbitrate(claims: Iterable[Claim], served: Mapping[RepoKey, tuple[int, Entry]]) -> dict[RepoKey, Verdict]:
@@ -66,15 +69,17 @@ class _Ledger:
         wanted = _wanted(claim.key, claim.entry)
         objection = self._conflict(claim.key, wanted) or self._no_room(claim)
         if objection is None:
-            self._release(claim.key, self._held.get(claim.key, frozenset()) - wanted)
-            self._hold(claim.key, claim.shard, claim.entry)
+            if not claim.keeps:
+                self._release(claim.key, self._held.get(claim.key, frozenset()) - wanted)
+            self._hold(claim.key, claim.shard, claim.entry, keeps=claim.keeps)
         return objection
 
-    def _hold(self, key: RepoKey, shard: int, entry: Entry) -> None:
+    def _hold(self, key: RepoKey, shard: int, entry: Entry, *, keeps: bool = False) -> None:
         for thing in _wanted(key, entry):
             self._holders.setdefault(thing, key)
-        size = len(entry.content) + 1
-        self._used[shard] += size - self._sizes.get(key, 0)
+        before = self._sizes.get(key, 0)
+        size = max(len(entry.content) + 1, before if keeps else 0)
+        self._used[shard] += size - before
         self._sizes[key] = size
 
     def _release(self, key: RepoKey, things: frozenset[tuple[str, str]]) -> None:

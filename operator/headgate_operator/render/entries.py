@@ -1,24 +1,22 @@
-"""Entries: one repo as its gateways will see it, resolved from its spec, its profile and its fleet's limits."""
+"""Entries: one repo as its gateways will see it, made from its intent and nothing else."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from headgate_gateway.config import (
     CONTRACT_VERSIONS,
-    Endpoint,
-    Limits,
     ProducerConfig,
     RepoConfig,
     parse_duration,
     required_contract_version,
 )
-from headgate_operator.api.fleet import FleetLimits
-from headgate_operator.api.names import default_path
-from headgate_operator.api.repo import EventRepo
 from headgate_operator.render.canonical import canonical_json
-from headgate_operator.render.profiles import ResolvedProfile
-from headgate_operator.render.revision import repo_revision
+from headgate_operator.render.intent import Intent, IntentError, default_endpoints
+from headgate_operator.render.profiles import producers_of
+from headgate_operator.render.world import RepoKey
 
 _DEFAULT_DELIVERY_TIMEOUT: int = ProducerConfig.model_fields["delivery_timeout"].default
 
@@ -37,42 +35,21 @@ class Entry:
     required_version: int = CONTRACT_VERSIONS[0]
 
 
-def resolve_endpoints(repo: EventRepo) -> tuple[Endpoint, ...]:
-    """The repo's endpoints; one at `/log/repo/{name}` if it names none."""
-    return repo.spec.endpoints or (Endpoint(path=default_path(repo.metadata.name)),)
-
-
-def resolve_limits(repo: EventRepo, fleet: FleetLimits) -> Limits:
-    """The repo's limits; the fleet's where it is silent."""
-    own = repo.spec.limits
-    return Limits(
-        body_bytes=fleet.body_bytes if own.body_bytes is None else own.body_bytes,
-        line_bytes=fleet.line_bytes if own.line_bytes is None else own.line_bytes,
-    )
-
-
-def build_entry(repo: EventRepo, profile: ResolvedProfile, fleet: FleetLimits) -> Entry:
-    """The entry that this repo asks for."""
-    endpoints = _dump_endpoints(resolve_endpoints(repo))
-    limits = resolve_limits(repo, fleet)
-    revision = repo_revision(
-        repo.spec,
-        [] if endpoints == [{"path": default_path(repo.metadata.name)}] else endpoints,
-        limits,
-        {profile.name: profile.intent},
-    )
+def build_entry(key: RepoKey, intent: Intent) -> Entry:
+    """The entry of a repo, whether its intent is new or was promoted long ago. Raises IntentError for a stored one."""
     # Only fields that differ from their defaults are set: an older gateway must not meet a field that nobody uses.
-    config = RepoConfig.model_validate(
-        _dump_spec(repo)
-        | {
-            "name": repo.metadata.name,
-            "namespace": repo.metadata.namespace,
-            "revision": revision,
-            "endpoints": endpoints,
-            "limits": limits.model_dump(by_alias=True, exclude_defaults=True),
-            "producers": {profile.name: profile.config},
-        }
-    )
+    written = intent.spec | {
+        "name": key[1],
+        "namespace": key[0],
+        "revision": intent.revision,
+        "endpoints": intent.endpoints or default_endpoints(key[1]),
+        "limits": intent.limits,
+        "producers": {name: producer.config for name, producer in producers_of(intent).items()},
+    }
+    try:
+        config = RepoConfig.model_validate(written)
+    except ValidationError as error:
+        raise IntentError(f"revision {intent.revision} is none that this operator can render: {error}") from error
     dumped = config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     return _entry_of(dumped, canonical_json(dumped), required_contract_version(config))
 
@@ -86,16 +63,6 @@ def read_entry(content: bytes) -> Entry | None:
         return _entry_of(json.loads(content), content, CONTRACT_VERSIONS[0])
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def _dump_endpoints(endpoints: tuple[Endpoint, ...]) -> list[dict[str, Any]]:
-    return [endpoint.model_dump(mode="json", by_alias=True, exclude_defaults=True) for endpoint in endpoints]
-
-
-def _dump_spec(repo: EventRepo) -> dict[str, Any]:
-    return repo.spec.model_dump(
-        mode="json", by_alias=True, exclude_defaults=True, exclude={"fleet_ref", "endpoints", "limits", "rollout"}
-    )
 
 
 def _entry_of(dumped: dict[str, Any], content: bytes, required_version: int) -> Entry:

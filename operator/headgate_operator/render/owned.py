@@ -6,16 +6,21 @@ So an override of a template cannot make a child that nobody would find, prune o
 from collections.abc import Mapping
 from typing import Any
 
+from headgate_gateway.config import content_hash
 from headgate_operator.api import names
 from headgate_operator.api.fleet import GatewayFleet
-from headgate_operator.render.canonical import rendered_object
+from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.templates import Templates
-from headgate_operator.render.world import RenderedObject
+from headgate_operator.render.world import RenderedObject, RepoKey
 
 COMPONENT_GATEWAY = "gateway"
 COMPONENT_CONFIG = "config"
 COMPONENT_CREDENTIALS = "credentials"
 COMPONENT_ROUTE = "route"
+COMPONENT_REVISION = "revision"
+"""A ControllerRevision: one intent of a repo."""
+COMPONENT_ROLLOUT = "rollout"
+"""A ConfigMap: the state of a repo's rollout."""
 
 
 def fleet_labels(fleet: str, component: str) -> dict[str, str]:
@@ -36,6 +41,16 @@ def pod_selector(fleet: str) -> dict[str, str]:
         names.LABEL_COMPONENT: COMPONENT_GATEWAY,
         names.LABEL_TRACK: names.TRACK_STABLE,
     }
+
+
+def canary_selector(fleet: str, repo: RepoKey) -> dict[str, str]:
+    """What selects the pods of one repo's canary, and nothing that `pod_selector` selects."""
+    return pod_selector(fleet) | {names.LABEL_TRACK: names.TRACK_CANARY} | repo_labels(repo)
+
+
+def repo_labels(repo: RepoKey) -> dict[str, str]:
+    """Labels of what belongs to one repo."""
+    return {names.LABEL_REPO_NAMESPACE: repo[0], names.LABEL_REPO: repo[1]}
 
 
 def owner_references(fleet: GatewayFleet) -> list[dict[str, Any]]:
@@ -72,4 +87,16 @@ def build_child(
     )
     if owners := owner_references(fleet):
         metadata["ownerReferences"] = owners
-    return rendered_object(manifest)
+    return _freeze(manifest)
+
+
+def _freeze(manifest: dict[str, Any]) -> RenderedObject:
+    body = canonical_json(manifest)
+    return RenderedObject(
+        api_version=manifest["apiVersion"],
+        kind=manifest["kind"],
+        namespace=manifest["metadata"]["namespace"],
+        name=manifest["metadata"]["name"],
+        body=body,
+        digest=content_hash(body),
+    )

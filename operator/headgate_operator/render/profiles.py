@@ -1,16 +1,20 @@
 """Profiles: whether each is usable, and the producer config and credential files that it resolves to."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+
+from pydantic import ValidationError
 
 from headgate_gateway.config import ProducerConfig, SaslConfig, SaslMechanism, TlsConfig, format_duration
 from headgate_gateway.config.status import CREDENTIAL_PREFIX
 from headgate_operator.api import reasons
 from headgate_operator.api.fleet import FleetSpec
-from headgate_operator.api.profile import KafkaProducerProfile
-from headgate_operator.render.revision import profile_intent
+from headgate_operator.api.profile import KafkaProducerProfile, ProfileSpec
+from headgate_operator.render.canonical import canonical_json
+from headgate_operator.render.intent import Intent, IntentError, profile_intent
 from headgate_operator.render.world import FleetWorld, Verdict
 
 Secrets = Mapping[str, Mapping[str, bytes]]
@@ -24,8 +28,6 @@ class ResolvedProfile:
 
     name: str
     profile: KafkaProducerProfile
-    config: dict[str, Any]
-    """The `ProducerConfig`, as JSON without defaults."""
     intent: dict[str, Any]
     """Its part of a revision."""
     verdict: Verdict
@@ -48,6 +50,16 @@ class CredentialSource:
         return credential_file(self.profile, self.part, self.secret, self.key)
 
 
+@dataclass(frozen=True, slots=True)
+class Producer:
+    """What entries carry of a profile."""
+
+    config: Mapping[str, Any]
+    """The `ProducerConfig`, as JSON without defaults; not to be changed."""
+    sources: tuple[CredentialSource, ...]
+    """Where its credential files come from."""
+
+
 def credential_file(profile: str, part: str, secret: str, key: str) -> str:
     """The file (and key of the credentials Secret) of one part: username, password, token, ca, certificate, key.
 
@@ -60,7 +72,11 @@ def credential_file(profile: str, part: str, secret: str, key: str) -> str:
 
 def credential_sources(profile: KafkaProducerProfile) -> Iterator[CredentialSource]:
     """Every credential file that a profile needs."""
-    name, tls, sasl = profile.metadata.name, profile.spec.tls, profile.spec.sasl
+    return _sources(profile.metadata.name, profile.spec)
+
+
+def _sources(name: str, spec: ProfileSpec) -> Iterator[CredentialSource]:
+    tls, sasl = spec.tls, spec.sasl
     if tls and (ca := tls.ca_secret_ref):
         yield CredentialSource(name, "ca", ca.name, ca.key)
     if tls and (certificate := tls.client_certificate_secret_ref):
@@ -71,6 +87,35 @@ def credential_sources(profile: KafkaProducerProfile) -> Iterator[CredentialSour
     elif sasl:
         yield CredentialSource(name, "username", sasl.secret_ref.name, sasl.secret_ref.username_key)
         yield CredentialSource(name, "password", sasl.secret_ref.name, sasl.secret_ref.password_key)
+
+
+def producers_of(intent: Intent) -> dict[str, Producer]:
+    """What entries carry of the profiles of an intent, by name. Raises IntentError."""
+    return {name: _producer(name, canonical_json(asked)) for name, asked in sorted(intent.profiles.items())}
+
+
+def secrets_of(intent: Intent) -> frozenset[str]:
+    """Names of the Secrets that an intent's profiles name. Raises IntentError."""
+    return frozenset(source.secret for producer in producers_of(intent).values() for source in producer.sources)
+
+
+def read_credentials(sources: Iterable[CredentialSource], secrets: Secrets) -> dict[str, bytes]:
+    """Content of one profile's credential files; none where one is missing: half of a rotation would serve nobody."""
+    found = {source.file: secrets.get(source.secret, {}).get(source.key) for source in sources}
+    whole = {file: content for file, content in found.items() if content}
+    return whole if len(whole) == len(found) else {}
+
+
+# Thousands of repos share a few profiles.
+@lru_cache(maxsize=1_024)
+def _producer(name: str, asked: bytes) -> Producer:
+    try:
+        spec = ProfileSpec.model_validate_json(asked)
+        config = build_producer(name, spec)
+    except ValidationError as error:
+        raise IntentError(f"profile {name} is no profile of this operator: {error}") from error
+    dumped = config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return Producer(dumped, tuple(_sources(name, spec)))
 
 
 def resolve_profiles(world: FleetWorld) -> dict[str, ResolvedProfile]:
@@ -92,27 +137,24 @@ def _resolve(profile: KafkaProducerProfile, fleet: FleetSpec, secrets: Secrets) 
     return ResolvedProfile(
         name=profile.metadata.name,
         profile=profile,
-        config=build_producer(profile).model_dump(mode="json", by_alias=True, exclude_defaults=True),
         intent=profile_intent(profile),
         verdict=verdict,
         credentials={source.file: secrets[source.secret][source.key] for source in sources} if verdict.accepted else {},
     )
 
 
-def build_producer(profile: KafkaProducerProfile) -> ProducerConfig:
-    """The profile as a gateway sees it: credentials are names of files."""
-    shared = profile.spec.model_dump(exclude={"tls", "sasl", "allowed_namespaces", "allowed_topics"})
-    files = {source.part: source.file for source in credential_sources(profile)}
+def build_producer(name: str, spec: ProfileSpec) -> ProducerConfig:
+    """A profile as a gateway sees it: credentials are names of files."""
+    shared = spec.model_dump(exclude={"tls", "sasl", "allowed_namespaces", "allowed_topics"})
+    files = {source.part: source.file for source in _sources(name, spec)}
     tls = TlsConfig(ca_file=files.get("ca"), certificate_file=files.get("certificate"), key_file=files.get("key"))
-    sasl = profile.spec.sasl and SaslConfig(
-        mechanism=profile.spec.sasl.mechanism,
+    sasl = spec.sasl and SaslConfig(
+        mechanism=spec.sasl.mechanism,
         username_file=files.get("username"),
         password_file=files.get("password"),
         token_file=files.get("token"),
     )
-    return ProducerConfig.model_validate(
-        shared | {"name": profile.metadata.name, "tls": tls if profile.spec.tls else None, "sasl": sasl}
-    )
+    return ProducerConfig.model_validate(shared | {"name": name, "tls": tls if spec.tls else None, "sasl": sasl})
 
 
 def _check_timeout(profile: KafkaProducerProfile, fleet: FleetSpec) -> Verdict | None:

@@ -1,11 +1,12 @@
 """HTTPRoutes: the way from a Gateway to the fleet, and the addresses that people see.
 
 One route per repo, with exact paths, whole and owned; with `routes: Shared` one prefix route for all default
-endpoints, and a repo's own route only for endpoints elsewhere. A route has one rule: 8 matches at most (of 64), far
-from Gateway API's 16 rules.
+endpoints, and a repo's own route only for endpoints elsewhere, and for all of them (exact beats prefix) while it has a
+canary. A route has one rule: 8 matches at most (of 64), far from Gateway API's 16 rules.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from headgate_gateway.config import format_duration
@@ -13,7 +14,7 @@ from headgate_operator.api import names
 from headgate_operator.api.fleet import GatewayApiRouting, GatewayFleet, RouteLayout, RoutingProvider
 from headgate_operator.render.children import SERVICE_PORT, fleet_context
 from headgate_operator.render.entries import Entry
-from headgate_operator.render.owned import COMPONENT_ROUTE, build_child
+from headgate_operator.render.owned import COMPONENT_ROUTE, build_child, repo_labels
 from headgate_operator.render.templates import Templates
 from headgate_operator.render.world import RenderedObject, RepoKey
 
@@ -21,28 +22,41 @@ REQUEST_TIMEOUT_MARGIN = 5_000
 """Milliseconds by which the edge waits longer than the gateway, so that it is the gateway's answer that arrives."""
 
 
-def routed_paths(fleet: GatewayFleet, paths: Iterable[str]) -> tuple[str, ...]:
-    """Those of a repo's paths that need a route of its own."""
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A share of a repo's requests that goes to its canary."""
+
+    service: str
+    weight: int
+    """Per cent; 0 is spelled out as well, so that the edge knows the canary before it gets a request."""
+    delivery_timeout: int
+    """The candidate's, in milliseconds."""
+
+
+def routed_paths(fleet: GatewayFleet, paths: Iterable[str], *, split: bool = False) -> tuple[str, ...]:
+    """Those of a repo's paths that need a route of its own: all of them while its requests are split."""
     if fleet.spec.routing.provider is RoutingProvider.NONE:
         return ()
-    if fleet.spec.routing.routes is RouteLayout.PER_REPO:
+    if split or fleet.spec.routing.routes is RouteLayout.PER_REPO:
         return tuple(paths)
     return tuple(path for path in paths if not path.startswith(f"{names.SHARED_PREFIX}/"))
 
 
-def build_repo_route(templates: Templates, fleet: GatewayFleet, key: RepoKey, entry: Entry) -> RenderedObject | None:
-    """The route of one repo; None if it needs none."""
-    paths = routed_paths(fleet, entry.paths)
+def build_repo_route(
+    templates: Templates, fleet: GatewayFleet, key: RepoKey, entry: Entry, split: Split | None = None
+) -> RenderedObject | None:
+    """The route of one repo, on the paths of what is promoted; None if it needs none."""
+    paths = routed_paths(fleet, entry.paths, split=split is not None)
     if not paths:
         return None
     context = _context(
         fleet,
         name=names.route_name(fleet.metadata.name, *key),
         matches=[{"type": "Exact", "value": path} for path in paths],
-        timeout=entry.delivery_timeout + REQUEST_TIMEOUT_MARGIN,
+        timeout=max(entry.delivery_timeout, split.delivery_timeout if split else 0) + REQUEST_TIMEOUT_MARGIN,
+        backends=_backends(fleet, split),
     )
-    labels = {names.LABEL_REPO_NAMESPACE: key[0], names.LABEL_REPO: key[1]}
-    return build_child(templates, "httproute.yaml.j2", fleet, COMPONENT_ROUTE, context, labels)
+    return build_child(templates, "httproute.yaml.j2", fleet, COMPONENT_ROUTE, context, repo_labels(key))
 
 
 def build_shared_route(templates: Templates, fleet: GatewayFleet) -> RenderedObject | None:
@@ -58,6 +72,7 @@ def build_shared_route(templates: Templates, fleet: GatewayFleet) -> RenderedObj
         name=names.shared_route_name(fleet.metadata.name),
         matches=[{"type": "PathPrefix", "value": names.SHARED_PREFIX}],
         timeout=fleet.spec.termination_grace_period - fleet.spec.drain_delay + REQUEST_TIMEOUT_MARGIN,
+        backends=_backends(fleet, None),
     )
     return build_child(templates, "httproute.yaml.j2", fleet, COMPONENT_ROUTE, context)
 
@@ -81,14 +96,26 @@ def _is_https(gateway: GatewayApiRouting | None) -> bool:
     )
 
 
-def _context(fleet: GatewayFleet, name: str, matches: list[dict[str, str]], timeout: int) -> dict[str, Any]:
+def _backends(fleet: GatewayFleet, split: Split | None) -> list[dict[str, Any]]:
+    stable = {"name": names.gateway_name(fleet.metadata.name), "port": SERVICE_PORT}
+    if split is None:
+        return [stable | {"weight": 1}]
+    return [
+        stable | {"weight": 100 - split.weight},
+        {"name": split.service, "port": SERVICE_PORT, "weight": split.weight},
+    ]
+
+
+def _context(
+    fleet: GatewayFleet, name: str, matches: list[dict[str, str]], timeout: int, backends: list[dict[str, Any]]
+) -> dict[str, Any]:
     return {
         "name": name,
         "fleet": fleet_context(fleet),
         "parents": _parents(fleet),
         "hostnames": list(fleet.spec.routing.hostnames),
         "matches": matches,
-        "backends": [{"name": names.gateway_name(fleet.metadata.name), "port": SERVICE_PORT, "weight": 1}],
+        "backends": backends,
         "request_timeout": format_duration(timeout),
     }
 

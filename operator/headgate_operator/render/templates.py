@@ -15,6 +15,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 TEMPLATE_NAMES = (
     "configmap.yaml.j2",
+    "controllerrevision.yaml.j2",
     "credentials.yaml.j2",
     "deployment.yaml.j2",
     "horizontalpodautoscaler.yaml.j2",

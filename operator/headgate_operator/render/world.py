@@ -9,9 +9,30 @@ from typing import Any
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.profile import KafkaProducerProfile
 from headgate_operator.api.repo import EventRepo
+from headgate_operator.render.intent import Intent
 
 RepoKey = tuple[str, str]
 """(namespace, name) of an EventRepo."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepoRollout:
+    """What is promoted of a repo, and what of its candidate is to be there: decided by the rollout, rendered here."""
+
+    stable: Intent | None = None
+    """The promoted intent. None where it is not known: then what is served is kept as it is."""
+    stable_revision: str | None = None
+    """Its revision, also where the intent itself is not known: a spec that still asks for it is as good."""
+    candidate: Intent | None = None
+    """What the canary serves."""
+    candidate_revision: str | None = None
+    canary_replicas: int = 0
+    """Gateways of the canary; 0: there are no canary objects."""
+    weight: int = 0
+    """Per cent of the repo's requests that go to the canary; counts only while there is one."""
+    hold_stable: bool = False
+    """Whether the autoscaler must not shrink the stable gateways below `stable_floor`."""
+    stable_floor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +59,9 @@ class FleetWorld:
     server), with the message of the InvalidResourceError. They get InvalidSpec and keep what is served."""
     invalid_profiles: Mapping[str, str] = field(default_factory=dict)
     """The same for profiles of the fleet's namespace, by name."""
+    rollouts: Mapping[RepoKey, RepoRollout] = field(default_factory=dict)
+    """Repos that are served from what is promoted, whatever their spec says. A repo without an entry is served from its
+    spec at once, as a new one is."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +99,24 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class CanaryPlan:
+    """The canary of one repo, as its objects and its gateways can be recognised."""
+
+    name: str
+    """Its Deployment, Service and Secret."""
+    config: str
+    """Its ConfigMap: another content has another name."""
+    revision: str
+    """Also the value of LABEL_REVISION on its pods: those of an earlier candidate have another."""
+    shard: int
+    """The index under which its gateways report `shard_hash`."""
+    shard_hash: str
+    """`content_hash` of its shard file: what its gateways report in /status."""
+    credentials_hash: str
+    weight: int
+
+
+@dataclass(frozen=True, slots=True)
 class RepoVerdict:
     """What rendering decided about one repo."""
 
@@ -83,12 +125,18 @@ class RepoVerdict:
     """Hash of the intent; None where the intent cannot be resolved."""
     shard: int
     entry: bytes | None
-    """The entry that the shard carries for it, canonical JSON: the new one if accepted, else the one served before; None if it is not served."""
+    """The entry that the shard carries for it, canonical JSON: of what is promoted if it has a rollout, else the new one if accepted, else the one served before; None if it is not served."""
     paths: tuple[str, ...]
     """Request paths of the entry served."""
     urls: tuple[str, ...]
     """Addresses for people, from the fleet's hostnames."""
     profile: str | None = None
+    desired: Intent | None = None
+    """What its spec asks for; None while that is not accepted."""
+    served_revision: str | None = None
+    """The revision of `entry`; None if it is not served."""
+    canary: CanaryPlan | None = None
+    """None: there are no canary objects."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,10 @@ from tests.unit.render.builders import (
 from headgate_gateway.config import SHARD_COUNT, Shard, content_hash, shard_file_name, shard_of
 from headgate_gateway.config.status import credentials_hash
 from headgate_operator.render.entries import build_entry
-from headgate_operator.render.fleet import _check_version
+from headgate_operator.render.intent import intent_of, profile_intent
+from headgate_operator.render.judge import _check_version
 from headgate_operator.render.memo import RenderMemo
-from headgate_operator.render.profiles import credential_file, resolve_profiles
+from headgate_operator.render.profiles import credential_file
 from headgate_operator.render.world import FleetPlan
 
 ROUTED = fleet(routing=GATEWAY_API)
@@ -217,7 +218,7 @@ def test_a_memo_notices_every_change_of_what_it_depends_on() -> None:
 
 def test_a_field_that_gateways_cannot_read_is_too_new() -> None:
     of = world(repo())
-    entry = build_entry(of.repos[0], resolve_profiles(of)["main"], of.fleet.spec.limits)
+    entry = build_entry(("team", "access"), intent_of(repo(), {"main": profile_intent(profile())}, of.fleet.spec.limits))
     refused = _check_version(replace(entry, required_version=2), 1)
     assert refused is not None
     assert refused.reason == "GatewayTooOld"

@@ -1,0 +1,206 @@
+"""`judge_fleet`: what every repo of a fleet asks for, and whether it may. Settles claims; decides nothing about rollouts.
+
+The first of rendering's two halves: between them, reconcile decides how far each repo's change has come. Pure.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from headgate_gateway.config import CONTRACT_VERSIONS, shard_of
+from headgate_operator.api import reasons
+from headgate_operator.api.repo import EventRepo
+from headgate_operator.render.accept import Candidate, first_objection
+from headgate_operator.render.claims import Claim, arbitrate
+from headgate_operator.render.entries import Entry, build_entry, read_entry
+from headgate_operator.render.intent import Intent, IntentError, intent_of
+from headgate_operator.render.memo import RenderMemo
+from headgate_operator.render.profiles import (
+    ACCEPTED,
+    CredentialSource,
+    ResolvedProfile,
+    producers_of,
+    profile_verdicts,
+    resolve_profiles,
+)
+from headgate_operator.render.world import FleetWorld, RepoKey, RepoRollout, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedRepo:
+    """What one repo's spec asks for, and what was said to it."""
+
+    verdict: Verdict
+    asked: Intent | None = None
+    """What its spec asks for, accepted or not; None where that cannot be resolved."""
+    wanted: Entry | None = None
+    """`asked`, as an entry."""
+    profile: str | None = None
+
+    @property
+    def desired(self) -> Intent | None:
+        """What its accepted spec asks for; None while that is not accepted."""
+        return self.asked if self.verdict.accepted else None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An intent that was stored, as it is served."""
+
+    entry: Entry
+    sources: tuple[tuple[CredentialSource, ...], ...]
+    """Where the credentials of each of its profiles come from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A fleet's world, judged."""
+
+    repos: Mapping[RepoKey, JudgedRepo]
+    """Every repo that exists, in order, those that do not parse included."""
+    served: Mapping[RepoKey, Entry]
+    """What each of them serves now: what is promoted, else what the live shards hold."""
+    fleet: Verdict
+    profiles: Mapping[str, Verdict]
+    resolved: Mapping[str, ResolvedProfile]
+    contract_version: int
+
+
+def judge_fleet(world: FleetWorld, memo: RenderMemo | None = None) -> Judged:
+    """Verdicts and what is asked for. `world.rollouts` are those of before this reconcile's decisions."""
+    memo = RenderMemo() if memo is None else memo
+    world = intern(world, memo)
+    resolved = resolve_profiles(world)
+    profiles = profile_verdicts(world, resolved)
+    version, fleet = _negotiate(world.gateway_contract_versions)
+    alone = {repo.key: _judge(world, repo, resolved, profiles, version, memo) for repo in world.repos}
+    served = _read_served(world, alone, memo)
+    contended = _arbitrate(world, alone, served)
+    judged = {key: replace(one, verdict=contended[key]) if key in contended else one for key, one in alone.items()}
+    invalid = {
+        key: JudgedRepo(Verdict(False, reasons.INVALID_SPEC, message)) for key, message in world.invalid_repos.items()
+    }
+    return Judged(dict(sorted((invalid | judged).items())), served, fleet, profiles, resolved, version)
+
+
+def intern(world: FleetWorld, memo: RenderMemo) -> FleetWorld:
+    """The same world with equal specs replaced by those of the last rendering.
+
+    Comparing a thing with itself is free, and everything below compares the fleet and the profiles once for each repo.
+    """
+    fleet = memo.recall("fleet", (world.fleet.spec, world.fleet.metadata.uid, world.fleet.key), lambda: world.fleet)
+    profiles = {
+        name: memo.recall(("profile", name), (profile.spec, profile.key), lambda profile=profile: profile)  # type: ignore[misc]
+        for name, profile in world.profiles.items()
+    }
+    return replace(world, fleet=fleet, profiles=profiles)
+
+
+def keep_stable(key: RepoKey, rollout: RepoRollout, judged: JudgedRepo | None, memo: RenderMemo) -> Kept | None:
+    """What is promoted, as it is served; None where it is not known, or is none that this operator can render."""
+    return _keep("stable", key, rollout.stable, rollout.stable_revision, judged, memo)
+
+
+def keep_candidate(key: RepoKey, rollout: RepoRollout, judged: JudgedRepo | None, memo: RenderMemo) -> Kept | None:
+    """The same for the candidate."""
+    return _keep("candidate", key, rollout.candidate, rollout.candidate_revision, judged, memo)
+
+
+def _keep(
+    what: str, key: RepoKey, intent: Intent | None, revision: str | None, judged: JudgedRepo | None, memo: RenderMemo
+) -> Kept | None:
+    asked, wanted = (judged.asked, judged.wanted) if judged is not None else (None, None)
+    if intent is None:
+        if asked is None or asked.revision != revision:
+            return None
+        intent = asked
+    # Nearly always what is promoted is what is asked for: thousands of entries need not be there twice.
+    same = wanted if intent == asked else None
+    return memo.recall((what, key), (intent, same), lambda: _build_kept(key, intent, same))
+
+
+def _build_kept(key: RepoKey, intent: Intent, entry: Entry | None) -> Kept | None:
+    try:
+        sources = tuple(producer.sources for producer in producers_of(intent).values() if producer.sources)
+        return Kept(entry or build_entry(key, intent), sources)
+    except IntentError:
+        return None
+
+
+def _negotiate(gateways: tuple[int, ...]) -> tuple[int, Verdict]:
+    """The highest version of the contract that both sides know."""
+    common = set(CONTRACT_VERSIONS) & set(gateways)
+    if common:
+        return max(common), ACCEPTED
+    # Gateways keep their last good config; the oldest version is what most of them could ever read.
+    return CONTRACT_VERSIONS[0], Verdict(
+        False,
+        reasons.GATEWAY_TOO_OLD,
+        f"the fleet's gateways read versions {_versions(gateways)} of the config contract, and this operator writes "
+        f"{_versions(CONTRACT_VERSIONS)}: set spec.image to a gateway of the operator's release",
+    )
+
+
+def _versions(versions: tuple[int, ...]) -> str:
+    return ", ".join(str(version) for version in versions) or "none"
+
+
+def _read_served(world: FleetWorld, judged: Mapping[RepoKey, JudgedRepo], memo: RenderMemo) -> dict[RepoKey, Entry]:
+    """What is served now of repos that still exist; the entry of a deleted repo is nobody's."""
+    present = judged.keys() | world.invalid_repos.keys()
+    entries = {
+        key: memo.recall(("served", key), (content,), lambda content=content: read_entry(content))  # type: ignore[misc]
+        for key, content in world.served.items()
+        if key in present
+    }
+    found = {key: entry for key, entry in entries.items() if entry is not None}
+    for key, rollout in world.rollouts.items():
+        if key in present and (kept := keep_stable(key, rollout, judged.get(key), memo)):
+            found[key] = kept.entry
+    return found
+
+
+def _judge(
+    world: FleetWorld,
+    repo: EventRepo,
+    profiles: Mapping[str, ResolvedProfile],
+    verdicts: Mapping[str, Verdict],
+    version: int,
+    memo: RenderMemo,
+) -> JudgedRepo:
+    name = repo.spec.kafka.producer_profile
+    labels = world.namespace_labels.get(repo.metadata.namespace, {})
+    profile, verdict = profiles.get(name), verdicts.get(name)
+    fleet = world.fleet
+
+    def judge() -> JudgedRepo:
+        asked = intent_of(repo, {name: profile.intent}, fleet.spec.limits) if profile is not None else None
+        wanted = build_entry(repo.key, asked) if asked is not None else None
+        objection = first_objection(Candidate(repo, fleet, labels, profile, verdict))
+        return JudgedRepo(objection or _check_version(wanted, version) or ACCEPTED, asked, wanted, name)
+
+    # Credentials' values decide nothing here beyond the verdict, so a rotated password judges no repo again.
+    rest = (profile.profile.spec if profile else None, verdict, fleet.spec, fleet.key, labels, version)
+    return memo.recall(("judged", repo.key), (repo.spec, *rest), judge)
+
+
+def _check_version(wanted: Entry | None, version: int) -> Verdict | None:
+    if wanted is None or wanted.required_version <= version:
+        return None
+    return Verdict(
+        False,
+        reasons.GATEWAY_TOO_OLD,
+        f"the spec uses a field of contract version {wanted.required_version}, and the fleet's gateways read "
+        f"{version} at most: upgrade the fleet's spec.image, or leave the field out",
+    )
+
+
+def _arbitrate(
+    world: FleetWorld, judged: Mapping[RepoKey, JudgedRepo], served: Mapping[RepoKey, Entry]
+) -> dict[RepoKey, Verdict]:
+    created = {repo.key: repo.metadata.creation_timestamp for repo in world.repos}
+    claims = [
+        Claim(key, created[key], shard_of(*key), one.wanted, keeps=key in world.rollouts)
+        for key, one in judged.items()
+        if one.verdict.accepted and one.wanted is not None
+    ]
+    return arbitrate(claims, {key: (shard_of(*key), entry) for key, entry in served.items()})
