@@ -1,4 +1,7 @@
-"""The `headgate` command: parses arguments and hands over to `commands`. Needs no cluster and opens no connection."""
+"""The `headgate` command: parses arguments and hands over. `render` and `validate` need no cluster, `rollout` talks to one.
+
+kubectl finds it as a plugin, by the name `kubectl-headgate`.
+"""
 
 import argparse
 import os
@@ -8,6 +11,7 @@ from pathlib import Path
 from headgate_operator import __version__
 from headgate_operator.cli.commands import Request, run_render, run_validate
 from headgate_operator.cli.inventory import Key
+from headgate_operator.cli.rollout_args import CodedParser, add_rollout
 from headgate_operator.render.templates import TemplateError
 
 _RENDER = """\
@@ -24,6 +28,10 @@ examples:
   headgate validate -f deploy/
   headgate render -f fleet.yaml -f profile.yaml -f repo.yaml
   kustomize build . | headgate render -f - --default-fleet headgate-system/default
+  headgate rollout watch access -n web
+  headgate rollout status access -n web --wait --timeout 30m
+
+As `kubectl headgate ...` it is a plugin of kubectl: the same program under the name kubectl-headgate.
 """
 
 
@@ -41,9 +49,17 @@ def _directory(text: str) -> Path:
     return path
 
 
-def build_parser() -> argparse.ArgumentParser:
+PLUGIN = "kubectl-headgate"
+
+
+def program_name(path: str) -> str:
+    """What people call it: `headgate`, or `kubectl headgate` where kubectl has started it as a plugin."""
+    return "kubectl headgate" if Path(path).name == PLUGIN else "headgate"
+
+
+def build_parser(program: str = "headgate") -> argparse.ArgumentParser:
     """The command line."""
-    shared = argparse.ArgumentParser(add_help=False)
+    shared = CodedParser(add_help=False)
     shared.add_argument(
         "-f",
         "--filename",
@@ -65,13 +81,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     shared.add_argument("--templates", metavar="DIR", type=_directory, help="templates that override the operator's")
     parser = argparse.ArgumentParser(
-        prog="headgate",
-        description="Headgate without a cluster: see what the operator would apply, and what is wrong.",
+        prog=program,
+        description="See what the operator would apply and what is wrong, without a cluster; see and steer rollouts in one.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"headgate {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=CodedParser)
     raw = argparse.RawDescriptionHelpFormatter
     render = commands.add_parser(
         "render", parents=[shared], help="print what the operator would apply", description=_RENDER, formatter_class=raw
@@ -81,12 +97,30 @@ def build_parser() -> argparse.ArgumentParser:
     commands.add_parser(
         "validate", parents=[shared], help="name every mistake", description=_VALIDATE, formatter_class=raw
     )
+    add_rollout(commands)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command. Exit codes: 0 fine, 1 mistakes, 2 wrong usage."""
-    options = build_parser().parse_args(argv)
+    """Run the command. Exit codes: 0 fine, 1 mistakes, 2 wrong usage; those of `rollout`: docs/cli.md."""
+    program = program_name(sys.argv[0])
+    options = build_parser(program).parse_args(argv)
+    try:
+        return _rollout(options, program) if options.command == "rollout" else _examine_files(options)
+    except BrokenPipeError:
+        # `headgate render … | head`: the reader has seen enough. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _rollout(options: argparse.Namespace, program: str) -> int:
+    # The client library takes half a second to import, which `render` and `validate` do without.
+    from headgate_operator.cli.rollout import run_rollout  # noqa: PLC0415
+
+    return run_rollout(options, program)
+
+
+def _examine_files(options: argparse.Namespace) -> int:
     request = Request(
         paths=options.paths,
         namespace=options.namespace,
@@ -101,10 +135,6 @@ def main(argv: list[str] | None = None) -> int:
     except TemplateError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
-    except BrokenPipeError:
-        # `headgate render … | head`: the reader has seen enough. Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 if __name__ == "__main__":
