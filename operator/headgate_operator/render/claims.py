@@ -19,6 +19,10 @@ SHARD_BYTES_MAX = 1_000_000
 _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
+Things = frozenset[tuple[str, str]]
+"""What may be held: ("name", a name) and ("path", a path)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A usable repo that asks to be served as `entry`."""
@@ -50,10 +54,6 @@ def _rank(claim: Claim, served: Mapping[RepoKey, tuple[int, Entry]]) -> tuple[bo
     return claim.key not in served, claim.created or _NEVER, claim.key
 
 
-def _wanted(key: RepoKey, entry: Entry) -> frozenset[tuple[str, str]]:
-    return frozenset({("name", key[1]), *(("path", path) for path in entry.paths)})
-
-
 class _Ledger:
     """Who holds what, and how full the shards are."""
 
@@ -61,12 +61,13 @@ class _Ledger:
         self._holders: dict[tuple[str, str], RepoKey] = {}
         self._sizes: dict[RepoKey, int] = {}
         self._used = [0] * SHARD_COUNT
+        self._things: dict[RepoKey, tuple[tuple[str, ...], Things]] = {}
         for key, (shard, entry) in sorted(served.items()):
             self._hold(key, shard, entry)
-        self._held = {key: _wanted(key, entry) for key, (_, entry) in served.items()}
+        self._held = {key: things for key, (_, things) in self._things.items()}
 
     def grant(self, claim: Claim) -> Verdict | None:
-        wanted = _wanted(claim.key, claim.entry)
+        wanted = self._wanted(claim.key, claim.entry)
         objection = self._conflict(claim.key, wanted) or self._no_room(claim)
         if objection is None:
             if not claim.keeps:
@@ -75,19 +76,28 @@ class _Ledger:
         return objection
 
     def _hold(self, key: RepoKey, shard: int, entry: Entry, *, keeps: bool = False) -> None:
-        for thing in _wanted(key, entry):
+        for thing in self._wanted(key, entry):
             self._holders.setdefault(thing, key)
         before = self._sizes.get(key, 0)
         size = max(len(entry.content) + 1, before if keeps else 0)
         self._used[shard] += size - before
         self._sizes[key] = size
 
-    def _release(self, key: RepoKey, things: frozenset[tuple[str, str]]) -> None:
+    def _wanted(self, key: RepoKey, entry: Entry) -> Things:
+        """Of thousands of repos nearly all ask for what they hold, so what was made last is kept."""
+        known = self._things.get(key)
+        if known is not None and known[0] == entry.paths:
+            return known[1]
+        things = frozenset({("name", key[1]), *(("path", path) for path in entry.paths)})
+        self._things[key] = entry.paths, things
+        return things
+
+    def _release(self, key: RepoKey, things: Things) -> None:
         for thing in things:
             if self._holders.get(thing) == key:
                 del self._holders[thing]
 
-    def _conflict(self, key: RepoKey, wanted: frozenset[tuple[str, str]]) -> Verdict | None:
+    def _conflict(self, key: RepoKey, wanted: Things) -> Verdict | None:
         for what, value in sorted(wanted):
             holder = self._holders.get((what, value), key)
             if holder != key:

@@ -7,13 +7,13 @@ longer accepted stays served: nothing that a team breaks in its spec changes wha
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from headgate_gateway.config import content_hash, shard_of
+from headgate_gateway.config import content_hash
 from headgate_gateway.config.status import credentials_hash
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.render.canary import Canary, RenderedCanary, build_canary
 from headgate_operator.render.children import build_credentials_object, build_shard_object, build_workload
 from headgate_operator.render.entries import Entry
-from headgate_operator.render.judge import Judged, Kept, intern, judge_fleet, keep_candidate, keep_stable
+from headgate_operator.render.judge import Content, Judged, candidate_content, intern, judge_fleet, stable_content
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.profiles import read_credentials
 from headgate_operator.render.routes import Split, build_repo_route, build_shared_route, build_urls
@@ -30,8 +30,8 @@ class _Served:
     """By the stable gateways."""
     candidates: Mapping[RepoKey, Entry]
     """By the canaries that there are to be."""
-    kept: tuple[Kept, ...]
-    """What of it was rendered from stored intents."""
+    stored: tuple[Content, ...]
+    """What of it comes from rollouts: its credentials may be none that a profile still names."""
 
 
 def render_fleet(
@@ -46,7 +46,8 @@ def render_fleet(
     world = intern(world, memo)
     served = _serve(world, judged, memo)
     version = judged.contract_version
-    shards = build_shards(((shard_of(*key), key, entry.content) for key, entry in served.entries.items()), version)
+    entries = ((judged.repos[key].shard, key, entry.content) for key, entry in served.entries.items())
+    shards = build_shards(entries, version)
     known = _known_credentials(world, judged, served)
     credentials = _credentials(known, served.entries.values())
     canaries = _canaries(world, templates, memo, served, known, version)
@@ -73,21 +74,22 @@ def render_fleet(
 def _serve(world: FleetWorld, judged: Judged, memo: RenderMemo) -> _Served:
     entries: dict[RepoKey, Entry] = {}
     candidates: dict[RepoKey, Entry] = {}
-    kept: list[Kept] = []
+    stored: list[Content] = []
     for key, repo in judged.repos.items():
         rollout = world.rollouts.get(key)
         if rollout is None:
-            entry = repo.wanted if repo.verdict.accepted else judged.served.get(key)
+            wanted = repo.wanted if repo.verdict.accepted else None
+            entry = wanted.entry if wanted else judged.served.get(key)
         else:
-            stable = keep_stable(key, rollout, repo, memo)
-            candidate = keep_candidate(key, rollout, repo, memo) if rollout.canary_replicas > 0 else None
+            stable = stable_content(key, rollout, repo, memo)
+            candidate = candidate_content(key, rollout, repo, memo) if rollout.canary_replicas > 0 else None
             entry = stable.entry if stable else judged.served.get(key)
-            kept += [each for each in (stable, candidate) if each]
+            stored += [each for each in (stable, candidate) if each]
             if candidate:
                 candidates[key] = candidate.entry
         if entry:
             entries[key] = entry
-    return _Served(entries, candidates, tuple(kept))
+    return _Served(entries, candidates, tuple(stored))
 
 
 def _repo_verdicts(
@@ -100,7 +102,7 @@ def _repo_verdicts(
         found[key] = RepoVerdict(
             verdict=repo.verdict,
             revision=repo.asked.revision if repo.asked else None,
-            shard=shard_of(*key),
+            shard=repo.shard,
             entry=entry.content if entry else None,
             paths=paths,
             urls=build_urls(world.fleet, paths),
@@ -115,7 +117,7 @@ def _repo_verdicts(
 def _known_credentials(world: FleetWorld, judged: Judged, served: _Served) -> dict[str, bytes]:
     """Every credential file whose content is known: what Secrets hold, else what is served already."""
     known = dict(world.served_credentials)
-    for sources in {each for kept in served.kept for each in kept.sources}:
+    for sources in {each for content in served.stored for each in content.sources}:
         known |= read_credentials(sources, world.secrets)
     for profile in judged.resolved.values():
         known |= profile.credentials

@@ -3,7 +3,7 @@
 The first of rendering's two halves: between them, reconcile decides how far each repo's change has come. Pure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from headgate_gateway.config import CONTRACT_VERSIONS, shard_of
@@ -26,29 +26,30 @@ from headgate_operator.render.world import FleetWorld, RepoKey, RepoRollout, Ver
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """An intent as gateways serve it."""
+
+    entry: Entry
+    sources: tuple[tuple[CredentialSource, ...], ...]
+    """Where the credentials of each of its profiles come from."""
+
+
+@dataclass(frozen=True, slots=True)
 class JudgedRepo:
     """What one repo's spec asks for, and what was said to it."""
 
     verdict: Verdict
+    shard: int
     asked: Intent | None = None
     """What its spec asks for, accepted or not; None where that cannot be resolved."""
-    wanted: Entry | None = None
-    """`asked`, as an entry."""
+    wanted: Content | None = None
+    """`asked`, as it would be served."""
     profile: str | None = None
 
     @property
     def desired(self) -> Intent | None:
         """What its accepted spec asks for; None while that is not accepted."""
         return self.asked if self.verdict.accepted else None
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An intent that was stored, as it is served."""
-
-    entry: Entry
-    sources: tuple[tuple[CredentialSource, ...], ...]
-    """Where the credentials of each of its profiles come from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,13 @@ def judge_fleet(world: FleetWorld, memo: RenderMemo | None = None) -> Judged:
     resolved = resolve_profiles(world)
     profiles = profile_verdicts(world, resolved)
     version, fleet = _negotiate(world.gateway_contract_versions)
-    alone = {repo.key: _judge(world, repo, resolved, profiles, version, memo) for repo in world.repos}
+    alone = {key: _judge(world, key, repo, resolved, profiles, version, memo) for key, repo in _keyed(world)}
     served = _read_served(world, alone, memo)
     contended = _arbitrate(world, alone, served)
     judged = {key: replace(one, verdict=contended[key]) if key in contended else one for key, one in alone.items()}
     invalid = {
-        key: JudgedRepo(Verdict(False, reasons.INVALID_SPEC, message)) for key, message in world.invalid_repos.items()
+        key: JudgedRepo(Verdict(False, reasons.INVALID_SPEC, message), shard_of(*key))
+        for key, message in world.invalid_repos.items()
     }
     return Judged(dict(sorted((invalid | judged).items())), served, fleet, profiles, resolved, version)
 
@@ -95,35 +97,50 @@ def intern(world: FleetWorld, memo: RenderMemo) -> FleetWorld:
     return replace(world, fleet=fleet, profiles=profiles)
 
 
-def keep_stable(key: RepoKey, rollout: RepoRollout, judged: JudgedRepo | None, memo: RenderMemo) -> Kept | None:
-    """What is promoted, as it is served; None where it is not known, or is none that this operator can render."""
-    return _keep("stable", key, rollout.stable, rollout.stable_revision, judged, memo)
+def stable_content(key: RepoKey, rollout: RepoRollout, judged: JudgedRepo | None, memo: RenderMemo) -> Content | None:
+    """What is promoted; None where it is not known, or is none that this operator can render."""
+    return _stored_content(("stable", key), rollout.stable, rollout.stable_revision, judged, memo)
 
 
-def keep_candidate(key: RepoKey, rollout: RepoRollout, judged: JudgedRepo | None, memo: RenderMemo) -> Kept | None:
-    """The same for the candidate."""
-    return _keep("candidate", key, rollout.candidate, rollout.candidate_revision, judged, memo)
+def candidate_content(
+    key: RepoKey, rollout: RepoRollout, judged: JudgedRepo | None, memo: RenderMemo
+) -> Content | None:
+    """What the canary serves; None as above."""
+    return _stored_content(("candidate", key), rollout.candidate, rollout.candidate_revision, judged, memo)
 
 
-def _keep(
-    what: str, key: RepoKey, intent: Intent | None, revision: str | None, judged: JudgedRepo | None, memo: RenderMemo
-) -> Kept | None:
-    asked, wanted = (judged.asked, judged.wanted) if judged is not None else (None, None)
-    if intent is None:
-        if asked is None or asked.revision != revision:
-            return None
-        intent = asked
-    # Nearly always what is promoted is what is asked for: thousands of entries need not be there twice.
-    same = wanted if intent == asked else None
-    return memo.recall((what, key), (intent, same), lambda: _build_kept(key, intent, same))
+def _stored_content(
+    what: tuple[str, RepoKey],
+    intent: Intent | None,
+    revision: str | None,
+    judged: JudgedRepo | None,
+    memo: RenderMemo,
+) -> Content | None:
+    asked = judged.asked if judged is not None else None
+    if (
+        judged is not None
+        and asked is not None
+        and (intent == asked or (intent is None and revision == asked.revision))
+    ):
+        # Nearly always what is promoted is what is asked for: thousands of entries need not be there twice.
+        return judged.wanted
+    return memo.recall(what, (intent,), lambda: _read_content(what[1], intent)) if intent is not None else None
 
 
-def _build_kept(key: RepoKey, intent: Intent, entry: Entry | None) -> Kept | None:
+def _read_content(key: RepoKey, intent: Intent) -> Content | None:
     try:
-        sources = tuple(producer.sources for producer in producers_of(intent).values() if producer.sources)
-        return Kept(entry or build_entry(key, intent), sources)
+        return _build_content(key, intent)
     except IntentError:
         return None
+
+
+def _build_content(key: RepoKey, intent: Intent) -> Content:
+    sources = tuple(producer.sources for producer in producers_of(intent).values() if producer.sources)
+    return Content(build_entry(key, intent), sources)
+
+
+def _keyed(world: FleetWorld) -> Iterator[tuple[RepoKey, EventRepo]]:
+    return ((repo.key, repo) for repo in world.repos)
 
 
 def _negotiate(gateways: tuple[int, ...]) -> tuple[int, Verdict]:
@@ -154,13 +171,14 @@ def _read_served(world: FleetWorld, judged: Mapping[RepoKey, JudgedRepo], memo: 
     }
     found = {key: entry for key, entry in entries.items() if entry is not None}
     for key, rollout in world.rollouts.items():
-        if key in present and (kept := keep_stable(key, rollout, judged.get(key), memo)):
-            found[key] = kept.entry
+        if key in present and (stable := stable_content(key, rollout, judged.get(key), memo)):
+            found[key] = stable.entry
     return found
 
 
 def _judge(
     world: FleetWorld,
+    key: RepoKey,
     repo: EventRepo,
     profiles: Mapping[str, ResolvedProfile],
     verdicts: Mapping[str, Verdict],
@@ -168,19 +186,20 @@ def _judge(
     memo: RenderMemo,
 ) -> JudgedRepo:
     name = repo.spec.kafka.producer_profile
-    labels = world.namespace_labels.get(repo.metadata.namespace, {})
+    labels = world.namespace_labels.get(key[0], {})
     profile, verdict = profiles.get(name), verdicts.get(name)
     fleet = world.fleet
 
     def judge() -> JudgedRepo:
         asked = intent_of(repo, {name: profile.intent}, fleet.spec.limits) if profile is not None else None
-        wanted = build_entry(repo.key, asked) if asked is not None else None
+        wanted = _build_content(key, asked) if asked is not None else None
         objection = first_objection(Candidate(repo, fleet, labels, profile, verdict))
-        return JudgedRepo(objection or _check_version(wanted, version) or ACCEPTED, asked, wanted, name)
+        objection = objection or _check_version(wanted.entry if wanted else None, version)
+        return JudgedRepo(objection or ACCEPTED, shard_of(*key), asked, wanted, name)
 
     # Credentials' values decide nothing here beyond the verdict, so a rotated password judges no repo again.
     rest = (profile.profile.spec if profile else None, verdict, fleet.spec, fleet.key, labels, version)
-    return memo.recall(("judged", repo.key), (repo.spec, *rest), judge)
+    return memo.recall(("judged", key), (repo.spec, *rest), judge)
 
 
 def _check_version(wanted: Entry | None, version: int) -> Verdict | None:
@@ -197,10 +216,11 @@ def _check_version(wanted: Entry | None, version: int) -> Verdict | None:
 def _arbitrate(
     world: FleetWorld, judged: Mapping[RepoKey, JudgedRepo], served: Mapping[RepoKey, Entry]
 ) -> dict[RepoKey, Verdict]:
-    created = {repo.key: repo.metadata.creation_timestamp for repo in world.repos}
+    created = {key: repo.metadata.creation_timestamp for key, repo in _keyed(world)}
     claims = [
-        Claim(key, created[key], shard_of(*key), one.wanted, keeps=key in world.rollouts)
+        Claim(key, created[key], one.shard, one.wanted.entry, keeps=key in world.rollouts)
         for key, one in judged.items()
         if one.verdict.accepted and one.wanted is not None
     ]
-    return arbitrate(claims, {key: (shard_of(*key), entry) for key, entry in served.items()})
+    held = {key: (judged[key].shard if key in judged else shard_of(*key), entry) for key, entry in served.items()}
+    return arbitrate(claims, held)
