@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--admin-port",
         type=int,
         default=8081,
-        help="port of /metrics, /livez, /readyz and /status; do not route it (default: %(default)s)",
+        help="port of /metrics, /analysis, /livez, /readyz and /status; do not route it (default: %(default)s)",
     )
     add(
         "--buffer-bytes",

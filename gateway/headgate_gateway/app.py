@@ -7,6 +7,7 @@ SIGTERM: not ready, answers close --> wait for routes --> no new connections -->
 import asyncio
 import gc
 import logging
+import secrets
 import signal
 import time
 from collections.abc import Callable, Coroutine
@@ -16,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from headgate_gateway import __version__
+from headgate_gateway.admin.analysis import encode_report
 from headgate_gateway.admin.metrics import Gauges, snapshot_metrics
 from headgate_gateway.admin.pages import AdminPages
+from headgate_gateway.config.analysis import AnalysisReport
 from headgate_gateway.config.shard import CONTRACT_VERSIONS
 from headgate_gateway.config.status import GatewayStatus, MemoryStatus
 from headgate_gateway.http.admission import Budget
+from headgate_gateway.http.analysis import RepoName
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.ingest import Ingest
 from headgate_gateway.http.router import Router
@@ -58,13 +62,15 @@ class Gateway:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._draining = False
+        self._run_id, self._begun = secrets.token_hex(8), loop.time()
         self._traffic = TrafficCounters()
         self._budget = Budget(settings.buffer_bytes)
         self._pool = ProducerPool()
         self._ingest = Ingest(self._budget, self._traffic, lambda: time.time_ns() // 1_000_000)
         self._loader = Loader(ConfigDirectory(settings.config), self._pool, self._traffic, self._swap)
         self._server = Server(self._ingest, Timeouts(keep_alive=settings.keep_alive), loop)
-        self._admin = Server(AdminPages(self.status, self._not_ready, self._metrics), Timeouts(), loop)
+        pages = AdminPages(self.status, self._not_ready, self._metrics, self._analysis)
+        self._admin = Server(pages, Timeouts(), loop)
 
     def _swap(self, router: Router) -> None:
         self._ingest.router = router
@@ -166,6 +172,12 @@ class Gateway:
         )
         snapshots = [producer.snapshot() for producer in self._pool.producers()]
         return snapshot_metrics(self._traffic, gauges, snapshots, self._settings.track)
+
+    async def _analysis(self, wanted: tuple[RepoName, ...] | None) -> bytes:
+        report = AnalysisReport(
+            track=self._settings.track, started=self._run_id, uptime_seconds=self._loop.time() - self._begun
+        )
+        return await encode_report(self._traffic.analysis, report, wanted)
 
 
 async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -1,26 +1,37 @@
-"""The admin port's application: `/metrics`, `/livez`, `/readyz`, `/status`. Shows what it is given, decides nothing."""
+"""The admin port's application: `/metrics`, `/analysis`, `/livez`, `/readyz`, `/status`. Shows what it is given,
+decides nothing.
+"""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
+from headgate_gateway.admin.analysis import repos_asked
 from headgate_gateway.config.status import GatewayStatus
 from headgate_gateway.http import refusals
+from headgate_gateway.http.analysis import RepoName
 from headgate_gateway.http.application import Reply
 from headgate_gateway.http.messages import JSON, TEXT, Head, HttpError, Response, error_response
 
 log = logging.getLogger("headgate.gateway.admin")
 
 METRICS_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+_RENDERED = frozenset({"/metrics", "/analysis"})
+_PATHS = _RENDERED | {"/livez", "/readyz", "/status"}
 
 
-class MetricsPage:
-    """One scrape. Values are read at once; their text is made in a thread, since thousands of repos take a while."""
+class RenderedPage:
+    """A page that takes a while to make, since there may be thousands of repos: others are answered meanwhile."""
 
     def __init__(
-        self, snapshot: Callable[[], Callable[[], bytes]], tasks: set[asyncio.Task[None]], request_id: str
+        self,
+        render: Callable[[], Awaitable[bytes]],
+        content_type: bytes,
+        tasks: set[asyncio.Task[None]],
+        request_id: str,
     ) -> None:
-        self._snapshot = snapshot
+        self._make = render
+        self._content_type = content_type
         self._request_id = request_id
         self._tasks = tasks
 
@@ -39,13 +50,14 @@ class MetricsPage:
 
     async def _render(self, reply: Reply) -> None:
         try:
-            text = await asyncio.to_thread(self._snapshot())
+            text = await self._make()
         except Exception:
-            # Broad on purpose: a scrape without an answer would hold its connection and say nothing of why.
-            log.exception("a scrape failed")
-            reply(error_response(500, "Internal", "the metrics could not be read; the log says why", self._request_id))
+            # Broad on purpose: a request without an answer would hold its connection and say nothing of why.
+            log.exception("a page of the admin port failed")
+            message = "the page could not be made; the log says why"
+            reply(error_response(500, "Internal", message, self._request_id))
             return
-        reply(Response(200, text, METRICS_TYPE))
+        reply(Response(200, text, self._content_type))
 
 
 class AdminPages:
@@ -56,21 +68,32 @@ class AdminPages:
         status: Callable[[], GatewayStatus],
         not_ready: Callable[[], str | None],
         metrics: Callable[[], Callable[[], bytes]],
+        analysis: Callable[[tuple[RepoName, ...] | None], Awaitable[bytes]],
     ) -> None:
+        """`metrics` reads all values and gives what makes their text, in whatever thread; `analysis` takes repos."""
         self._status = status
         self._not_ready = not_ready
         self._metrics = metrics
+        self._analysis = analysis
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def admit(self, head: Head, request_id: str) -> "Response | MetricsPage":
+    def admit(self, head: Head, request_id: str) -> "Response | RenderedPage":
         """The page of a path."""
-        if head.path not in {"/metrics", "/livez", "/readyz", "/status"}:
+        if head.path not in _PATHS:
             return error_response(404, "NotFound", f"nothing is at {head.path}", request_id)
         if head.method not in {"GET", "HEAD"}:
             return refusals.method_not_allowed(head, b"GET, HEAD", request_id)
-        if head.path == "/metrics" and not head.has_body:
-            return MetricsPage(self._metrics, self._tasks, request_id)
+        if head.has_body and head.path in _RENDERED:
+            return error_response(400, "BadRequest", f"{head.path} takes no body", request_id)
+        if head.path == "/metrics":
+            return RenderedPage(self._metrics_text, METRICS_TYPE, self._tasks, request_id)
+        if head.path == "/analysis":
+            asked = repos_asked(head.query)
+            return RenderedPage(lambda: self._analysis(asked), JSON, self._tasks, request_id)
         return self._page(head.path, request_id)
+
+    async def _metrics_text(self) -> bytes:
+        return await asyncio.to_thread(self._metrics())
 
     def _page(self, path: str, request_id: str) -> Response:
         if path == "/status":

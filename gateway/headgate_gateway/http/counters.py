@@ -7,6 +7,7 @@ not reset them, and those of what is gone leave.
 from collections.abc import Callable, ItemsView
 from typing import Generic, TypeVar
 
+from headgate_gateway.http.analysis import AnalysisCounters
 from headgate_gateway.kafka.counters import Histogram
 
 RECORD_BUCKETS = (1.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 100_000.0)
@@ -90,5 +91,6 @@ class TrafficCounters:
     def __init__(self) -> None:
         self.repos: Registry[RepoCounters] = Registry(RepoCounters)
         self.profiles: Registry[ProfileCounters] = Registry(ProfileCounters)
+        self.analysis = AnalysisCounters()
         self.elsewhere = RepoCounters()
         """Requests that belong to no repo: unknown paths, heads that could not be understood."""

@@ -66,7 +66,8 @@ def parse_head(raw: bytes) -> Head:
     method = parser.get_method()
     if not raw.startswith(b"%b %b HTTP/%b\r\n" % (method, fields.target, version.encode())):
         refuse("the request line has more than its two spaces")  # llhttp takes any number of them
-    head = Head(method.decode("ascii"), _path(fields.target), _collect(fields.headers))
+    path, query = _path_and_query(fields.target)
+    head = Head(method.decode("ascii"), path, _collect(fields.headers), query=query)
     _frame(head, version)
     return head
 
@@ -99,14 +100,15 @@ def _collect(pairs: list[tuple[bytes, bytes]]) -> dict[str, bytes]:
     return headers
 
 
-def _path(target: bytes) -> str:
+def _path_and_query(target: bytes) -> tuple[str, str]:
     if not _TARGET.fullmatch(target):
         refuse("the request's target holds characters that no target may hold")
     text = target.decode("ascii")
     if not text.startswith("/"):
         # A server must take the absolute form too (RFC 9112, section 3.2.2).
         text = _ABSOLUTE.sub("", text, count=1) or "/"
-    return text.partition("?")[0]
+    path, _, query = text.partition("?")
+    return path, query
 
 
 def _frame(head: Head, version: str) -> None:

@@ -50,6 +50,7 @@ class Ingest:
         refusal = _refuse_by_head(head, route, request_id)
         if refusal is not None:
             request_answered(route.repo.counters, route.repo.config.name, refusal.status, request_id)
+            route.repo.analysis.count(refusal.status, None, None, False)
             return refusal
         upload = BodyUpload(route, head, request_id, self.shared)
         return upload.reserve(head.content_length) or upload

@@ -40,6 +40,8 @@ class Head:
     expects_continue: bool = False
     is_http10: bool = False
     """Such a client takes a connection for closing unless the answer says that it stays."""
+    query: str = ""
+    """What follows the path's question mark, nothing decoded."""
 
     @property
     def has_body(self) -> bool:

@@ -17,7 +17,7 @@ from headgate_gateway.pipeline.compile import CompiledRepo
 class ServedRepo:
     """A compiled repo with its producer and counters."""
 
-    __slots__ = ("_users", "compiled", "config", "counters", "lease", "profile_counters", "traffic")
+    __slots__ = ("_users", "analysis", "compiled", "config", "counters", "lease", "profile_counters", "traffic")
 
     def __init__(self, compiled: CompiledRepo, lease: Lease, traffic: TrafficCounters) -> None:
         self.compiled = compiled
@@ -25,8 +25,14 @@ class ServedRepo:
         self.lease = lease
         self.traffic = traffic
         self.counters = traffic.repos.acquire(self.config.name)
+        self.analysis = traffic.analysis.acquire(self.full_name, self.config.revision)
         self.profile_counters = traffic.profiles.acquire(self.config.kafka.producer_profile)
         self._users = 1
+
+    @property
+    def full_name(self) -> tuple[str, str]:
+        """Namespace and name."""
+        return self.config.namespace, self.config.name
 
     def enter(self) -> None:
         """One user more."""
@@ -38,6 +44,7 @@ class ServedRepo:
         if not self._users:
             self.lease.release()
             self.traffic.repos.release(self.config.name)
+            self.traffic.analysis.release(self.full_name, self.config.revision)
             self.traffic.profiles.release(self.config.kafka.producer_profile)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from time import monotonic
+from typing import TypeVar
 
 from headgate_gateway.config.repo import PartialPolicy
 from headgate_gateway.http import refusals
@@ -40,6 +41,8 @@ RUNS_AT_ONCE = 4
 BAD_LINES_LOOKED_AT = 1_000
 """Under `partial: Reject` the rest of the body is not looked at after so many: it is refused anyhow."""
 
+Subject = TypeVar("Subject")
+
 
 @dataclass(slots=True)
 class SharedByUploads:
@@ -54,11 +57,13 @@ class BodyUpload:
 
     __slots__ = (
         "_body_reserved",
+        "_completed",
         "_done",
         "_head",
         "_in_flight",
         "_max_buffer_bytes",
         "_now_ms",
+        "_processed",
         "_producer",
         "_rejects",
         "_reply",
@@ -85,6 +90,8 @@ class BodyUpload:
         self._reserved = self._body_reserved = self._taken = self._in_flight = 0
         self._now_ms = 0
         self._submitted = 0.0
+        self._completed: float | None = None
+        self._processed: Processed | None = None
         self._reply: Reply | None = None
         self._done = False
         self._repo.enter()
@@ -133,7 +140,8 @@ class BodyUpload:
     def complete(self, body: bytes | bytearray, reply: Reply) -> None:
         """The body is whole: process it, submit its records, answer when their fate is known."""
         self._reply = reply
-        self._guard(lambda: self._begin(body))
+        self._completed = monotonic()
+        self._guard(self._begin, body)
 
     def _begin(self, body: bytes | bytearray) -> None:
         self._now_ms = self._shared.now_ms()
@@ -152,8 +160,7 @@ class BodyUpload:
             fed += 1
         if fed < most:
             return self._decide(run.result)
-        go_on = partial(self._process, run, pieces, 1)
-        asyncio.get_running_loop().call_soon(self._guard, go_on)
+        asyncio.get_running_loop().call_soon(self._guard, partial(self._process, run, pieces), 1)
         return None
 
     def _feed(self, run: BodyRun, piece: Run) -> Response | None:
@@ -167,6 +174,7 @@ class BodyUpload:
     def _decide(self, processed: Processed, *, whole: bool = True) -> None:
         # The records' own bytes have replaced it.
         self._release(self._body_reserved)
+        self._processed = processed
         if not processed.received:
             return self._answer(refusals.empty_body(self._request_id))
         refuses_body = self._rejects and bool(processed.refused)
@@ -175,7 +183,7 @@ class BodyUpload:
             return self._answer(refused_body(processed, self._request_id, whole=whole))
         if processed.records is None:
             return self._answer(receipt(processed, Outcome(), self._route.endpoint.response, self._request_id))
-        return self._submit(processed, processed.records)
+        return self._submit(processed.records)
 
     def _count_lines(self, processed: Processed, refuses_body: bool) -> None:
         counters = self._repo.counters
@@ -189,18 +197,21 @@ class BodyUpload:
 
     # DELIVERING
 
-    def _submit(self, processed: Processed, records: Records) -> None:
+    def _submit(self, records: Records) -> None:
         self._in_flight = len(records.values)
         self._repo.counters.in_flight += self._in_flight
         self._repo.profile_counters.records_per_request.observe(self._in_flight)
         self._submitted = monotonic()
-        self._producer.submit(records, self._now_ms, lambda submission: self._delivered(processed, submission))
+        self._producer.submit(records, self._now_ms, self._delivered)
 
-    def _delivered(self, processed: Processed, submission: Submission) -> None:
+    def _delivered(self, submission: Submission) -> None:
         if not self._done:  # else submitting broke, and has been answered
-            self._guard(lambda: self._tell(processed, submission.outcome))
+            self._guard(self._tell, submission)
 
-    def _tell(self, processed: Processed, outcome: Outcome) -> None:
+    def _tell(self, submission: Submission) -> None:
+        outcome, processed = submission.outcome, self._processed
+        assert processed is not None  # noqa: S101 - what was submitted was processed
+        self._repo.analysis.count_acks(outcome.acks)
         counters = self._repo.counters
         counters.delivered += len(outcome.acked)
         counters.failed += len(outcome.failed)
@@ -215,9 +226,9 @@ class BodyUpload:
 
     # DONE
 
-    def _guard(self, work: Callable[[], None]) -> None:
+    def _guard(self, work: Callable[[Subject], None], subject: Subject) -> None:
         try:
-            work()
+            work(subject)
         except Exception:  # noqa: BLE001
             # Broad on purpose: whatever a defect of ours raises on some line, this one request ends, with an answer,
             # and gives back what it holds; otherwise its reservations are lost and its connection waits for ever.
@@ -249,5 +260,7 @@ class BodyUpload:
     def _finish(self, status: int) -> None:
         self._done = True
         self._release(self._reserved)
+        seconds = None if self._completed is None else monotonic() - self._completed
+        self._repo.analysis.count(status, seconds, self._processed, self._rejects)
         self._repo.leave()
         request_answered(self._repo.counters, self._repo.config.name, status, self._request_id)

@@ -12,14 +12,18 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.unit.gateway.builders import SHORT, Answer, Client, constraint, expression, gateway, post, repo_config
 
 from headgate_gateway.__main__ import build_parser, read_settings
+from headgate_gateway.admin.analysis import REPOS_PER_TURN, encode_report
 from headgate_gateway.admin.logs import JsonFormatter, RateLimit
 from headgate_gateway.admin.metrics import Gauges, snapshot_metrics
 from headgate_gateway.admin.pages import AdminPages
 from headgate_gateway.config import GatewayStatus, credentials_hash
+from headgate_gateway.config.analysis import AnalysisReport
+from headgate_gateway.http.analysis import RepoName
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.server import Server
 from headgate_gateway.kafka.counters import Counters, ProducerSnapshot
 
+NO_REPOS = AnalysisReport(track="canary", started="run-1", uptime_seconds=2.5)
 NO_GAUGES = Gauges(1, 0, 0, 5, 10, 2, 3, False, {"logs": "r1"})
 
 
@@ -46,6 +50,11 @@ class Admin:
             raise self.failure
         return snapshot_metrics(self.traffic, NO_GAUGES, [], "stable")
 
+    async def analysis(self, wanted: tuple[RepoName, ...] | None) -> bytes:
+        if self.failure is not None:
+            raise self.failure
+        return await encode_report(self.traffic.analysis, NO_REPOS, wanted)
+
     async def get(self, path: str, method: str = "GET") -> Answer:
         client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
         client.send(f"{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
@@ -57,7 +66,8 @@ class Admin:
 @asynccontextmanager
 async def admin() -> AsyncIterator[Admin]:
     pages = Admin()
-    server = Server(AdminPages(pages.status, lambda: pages.not_ready, pages.metrics), SHORT, asyncio.get_running_loop())
+    application = AdminPages(pages.status, lambda: pages.not_ready, pages.metrics, pages.analysis)
+    server = Server(application, SHORT, asyncio.get_running_loop())
     pages.port = await server.start("127.0.0.1", 0)
     try:
         yield pages
@@ -86,7 +96,14 @@ async def test_status_is_the_contracts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "method", "status"), [("/", "GET", 404), ("/log/repo/logs", "POST", 404), ("/status", "POST", 405)]
+    ("path", "method", "status"),
+    [
+        ("/", "GET", 404),
+        ("/log/repo/logs", "POST", 404),
+        ("/status", "POST", 405),
+        ("/analysis", "DELETE", 405),
+        ("/analysis/", "GET", 404),
+    ],
 )
 async def test_nothing_else_is_there(path: str, method: str, status: int) -> None:
     async with admin() as pages:
@@ -102,12 +119,69 @@ async def test_metrics_are_served_again_and_again() -> None:
         assert (await pages.get("/metrics", "HEAD")).status == 200
 
 
-async def test_a_scrape_that_fails_is_answered() -> None:
+@pytest.mark.parametrize("path", ["/metrics", "/analysis"])
+async def test_a_page_that_fails_is_answered(path: str) -> None:
     async with admin() as pages:
         pages.failure = ValueError("no such label")
-        assert (await pages.get("/metrics")).status == 500
+        assert (await pages.get(path)).status == 500
         pages.failure = None
-        assert (await pages.get("/metrics")).status == 200
+        assert (await pages.get(path)).status == 200
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/analysis"])
+async def test_a_page_takes_no_body(path: str) -> None:
+    async with admin() as pages:
+        client = Client(*await asyncio.open_connection("127.0.0.1", pages.port))
+        client.send(f"GET {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{{}}".encode())
+        assert (await client.answer()).status == 400
+        await client.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["a/x", "a/y", "b/x"]),
+        ("?", ["a/x", "a/y", "b/x"]),
+        ("?other=1", ["a/x", "a/y", "b/x"]),
+        ("?repo=a/y", ["a/y"]),
+        ("?repo=b%2Fx&repo=a/x&repo=b/x", ["b/x", "a/x"]),
+        ("?repo=a/unknown&repo=a/x", ["a/x"]),
+        ("?repo=", []),
+        ("?repo=x", []),
+    ],
+)
+async def test_the_analysis_is_of_the_repos_that_are_asked_for(query: str, names: list[str]) -> None:
+    async with admin() as pages:
+        for namespace, name in (("a", "x"), ("a", "y"), ("b", "x")):
+            pages.traffic.analysis.acquire((namespace, name), "r1").count(200, 0.01, None, False)
+        answer = await pages.get(f"/analysis{query}")
+    report = AnalysisReport.model_validate_json(answer.body)
+    assert (report.track, report.started, report.uptime_seconds) == ("canary", "run-1", 2.5)
+    assert [f"{sample.namespace}/{sample.name}" for sample in report.repos] == names
+    assert {(sample.revision, sample.requests) for sample in report.repos} <= {("r1", 1)}
+
+
+async def test_the_analysis_reads_as_it_was_counted() -> None:
+    traffic = TrafficCounters()
+    config = repo_config(partial="Accept", constraint=constraint(expression("a", "Ge", 1)))
+    async with gateway(config) as g:
+        await g.ask(post(b'{"a":1}\n{"a":0}\noops\n'))
+        traffic = g.ingest.traffic
+        text = await encode_report(traffic.analysis, NO_REPOS, None)
+        assert AnalysisReport.model_validate_json(text).repos == tuple(traffic.analysis.samples(("default", "logs")))
+
+
+async def test_an_analysis_of_thousands_of_repos_lets_others_have_the_loop() -> None:
+    traffic, turns = TrafficCounters(), 0
+    for number in range(2_000):
+        traffic.analysis.acquire(("default", f"r{number}"), "r1")
+    page = asyncio.create_task(encode_report(traffic.analysis, NO_REPOS, None))
+    while not page.done():
+        turns += 1
+        traffic.analysis.release(("default", f"r{2_000 - turns}"), "r1")  # repos may leave meanwhile
+        await asyncio.sleep(0)
+    assert turns > 2_000 // REPOS_PER_TURN
+    assert len(AnalysisReport.model_validate_json(page.result()).repos) < 2_000
 
 
 def test_a_scrape_of_thousands_of_repos_holds_the_loop_for_milliseconds() -> None:

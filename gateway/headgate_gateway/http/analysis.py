@@ -1,0 +1,203 @@
+"""What tells a good revision of a repo from a bad one, as plain integers on the hot path; `admin.analysis` shows it.
+
+Counts by (namespace, name, revision), judges nothing. Counters belong to the revision that a request began with; those
+of the revision before stay until the next one goes, so that what it wrote can still be read after a rollback.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+
+from headgate_gateway.config.analysis import LATENCY_BOUNDS, LineSums, RecordSums, RepoSample, WrittenRange
+from headgate_gateway.kafka.outcome import PartitionAck
+from headgate_gateway.pipeline.result import Processed
+
+REVISIONS_KEPT = 2
+"""Of a repo: the one that is served and the one before, and any that requests still hold."""
+
+_ALSO_JUDGED = frozenset({207, 400})
+"""Beside 200 and what is 500 or more."""
+
+RepoName = tuple[str, str]
+"""Namespace and name."""
+
+
+class LineTally:
+    """Sums over judged requests, y lines of one outcome in a request of x."""
+
+    __slots__ = ("products", "squares", "total")
+
+    def __init__(self) -> None:
+        self.total = self.squares = self.products = 0
+
+    def add(self, x: int, y: int) -> None:
+        """One request."""
+        self.total += y
+        self.squares += y * y
+        self.products += x * y
+
+    def sums(self) -> LineSums:
+        """As the contract has them."""
+        return LineSums(total=self.total, squares=self.squares, products=self.products)
+
+
+class RevisionCounters:
+    """Of one revision of one repo, since it was first served by this process."""
+
+    __slots__ = (
+        "dropped",
+        "excluded",
+        "latency",
+        "received",
+        "received_squares",
+        "records",
+        "rejected",
+        "requests",
+        "server_errors",
+        "written",
+    )
+
+    def __init__(self) -> None:
+        self.requests = self.excluded = self.server_errors = self.received = self.received_squares = 0
+        self.rejected = LineTally()
+        self.dropped = LineTally()
+        self.records: dict[str, list[int]] = {}
+        """By topic: the sum of records of a request, and of its square."""
+        self.latency = [0] * (len(LATENCY_BOUNDS) + 1)
+        self.written: dict[tuple[str, int], list[int]] = {}
+        """By topic and partition: lowest offset, highest, number of records."""
+
+    def count(self, status: int, seconds: float | None, processed: Processed | None, rejects: bool) -> None:
+        """One request was answered.
+
+        `seconds` is the time from the complete body to the answer, None where the body never was complete;
+        `processed` is what the body became, None where not all of it was looked at; `rejects`: one bad line of it
+        refuses the whole.
+        """
+        if status != 200 and status not in _ALSO_JUDGED and status < 500:
+            self.excluded += 1
+            return
+        self.requests += 1
+        if status >= 500:
+            self.server_errors += 1
+        if seconds is not None:
+            self.latency[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        if processed is None:
+            return
+        x = processed.received
+        self.received += x
+        self.received_squares += x * x
+        refused = processed.refused.count
+        if refused:
+            self.rejected.add(x, x if rejects else refused)
+            if rejects:
+                return
+        if processed.dropped:
+            self.dropped.add(x, processed.dropped)
+        records = processed.records
+        if records is not None:
+            made = len(records.values)
+            sums = self.records.get(records.topic)
+            if sums is None:
+                sums = self.records[records.topic] = [0, 0]
+            sums[0] += made
+            sums[1] += made * made
+
+    def count_acks(self, acks: Iterable[PartitionAck]) -> None:
+        """Kafka has taken runs of records, whatever becomes of the rest of their request."""
+        written = self.written
+        for ack in acks:
+            first, count = ack.base_offset, ack.count
+            if first < 0:
+                continue  # acks none: nobody says where they are
+            last, key = first + count - 1, (ack.topic, ack.partition)
+            held = written.get(key)
+            if held is None:
+                written[key] = [first, last, count]
+                continue
+            # Answers of one partition mostly come in order, but one that was lost on the way is given again.
+            if first < held[0]:
+                held[0] = first
+            if last > held[1]:
+                held[1] = last
+            held[2] += count
+
+    def sample(self, namespace: str, name: str, revision: str) -> RepoSample:
+        """As the contract has them."""
+        return RepoSample(
+            namespace=namespace,
+            name=name,
+            revision=revision,
+            requests=self.requests,
+            excluded=self.excluded,
+            server_errors=self.server_errors,
+            received=self.received,
+            received_squares=self.received_squares,
+            rejected=self.rejected.sums(),
+            dropped=self.dropped.sums(),
+            records={topic: RecordSums(total=r, squares=rr) for topic, (r, rr) in self.records.items()},
+            latency=tuple(self.latency),
+            written=tuple(
+                WrittenRange(topic=topic, partition=partition, first=first, last=last, records=count)
+                for (topic, partition), (first, last, count) in sorted(self.written.items())
+            ),
+        )
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether nothing was counted."""
+        return not (self.requests or self.excluded)
+
+
+class _Revisions:
+    """Those of one repo."""
+
+    __slots__ = ("held", "users")
+
+    def __init__(self) -> None:
+        self.held: dict[str, RevisionCounters] = {}
+        """In the order in which they were last taken into use."""
+        self.users: dict[str, int] = {}
+
+
+class AnalysisCounters:
+    """The counters of all repos, shared by all users of a revision."""
+
+    def __init__(self) -> None:
+        self._repos: dict[RepoName, _Revisions] = {}
+
+    def acquire(self, name: RepoName, revision: str) -> RevisionCounters:
+        """The counters of a revision, made for its first user."""
+        repo = self._repos.setdefault(name, _Revisions())
+        repo.users[revision] = repo.users.get(revision, 0) + 1
+        counters = repo.held.pop(revision, None) or RevisionCounters()
+        repo.held[revision] = counters
+        return counters
+
+    def release(self, name: RepoName, revision: str) -> None:
+        """One user fewer; with the last one of any revision the repo leaves."""
+        repo = self._repos[name]
+        repo.users[revision] -= 1
+        if repo.users[revision]:
+            return
+        del repo.users[revision]
+        if not repo.users:
+            del self._repos[name]
+        elif repo.held[revision].is_blank:
+            del repo.held[revision]  # never served anybody: no reason to forget one that did
+        else:
+            self._forget_oldest(repo)
+
+    def _forget_oldest(self, repo: _Revisions) -> None:
+        unused = [revision for revision in repo.held if revision not in repo.users]
+        for revision in unused[: max(0, len(repo.held) - REVISIONS_KEPT)]:
+            del repo.held[revision]
+
+    def names(self) -> list[RepoName]:
+        """All repos."""
+        return list(self._repos)
+
+    def samples(self, name: RepoName) -> Iterator[RepoSample]:
+        """What a repo's revisions have counted, the one taken into use last at the end; none for an unknown repo."""
+        repo = self._repos.get(name)
+        for revision, counters in repo.held.items() if repo is not None else ():
+            yield counters.sample(*name, revision)
