@@ -16,10 +16,10 @@ class HoldTiming:
 
     least: float = 2.0
     """A gateway that is told by its pod's annotation confirms within one second."""
-    each: float = 0.005
-    """What writing one status takes. To wait as long as all that wait would take to write costs twice the best at most,
-    and thousands at once are confirmed only when the API server has taken their config."""
-    longest: float = 10.0
+    each: float = 0.01
+    """About what it takes to write one status, beside all else that thousands of repos have under way: to wait as long as
+    it would take to write all that waits costs twice the best at most, and gateways are late for the same reason."""
+    longest: float = 20.0
 
 
 class Holds:
