@@ -18,13 +18,14 @@ new is created, and what is found under its name is read before it is touched.
 - apiGroups: [""]
   resources: [configmaps, services, serviceaccounts]
   verbs: [get, list, watch, create, patch, delete]
-# Secrets are fetched by the names that profiles give, never listed or watched.
-# The credentials Secret goes with its fleet, so none is ever deleted.
+# Secrets are fetched by the names that profiles give, never listed or watched. A canary's own goes with the canary, by
+# its name; the fleet's goes with the fleet.
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, create, patch]
+  verbs: [get, create, patch, delete]
+# ControllerRevisions hold what is promoted of each repo, and what was before.
 - apiGroups: [apps]
-  resources: [deployments]
+  resources: [deployments, controllerrevisions]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]
