@@ -174,10 +174,14 @@ class Gateway:
         return snapshot_metrics(self._traffic, gauges, snapshots, self._settings.track)
 
     async def _analysis(self, wanted: tuple[RepoName, ...] | None) -> bytes:
+        counters = self._traffic.analysis
         report = AnalysisReport(
-            track=self._settings.track, started=self._run_id, uptime_seconds=self._loop.time() - self._begun
+            track=self._settings.track,
+            started=self._run_id,
+            uptime_seconds=self._loop.time() - self._begun,
+            requests=counters.answered,
         )
-        return await encode_report(self._traffic.analysis, report, wanted)
+        return await encode_report(counters, report, wanted)
 
 
 async def _first_of(*waits: Coroutine[Any, Any, Any]) -> None:

@@ -143,9 +143,9 @@ class RevisionCounters:
         )
 
     @property
-    def is_blank(self) -> bool:
-        """Whether nothing was counted."""
-        return not (self.requests or self.excluded)
+    def answered(self) -> int:
+        """All requests that were answered, judged or not."""
+        return self.requests + self.excluded
 
 
 class _Revisions:
@@ -164,6 +164,7 @@ class AnalysisCounters:
 
     def __init__(self) -> None:
         self._repos: dict[RepoName, _Revisions] = {}
+        self._answered_by_gone = 0
 
     def acquire(self, name: RepoName, revision: str) -> RevisionCounters:
         """The counters of a revision, made for its first user."""
@@ -181,8 +182,10 @@ class AnalysisCounters:
             return
         del repo.users[revision]
         if not repo.users:
+            for gone in list(repo.held):
+                self._forget(repo, gone)
             del self._repos[name]
-        elif repo.held[revision].is_blank:
+        elif not repo.held[revision].answered:
             del repo.held[revision]  # never served anybody: no reason to forget one that did
         else:
             self._forget_oldest(repo)
@@ -190,7 +193,16 @@ class AnalysisCounters:
     def _forget_oldest(self, repo: _Revisions) -> None:
         unused = [revision for revision in repo.held if revision not in repo.users]
         for revision in unused[: max(0, len(repo.held) - REVISIONS_KEPT)]:
-            del repo.held[revision]
+            self._forget(repo, revision)
+
+    def _forget(self, repo: _Revisions, revision: str) -> None:
+        self._answered_by_gone += repo.held.pop(revision).answered
+
+    @property
+    def answered(self) -> int:
+        """Requests that were answered by all repos, gone ones included. Never falls."""
+        held = (counters.answered for repo in self._repos.values() for counters in repo.held.values())
+        return self._answered_by_gone + sum(held)
 
     def names(self) -> list[RepoName]:
         """All repos."""

@@ -223,6 +223,18 @@ def test_counters_leave_with_their_repo() -> None:
     assert list(traffic.analysis.samples(NAME)) == []
 
 
+def test_the_number_of_all_answers_never_falls() -> None:
+    counters = AnalysisCounters()
+    seen = []
+    serve(counters, "a").count(404, None, None, False)
+    for old, new in (("a", "b"), ("b", "c"), ("c", "d")):
+        serve(counters, new)
+        counters.release(NAME, old)
+        seen.append(counters.answered)
+    counters.release(NAME, "d")
+    assert (seen, counters.answered, counters.names()) == ([3, 4, 5], 5, [])
+
+
 # Over the traffic port
 
 
