@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.golden.fleets_of_files import DIRECTORY, NAMES, plan_of
+from tests.golden.fleets_of_files import DIRECTORY, STEADY_NAMES, plan_of
 
 from headgate_operator.cli.commands import REDACTED
 from headgate_operator.cli.main import main
@@ -18,7 +18,7 @@ def input_of(name: str) -> str:
     return str(DIRECTORY / f"{name}.input.yaml")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", STEADY_NAMES)
 def test_it_prints_exactly_what_the_operator_would_apply(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     main(["render", "-f", input_of(name), "--show-secrets"])
     printed = list(yaml.safe_load_all(capsys.readouterr().out))

@@ -1,21 +1,33 @@
 """What the operator writes, the gateway reads: the gateway's own types take every rendered shard, and lose nothing."""
 
+import base64
 import json
 
 import pytest
-from tests.golden.fleets_of_files import NAMES, plan_of
+from tests.golden.fleets_of_files import NAMES, STEADY_NAMES, plan_of
 
 from headgate_gateway.config import CONTRACT_VERSIONS, Shard, content_hash, shard_file_name
-from headgate_gateway.config.status import CREDENTIAL_PREFIX
+from headgate_gateway.config.status import CREDENTIAL_PREFIX, credentials_hash
+from headgate_operator.api.names import LABEL_TRACK, TRACK_CANARY, TRACK_STABLE
+from headgate_operator.render.world import FleetPlan
 
 
 def _files(name: str) -> dict[str, bytes]:
-    """The content of the gateway's config directory."""
-    files: dict[str, bytes] = {}
-    for rendered in plan_of(name).objects:
-        if rendered.kind == "ConfigMap":
-            files |= {file: text.encode() for file, text in rendered.manifest["data"].items()}
-    return files
+    """The content of the stable gateways' config directory, credentials apart."""
+    return _mounted(plan_of(name), TRACK_STABLE)
+
+
+def _mounted(plan: FleetPlan, track: str) -> dict[str, bytes]:
+    """What the pods of a track's Deployment find of the ConfigMaps that they mount."""
+    objects = {(one.kind, one.name): one.manifest for one in plan.objects}
+    (pods,) = (
+        manifest["spec"]["template"]
+        for (kind, _), manifest in objects.items()
+        if kind == "Deployment" and manifest["metadata"]["labels"][LABEL_TRACK] == track
+    )
+    (volume,) = pods["spec"]["volumes"]
+    mounted = [source["configMap"]["name"] for source in volume["projected"]["sources"] if "configMap" in source]
+    return {file: text.encode() for config in mounted for file, text in objects["ConfigMap", config]["data"].items()}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -28,7 +40,7 @@ def test_the_gateways_types_take_every_shard(name: str) -> None:
     entries = {(one.namespace, one.name): one for shard in read.values() for one in shard.repos}
     assert entries.keys() == {key for key, one in plan.repos.items() if one.entry}
     for key, entry in entries.items():
-        assert entry.revision == plan.repos[key].revision
+        assert entry.revision == plan.repos[key].served_revision
         assert tuple(endpoint.path for endpoint in entry.endpoints) == plan.repos[key].paths
         assert entry.kafka.producer_profile in entry.producers
 
@@ -54,7 +66,7 @@ def test_hashes_are_those_of_the_files(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_credential_file_that_an_entry_names_is_there(name: str) -> None:
     plan = plan_of(name)
-    (secret,) = (one.manifest for one in plan.objects if one.kind == "Secret")
+    (secret,) = (one.manifest for one in plan.objects if one.kind == "Secret" and one.name.endswith("-credentials"))
     named = {
         file
         for content in _files(name).values()
@@ -67,3 +79,20 @@ def test_every_credential_file_that_an_entry_names_is_there(name: str) -> None:
     }
     assert named == set(secret["data"])
     assert all(file.startswith(CREDENTIAL_PREFIX) for file in named)
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - set(STEADY_NAMES)))
+def test_a_canary_finds_its_candidate_where_stable_gateways_find_the_repo_and_nothing_else(name: str) -> None:
+    plan = plan_of(name)
+    ((key, repo, canary),) = ((key, one, one.canary) for key, one in plan.repos.items() if one.canary)
+    ((file, content),) = _mounted(plan, TRACK_CANARY).items()
+    assert file == shard_file_name(repo.shard) == shard_file_name(canary.shard)
+    assert content_hash(content) == canary.shard_hash
+    shard = Shard.model_validate_json(content)
+    assert shard.contract_version == plan.contract_version
+    (entry,) = shard.repos
+    assert ((entry.namespace, entry.name), entry.revision) == (key, canary.revision)
+    (secret,) = (one.manifest for one in plan.objects if (one.kind, one.name) == ("Secret", canary.name))
+    files = {name: base64.b64decode(value) for name, value in secret["data"].items()}
+    assert credentials_hash(files) == canary.credentials_hash
+    assert all(name in content.decode() for name in files)
