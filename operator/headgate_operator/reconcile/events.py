@@ -19,7 +19,7 @@ logger = logging.getLogger("headgate.events")
 QUEUED = 2_000
 """Events that may wait; more are dropped and counted: conditions say the same."""
 
-BURST, RATE = 50, 20.0
+BURST, RATE = 50, 10.0
 """Events that are written at once, and a second after that: thousands of repos must not wait for news of them."""
 
 NOTE_LIMIT = 1_024
