@@ -17,7 +17,7 @@ from headgate_operator.cli.rollout_text import build_report, draw
 from headgate_operator.cli.rollout_verbs import OBEYED, read_answer, read_rival, refuse_early, write_command
 from headgate_operator.cli.rollout_view import RepoView
 from headgate_operator.cli.rollout_watch import describe_changes
-from headgate_operator.cli.terminal import Style, repaint
+from headgate_operator.cli.terminal import Style, clean, repaint
 from headgate_operator.cli.yaml_text import write_yaml
 
 POLL = 1.0
@@ -72,34 +72,39 @@ class Watcher:
     through_gates: bool
     seconds: float | None
     """How long; None: for ever."""
+    remark: Callable[[str], None]
+    """Is told of what passes by itself."""
     _refused_since: float | None = None
     _troubled: bool = field(default=False)
 
-    async def follow(self, show: Callable[[RepoView], None]) -> tuple[RepoView | None, Outcome]:
-        """The last view and how it ended. `show` is given each view. Raises CommandError at the first look."""
+    async def follow(self, show: Callable[[RepoView], None]) -> tuple[RepoView, Outcome]:
+        """The last view and how it ended. `show` is given each view. Raises CommandError, as `look` does."""
         deadline = None if self.seconds is None else time.monotonic() + self.seconds
-        view: RepoView | None = await self.target.read()
+        view = await self.target.read()
+        fresh: RepoView | None = view
         while True:
-            if view is not None:
+            if fresh is not None:
+                view = fresh
                 show(view)
                 if (outcome := self._settled(view)) is not None:
                     return view, outcome
-                last = view
             if deadline is not None and time.monotonic() >= deadline:
-                text = f"not settled within {self.seconds:.0f}s: {describe_pending(last)}"
-                return last, Outcome(Exit.TIMED_OUT, text)
+                return view, Outcome(Exit.TIMED_OUT, f"not settled within {self.seconds:g}s: {describe_pending(view)}")
             await asyncio.sleep(self.terminal.poll)
-            view = await self.look()
+            fresh = await self.look()
 
     async def look(self) -> RepoView | None:
-        """None where the API server did not answer: it may in a moment, and the rollout goes on without us."""
+        """None where the API server did not answer: it may in a moment, and the rollout goes on without us.
+
+        Raises CommandError for what will not heal by itself: the repo is gone, or may no longer be read.
+        """
         try:
             view = await self.target.read()
         except CommandError as error:
             if not error.passing:
                 raise
             if not self._troubled:
-                self.terminal.say(f"{error}; still trying")
+                self.remark(f"{error}; still trying")
             self._troubled = True
             return None
         self._troubled = False
@@ -120,11 +125,11 @@ async def run_status(
     """Print where the rollout is; with `wait`, once it is settled. Exit codes: docs/cli.md."""
     outcome: Outcome | None = None
     if wait:
-        view, outcome = await Watcher(target, terminal, through_gates, seconds).follow(_Log(terminal.err).show)
+        view, outcome = await Watcher(target, terminal, through_gates, seconds, terminal.say).follow(
+            _Log(terminal.err).show
+        )
     else:
         view = await target.read()
-    if view is None:
-        return Exit.CLUSTER
     report = build_report(view, (outcome.code, outcome.text) if outcome else None)
     match output:
         case "json":
@@ -142,7 +147,8 @@ async def run_watch(target: Target, terminal: Terminal, seconds: float | None) -
     """A live picture on a terminal, else a line for each change; ends when the rollout is settled."""
     screen = _Screen(terminal) if terminal.live else _Log(terminal.out)
     with screen:
-        _, outcome = await Watcher(target, terminal, through_gates=True, seconds=seconds).follow(screen.show)
+        watcher = Watcher(target, terminal, through_gates=True, seconds=seconds, remark=screen.remark)
+        _, outcome = await watcher.follow(screen.show)
     terminal.print([outcome.text])
     return outcome.code
 
@@ -159,6 +165,11 @@ class _Log:
 
     def __exit__(self, *_: object) -> None:
         """Nothing to put back."""
+
+    def remark(self, text: str) -> None:
+        """A line of its own."""
+        self._stream.write(f"{_stamp()} {text}\n")
+        self._stream.flush()
 
     def show(self, view: RepoView) -> None:
         """Print what changed."""
@@ -185,6 +196,10 @@ class _Screen:
         """Give the cursor back, whatever happened."""
         self._terminal.out.write(_SHOW)
         self._terminal.out.flush()
+
+    def remark(self, text: str) -> None:
+        """Shown with the next picture: another line would shift this one."""
+        self._events.append(f"{_stamp()} {clean(text)}")
 
     def show(self, view: RepoView) -> None:
         """Draw the picture anew."""
@@ -219,7 +234,7 @@ async def run_verb(target: Target, terminal: Terminal, verb: str, *, wait: bool,
 
 async def _wait_for_answer(target: Target, terminal: Terminal, verb: str, token: str, seconds: float) -> int:
     deadline, rival = time.monotonic() + seconds, None
-    watcher = Watcher(target, terminal, through_gates=True, seconds=None)
+    watcher = Watcher(target, terminal, through_gates=True, seconds=None, remark=terminal.say)
     while time.monotonic() < deadline:
         view = await watcher.look()
         if view is not None and (answer := read_answer(view, token)) is not None:
@@ -229,7 +244,7 @@ async def _wait_for_answer(target: Target, terminal: Terminal, verb: str, token:
         await asyncio.sleep(terminal.poll / 4)
     replaced = f"somebody has written another command over it ({rival}); " if rival else ""
     terminal.say(
-        f"{verb} was asked for, but not answered within {seconds:.0f}s: {replaced}it may still be obeyed. Look at"
+        f"{verb} was asked for, but not answered within {seconds:g}s: {replaced}it may still be obeyed. Look at"
         f" `{terminal.program} rollout status {target.name} -n {target.namespace}`, and whether the operator runs"
         " (kubectl get lease,pods in its namespace)"
     )

@@ -51,9 +51,9 @@ def _freshness(view: RepoView, style: Style) -> list[str]:
 
 
 def _head(view: RepoView, rollout: RolloutStatus, style: Style) -> list[str]:
-    stage = f" ({rollout.stage})" if rollout.stage else ""
+    stage = f" ({clean(rollout.stage)})" if rollout.stage else ""
     look = _PHASE_LOOKS.get(Phase(rollout.phase), "cyan") if rollout.phase in list(Phase) else "cyan"
-    lines = [f"{'Phase':<{LABEL_WIDTH}}{style.paint(clean(rollout.phase), look, 'bold')}{clean(stage)}"]
+    lines = [f"{'Phase':<{LABEL_WIDTH}}{style.paint(clean(rollout.phase), look, 'bold')}{stage}"]
     lines += labelled("Stable", rollout.stable or "none", style)
     if rollout.candidate:
         newest = (
