@@ -68,8 +68,21 @@ class HeaderSource(ContractModel):
         return self
 
 
+REPO_HEADER = "headgate-repo"
+REVISION_HEADER = "headgate-revision"
+PROVENANCE_RULE = (
+    (
+        "!has(self.provenance) || !self.provenance || !has(self.headers)"
+        f" || self.headers.all(h, !(h.name in ['{REPO_HEADER}', '{REVISION_HEADER}']))"
+    ),
+    f"with provenance, {REPO_HEADER} and {REVISION_HEADER} are Headgate's own headers",
+)
+
+
 class KafkaRouting(ContractModel):
     """Where the repo's lines go, and how."""
+
+    model_config = ConfigDict(json_schema_extra=cel(PROVENANCE_RULE))
 
     producer_profile: ObjectName
     """Name of a KafkaProducerProfile in the fleet's namespace."""
@@ -83,3 +96,11 @@ class KafkaRouting(ContractModel):
     """Headers that every record carries, beside `traceparent`, which is passed on where the request has one."""
     timestamp: TimestampSource | None = None
     """The record's timestamp. Without one, the time of acceptance."""
+    provenance: bool = False
+    """Each record carries its repo and revision in the headers headgate-repo (namespace/name) and headgate-revision, so that readers can tell what a bad revision wrote."""
+
+    @model_validator(mode="after")
+    def _check_provenance_is_ours(self) -> Self:
+        if self.provenance and any(header.name in {REPO_HEADER, REVISION_HEADER} for header in self.headers):
+            raise ValueError(PROVENANCE_RULE[1])
+        return self

@@ -14,7 +14,7 @@ from headgate_gateway.config.producer import Acks
 from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.pipeline.constraint import Select, compile_constraint
 from headgate_gateway.pipeline.fields import FieldSet
-from headgate_gateway.pipeline.headers import compile_row_headers, compile_shared_headers
+from headgate_gateway.pipeline.headers import compile_row_headers, compile_shared_headers, provenance_of
 from headgate_gateway.pipeline.key import compile_key
 from headgate_gateway.pipeline.lines import DecodedRun, compile_decode
 from headgate_gateway.pipeline.records import Records
@@ -64,7 +64,7 @@ def compile_repo(config: RepoConfig) -> CompiledRepo:
     decode_run = compile_decode(fields, config.limits.line_bytes)
     refine = _compile_refine(config, fields)
     add_records = _compile_add_records(config, fields)
-    shared_headers = compile_shared_headers(routing.headers)
+    shared_headers = compile_shared_headers(routing.headers, provenance_of(config))
 
     def begin(request_headers: Mapping[str, bytes], now_ms: int) -> BodyRun:
         result = Processed()

@@ -1,4 +1,4 @@
-"""The record's headers: fixed ones, ones from the request, ones from fields of the line.
+"""The record's headers: fixed ones, ones from the request, ones from fields of the line, and where it comes from.
 
 A request's `traceparent` (W3C Trace Context) is passed on too, unless the repo sets a header of that name itself.
 """
@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from headgate_gateway.config.kafka import HeaderSource
+from headgate_gateway.config.kafka import REPO_HEADER, REVISION_HEADER, HeaderSource
+from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.pipeline.fields import FieldSet
 from headgate_gateway.pipeline.result import LineReason
 from headgate_gateway.pipeline.scalar import NOT_SCALAR, compile_scalars
@@ -21,9 +22,19 @@ RowHeaders = Callable[[list[Any], list[bytes], list[StepError]], list[tuple[Head
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[!-~]{1,200})?")
 
 
-def compile_shared_headers(sources: tuple[HeaderSource, ...]) -> SharedHeaders:
+def provenance_of(config: RepoConfig) -> tuple[Header, ...]:
+    """The headers that say which repo and revision made a record; none unless the repo asks for them."""
+    if not config.kafka.provenance:
+        return ()
+    return (
+        (REPO_HEADER, f"{config.namespace}/{config.name}".encode()),
+        (REVISION_HEADER, config.revision.encode()),
+    )
+
+
+def compile_shared_headers(sources: tuple[HeaderSource, ...], provenance: tuple[Header, ...] = ()) -> SharedHeaders:
     """Headers that all records of a request carry."""
-    fixed = tuple((source.name, source.value.encode()) for source in sources if source.value is not None)
+    fixed = tuple((source.name, source.value.encode()) for source in sources if source.value is not None) + provenance
     copied = tuple((s.name, s.request_header.lower()) for s in sources if s.request_header is not None)
     passes_trace = all(source.name.lower() != "traceparent" for source in sources)
 

@@ -127,6 +127,26 @@ def test_headers_come_from_values_the_request_and_fields() -> None:
     assert result.records.row_headers == [(("status", b"404"),), ()]
 
 
+def test_with_provenance_records_say_which_repo_and_revision_made_them() -> None:
+    sources = [{"name": "source", "value": "edge"}]
+    kafka = {"provenance": True, "headers": sources}
+    records = process(b"{}", name="access", namespace="team", revision="5f3c", kafka=kafka).records
+    assert records is not None
+    assert records.headers == (
+        ("source", b"edge"),
+        ("headgate-repo", b"team/access"),
+        ("headgate-revision", b"5f3c"),
+    )
+
+
+@pytest.mark.parametrize("name", ["headgate-repo", "headgate-revision"])
+def test_with_provenance_its_headers_cannot_be_given_by_others(name: str) -> None:
+    header = {"name": name, "requestHeader": "x-repo"}
+    assert repo_config(kafka={"headers": [header]}).kafka.headers[0].name == name
+    with pytest.raises(ValueError, match="Headgate's own headers"):
+        repo_config(kafka={"headers": [header], "provenance": True})
+
+
 def test_a_header_field_that_is_an_object_is_a_line_error() -> None:
     result = one(b'{"h":{}}', headers=[{"name": "h", "field": "h"}])
     assert [(e.line, e.reason) for e in result.errors] == [(1, "InvalidHeader")]
