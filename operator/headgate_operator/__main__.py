@@ -17,6 +17,7 @@ import kopf
 import uvloop
 
 from headgate_operator.adapters.cluster import ApiServer, connect, default_kubeconfig
+from headgate_operator.adapters.counters import CounterPoller
 from headgate_operator.adapters.gateways import GatewayPoller, PollTiming
 from headgate_operator.adapters.guard import GuardedCluster
 from headgate_operator.adapters.http import start_server
@@ -35,7 +36,9 @@ from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.queue import QueueTiming, WorkQueue
 from headgate_operator.reconcile.relist import Relister
+from headgate_operator.reconcile.rollouts import RolloutParts
 from headgate_operator.reconcile.secrets import SecretReader
+from headgate_operator.reconcile.sights import Eyes
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.reconcile.watchdog import Watchdog
 from headgate_operator.render.template_files import load_templates
@@ -81,11 +84,13 @@ class Operator:
         profiles = ProfileLedger(store, publisher, queue.add)
         secrets = SecretReader(cluster, clock, queue.add)
         self.poller = GatewayPoller(store.pods, queue.add, clock, self.metrics, PollTiming())
+        self.counters = CounterPoller(store.pods, queue.add, clock, self.metrics)
         gatherer = Gatherer(store, cluster, secrets, self.poller.report)
+        applier = Applier(cluster, store, self.metrics)
         parts = Parts(
             store=store,
             gatherer=gatherer,
-            applier=Applier(cluster, store, self.metrics),
+            applier=applier,
             publisher=publisher,
             nudger=Nudger(cluster, clock),
             secrets=secrets,
@@ -96,6 +101,16 @@ class Operator:
             now=_timestamp,
             clock=clock,
             holding=HoldTiming(),
+            rollouts=RolloutParts(
+                store=store,
+                cluster=cluster,
+                applier=applier,
+                eyes=Eyes(store, self.poller.report, self.counters.counted, clock),
+                templates=templates,
+                queries=lambda *_: {},
+                now=time.time,
+            ),
+            watch=self.counters.watch,
         )
         self.runner = Runner(
             Machinery(
@@ -128,6 +143,7 @@ class Operator:
             "secrets": runner.keep_polling_secrets(),
             "gauges": runner.keep_measuring(),
             "gateways": self.poller.run(lambda: runner.acting),
+            "counters": self.counters.run(lambda: runner.acting),
             "events": self.events.run(),
         }
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+ROLLOUT_BUCKETS = (10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400)
 RECONCILE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -49,6 +50,30 @@ class Metrics:
             "headgate_events", "Kubernetes Events written or given up.", ["result"], registry=registry
         )
         self.relists = Counter("headgate_relists", "Listings of a watched kind.", ["kind", "result"], registry=registry)
+        self.rollouts = Gauge(
+            "headgate_rollouts",
+            "EventRepos by the phase of their rollout.",
+            ["fleet_namespace", "fleet", "phase"],
+            registry=registry,
+        )
+        self.rollout_weight = Gauge(
+            "headgate_rollout_weight",
+            "Per cent of a repo's requests that its canary is to get, of rollouts under way.",
+            ["namespace", "repo"],
+            registry=registry,
+        )
+        self.rollout_outcomes = Counter(
+            "headgate_rollout_outcomes", "Rollouts that have ended.", ["result", "reason"], registry=registry
+        )
+        self.rollout_seconds = Histogram(
+            "headgate_rollout_duration_seconds",
+            "From leaving the line to the end of a rollout.",
+            ["result"],
+            registry=registry,
+            buckets=ROLLOUT_BUCKETS,
+        )
+        self._phases: dict[tuple[str, str], set[str]] = {}
+        self._weights: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._repo_series: dict[tuple[str, str], set[tuple[str, str]]] = {}
 
     def set_repos(self, fleet: tuple[str, str], counts: Mapping[tuple[str, str], int]) -> None:
@@ -60,10 +85,30 @@ class Metrics:
             self.repos.labels(*fleet, *series).set(count)
         self._repo_series[fleet] = set(counts)
 
+    def set_rollouts(
+        self, fleet: tuple[str, str], phases: Mapping[str, int], weights: Mapping[tuple[str, str], int]
+    ) -> None:
+        """Set the fleet's repos by phase, and the weights of rollouts under way; series of what is over leave."""
+        for gone in self._phases.get(fleet, set()) - phases.keys():
+            drop(self.rollouts, (*fleet, gone))
+        for over in self._weights.get(fleet, set()) - weights.keys():
+            drop(self.rollout_weight, over)
+        for phase, count in phases.items():
+            self.rollouts.labels(*fleet, phase).set(count)
+        for repo, weight in weights.items():
+            self.rollout_weight.labels(*repo).set(weight)
+        self._phases[fleet], self._weights[fleet] = set(phases), set(weights)
+
+    def rollout_ended(self, result: str, reason: str, seconds: float) -> None:
+        """Count a rollout that ended, and how long it took."""
+        self.rollout_outcomes.labels(result, reason).inc()
+        self.rollout_seconds.labels(result).observe(seconds)
+
     def drop_fleet(self, fleet: tuple[str, str]) -> None:
         """Remove the series of a fleet that is gone."""
         self.set_repos(fleet, {})
-        del self._repo_series[fleet]
+        self.set_rollouts(fleet, {}, {})
+        del self._repo_series[fleet], self._phases[fleet], self._weights[fleet]
         drop(self.gateways, fleet)
 
     def drop_all_fleets(self, fleets: Iterable[tuple[str, str]]) -> None:

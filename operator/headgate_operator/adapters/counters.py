@@ -6,7 +6,6 @@ Built by the composition root.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from urllib.parse import urlencode
 
 import aiohttp
@@ -31,14 +30,6 @@ REPOS_ASKED = 200
 """Repos of one request: the query must fit into a request's head."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """What one gateway had counted, and when it said so (monotonic seconds)."""
-
-    report: AnalysisReport
-    at: float
-
-
 class CounterPoller:
     """Knows what each gateway of a watched fleet counted last."""
 
@@ -54,7 +45,7 @@ class CounterPoller:
         self._clock = clock
         self._metrics = metrics
         self._watched: dict[FleetKey, tuple[RepoKey, ...]] = {}
-        self._counted: dict[str, Counted] = {}
+        self._counted: dict[str, tuple[AnalysisReport, float]] = {}
 
     def watch(self, fleet: FleetKey, repos: Iterable[RepoKey]) -> None:
         """Ask for these repos of a fleet from now on; none: leave its gateways alone."""
@@ -64,8 +55,8 @@ class CounterPoller:
         else:
             self._watched.pop(fleet, None)
 
-    def counted(self, uid: str) -> Counted | None:
-        """What the gateway with this pod uid said last."""
+    def counted(self, uid: str) -> tuple[AnalysisReport, float] | None:
+        """What the gateway with this pod uid said last, and when (monotonic seconds)."""
         return self._counted.get(uid)
 
     async def run(self, enabled: Callable[[], bool]) -> None:
@@ -101,7 +92,7 @@ class CounterPoller:
             return
         if reports and len({report.started for report in reports}) == 1:
             samples = tuple(sample for report in reports for sample in report.repos)
-            self._counted[pod.uid] = Counted(reports[0].model_copy(update={"repos": samples}), self._clock())
+            self._counted[pod.uid] = reports[0].model_copy(update={"repos": samples}), self._clock()
 
     async def _read(self, session: aiohttp.ClientSession, pod: PodView, repos: tuple[RepoKey, ...]) -> AnalysisReport:
         query = urlencode([("repo", f"{namespace}/{name}") for namespace, name in repos], safe="/")

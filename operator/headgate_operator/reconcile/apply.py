@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from headgate_operator.api.names import LABEL_FLEET
+from headgate_operator.api.names import LABEL_COMPONENT, LABEL_FLEET
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError, ObjectRef
 from headgate_operator.reconcile.bounded import for_each
@@ -17,6 +17,7 @@ from headgate_operator.reconcile.records import ChildRecord
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.reconcile.subset import build_removal, is_subset
 from headgate_operator.reconcile.write import Writer
+from headgate_operator.render.owned import COMPONENT_REVISION, COMPONENT_ROLLOUT
 from headgate_operator.render.world import RenderedObject
 
 ANNOTATION_APPLIED = "headgate.dev/applied-digest"
@@ -98,6 +99,13 @@ class Applier:
             await for_each(
                 due, IN_FLIGHT, lambda each: self._apply_one(fleet, each, versions.get(each.key), memo, result)
             )
+        return result
+
+    async def delete(self, keys: Sequence[ObjectKey]) -> ApplyResult:
+        """Delete these children, as far as they are there. Raises NotLeaderError only."""
+        result = ApplyResult()
+        found = [child for key in keys if (child := self._store.child(key)) is not None]
+        await for_each(found, IN_FLIGHT, lambda child: self._delete_one(child, result))
         return result
 
     async def prune(self, fleet: FleetKey, objects: Sequence[RenderedObject]) -> ApplyResult:
@@ -190,8 +198,11 @@ def _is_stale(child: ChildRecord, fleet: FleetKey, desired: set[ObjectKey]) -> b
         return False
     metadata = json.loads(child.content)["metadata"]
     # Only what this manager applied: a user may label an object of his own by mistake.
+    labels = metadata.get("labels", {})
     return (
-        metadata.get("labels", {}).get(LABEL_FLEET) == fleet[1]
+        labels.get(LABEL_FLEET) == fleet[1]
+        # What outlives a reconcile is dropped when its time has come, not because this one does not render it.
+        and labels.get(LABEL_COMPONENT) not in (COMPONENT_REVISION, COMPONENT_ROLLOUT)
         and ANNOTATION_APPLIED in metadata.get("annotations", {})
         and "deletionTimestamp" not in metadata
     )

@@ -14,28 +14,34 @@ from headgate_gateway.config import SHARD_COUNT, shard_file_name, shard_of
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import LABEL_REPO, LABEL_REPO_NAMESPACE, route_name, shared_route_name
 from headgate_operator.api.reasons import INVALID_SPEC
+from headgate_operator.api.repo import EventRepo
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Clock
 from headgate_operator.reconcile.apply import Applier, ApplyResult, Failure, ObjectKey
 from headgate_operator.reconcile.gather import Gateways, Gatherer, Reports, ServedEntries
 from headgate_operator.reconcile.holds import Holds, HoldTiming
+from headgate_operator.reconcile.ledger import Stored
 from headgate_operator.reconcile.nudge import Nudger, config_hash, lagging
 from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.records import ResourceRecord, digest_of
+from headgate_operator.reconcile.rollouts import Advanced, FleetSightings, RolloutKeeper, RolloutParts, keep_shown
 from headgate_operator.reconcile.secrets import SecretReader
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.render.accept import fleet_not_found
 from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.fleet import render_fleet
+from headgate_operator.render.judge import Judged, judge_fleet
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.templates import TemplateError, Templates
-from headgate_operator.render.world import FleetPlan, RenderedObject, RepoKey, Verdict
+from headgate_operator.render.world import FleetPlan, FleetWorld, RenderedObject, RepoKey, Verdict
 from headgate_operator.status import reasons
 from headgate_operator.status.delivery import ShardHistory, Tally, behind, build_tally
 from headgate_operator.status.fleet import FleetSight, build_fleet_status
+from headgate_operator.status.observation import split_tracks
 from headgate_operator.status.profile import build_refused_status
 from headgate_operator.status.repo import RepoSight, build_repo_status, is_passing
+from headgate_operator.status.rollout import Shown
 from headgate_operator.status.transitions import EventNote
 
 CONFIG_KINDS = frozenset({"Secret", "ConfigMap"})
@@ -45,6 +51,9 @@ PATIENCE = 3
 """Attempts in a row after which a failure that may pass by itself is told to users."""
 
 _SHARD_FILES = {shard_file_name(index): index for index in range(SHARD_COUNT)}
+
+TICK_SECONDS = 1.0
+"""Between looks at a fleet with rollouts under way, where nothing else brings one."""
 
 NOBODY = Tally(ready=0, newest=0, serving=0, unknown=0, unreachable=(), refusals=())
 
@@ -65,6 +74,7 @@ class _Settled:
 @dataclass(slots=True)
 class _FleetState:
     holds: Holds
+    keeper: RolloutKeeper
     memo: RenderMemo = field(default_factory=RenderMemo)
     served: ServedEntries = field(default_factory=ServedEntries)
     history: ShardHistory = field(default_factory=ShardHistory)
@@ -72,6 +82,10 @@ class _FleetState:
     settled: dict[RepoKey, _Settled] = field(default_factory=dict)
     failing: dict[ObjectKey, int] = field(default_factory=dict)
     """How often in a row each object could not be written for now."""
+    plan: FleetPlan | None = None
+    """The last one: what gateways report is compared with what was rendered."""
+    shown: dict[RepoKey, tuple[float, Shown]] = field(default_factory=dict)
+    """What status shows of each rollout, and since when."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +100,8 @@ class _Begun:
     """Intent of each profile."""
     versions: Mapping[ObjectKey, str]
     """resourceVersion of each child."""
+    commands: Mapping[RepoKey, str]
+    """What somebody asks of each repo's rollout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +133,9 @@ class Parts:
     """The time as RFC 3339, for conditions."""
     clock: Clock
     holding: HoldTiming
+    rollouts: RolloutParts
+    watch: Callable[[FleetKey, Iterable[RepoKey]], None]
+    """Has the counters of these repos of a fleet read from now on."""
 
 
 class FleetReconciler:
@@ -144,20 +163,64 @@ class FleetReconciler:
             repos={each.key: each.intent for each in self._parts.store.repos_of(key)},
             profiles=self._parts.profiles.intents(key[0]),
             versions={each.key: each.resource_version for each in self._parts.store.children_of(key)},
+            commands={each.key: each.command for each in self._parts.store.repos_of(key) if each.command},
         )
         world = await self._parts.gatherer.gather(record.parsed, state.served)
         try:
-            # In a thread: thousands of repos take seconds at first, and the lease and the watches must go on.
-            plan = await asyncio.to_thread(render_fleet, world, self._parts.templates, state.memo)
+            advanced, plan = await self._decide(begun, world)
         except TemplateError as error:
             return await self._refuse(record, Verdict(False, reasons.TEMPLATE_FAILED, str(error)))
-        return await self._carry_out(begun, plan)
+        return await self._carry_out(begun, advanced, plan)
 
     def _state_of(self, key: FleetKey) -> _FleetState:
-        return self._states.setdefault(key, _FleetState(Holds(self._parts.holding)))
+        known = self._states.get(key)
+        if known is None:
+            keeper = RolloutKeeper(self._parts.rollouts, key)
+            known = self._states[key] = _FleetState(Holds(self._parts.holding), keeper)
+        return known
 
-    async def _carry_out(self, begun: _Begun, plan: FleetPlan) -> Outcome:
+    async def _decide(self, begun: _Begun, world: FleetWorld) -> tuple[Advanced, FleetPlan]:
+        """Judge, let rollouts go on, render. Raises TemplateError."""
+        state, templates = begun.state, self._parts.templates
+        stored = state.keeper.ledger.read()
+        world = replace(world, rollouts=state.keeper.promoted(stored, world.served))
+        # In threads: thousands of repos take seconds at first, and the lease and the watches must go on.
+        judged = await asyncio.to_thread(judge_fleet, world, state.memo)
+        advanced = await state.keeper.advance(self._sightings(begun, world, judged, stored))
+        world = replace(world, rollouts=advanced.rollouts)
+        plan = await asyncio.to_thread(render_fleet, world, templates, state.memo, judged)
+        return advanced, plan
+
+    def _sightings(self, begun: _Begun, world: FleetWorld, judged: Judged, stored: Stored) -> FleetSightings:
+        key, last = begun.fleet.key, begun.state.plan
+        verdicts = last.repos if last is not None else {}
+        gateways = self._parts.gatherer.gateways(key)
+
+        def confirmed(repo: RepoKey, revision: str) -> bool:
+            verdict = verdicts.get(repo)
+            if verdict is None or verdict.served_revision != revision:
+                return False
+            tally = build_tally(begun.state.history, repo, verdict.shard, revision, gateways.ready)
+            return 0 < tally.ready == tally.newest
+
+        return FleetSightings(
+            key=key,
+            fleet=world.fleet,
+            repos={repo.key: repo for repo in world.repos},
+            commands=begun.commands,
+            judged=judged,
+            stored=stored,
+            tracks=split_tracks(self._parts.store.pods_of(key)),
+            workload=gateways.workload,
+            versions=begun.versions,
+            plans={repo: verdict.canary for repo, verdict in verdicts.items() if verdict.canary is not None},
+            confirmed=confirmed,
+        )
+
+    async def _carry_out(self, begun: _Begun, advanced: Advanced, plan: FleetPlan) -> Outcome:
         key, parts, state = begun.fleet.key, self._parts, begun.state
+        state.plan = plan
+        parts.watch(key, advanced.active)
         state.history.record(plan.shard_hashes, _digests(plan, state.entry_digests))
         config = [each for each in plan.objects if each.kind in CONFIG_KINDS]
         others = [each for each in plan.objects if each.kind not in CONFIG_KINDS]
@@ -165,10 +228,25 @@ class FleetReconciler:
         again = await self._nudge(key, plan)
         second = await parts.applier.apply(key, others, begun.versions)
         pruned = await parts.applier.prune(key, plan.objects) if plan.fleet.accepted else ApplyResult()
-        failures = [*first.failures, *second.failures, *pruned.failures]
+        failures = [*advanced.failures, *first.failures, *second.failures, *pruned.failures]
         self._note_pruned(begun.fleet, pruned)
-        outcome = await self._publish(begun, plan, failures)
-        return replace(outcome, again=_sooner(again, outcome.again))
+        self._announce(advanced)
+        outcome = await self._publish(begun, advanced, plan, failures)
+        soon = TICK_SECONDS if advanced.active else None
+        return replace(
+            outcome,
+            awaiting=outcome.awaiting or bool(advanced.active),
+            again=_sooner(_sooner(again, soon), outcome.again),
+        )
+
+    def _announce(self, advanced: Advanced) -> None:
+        for repo, note in advanced.notes:
+            record = self._parts.store.resource(EventRepo.KIND, repo)
+            if record is not None:
+                self._parts.publisher.note(record, note)
+        for before, after in advanced.ended:
+            took = self._parts.rollouts.now() - before.began
+            self._parts.metrics.rollout_ended(str(after.phase), after.reason, max(0.0, took))
 
     async def _nudge(self, key: FleetKey, plan: FleetPlan) -> float | None:
         gateways = self._parts.gatherer.gateways(key)
@@ -181,11 +259,12 @@ class FleetReconciler:
             more = f" and {len(result.deleted) - 5} more" if len(result.deleted) > 5 else ""
             self._parts.publisher.note(record, EventNote("Normal", reasons.PRUNED, f"deleted {names}{more}"))
 
-    async def _publish(self, begun: _Begun, plan: FleetPlan, failures: list[Failure]) -> Outcome:
+    async def _publish(self, begun: _Begun, advanced: Advanced, plan: FleetPlan, failures: list[Failure]) -> Outcome:
         parts, key = self._parts, begun.fleet.key
         gateways, now = parts.gatherer.gateways(key), parts.now()
         lasting = _lasting(failures, begun.state.failing)
         troubles = _troubles(plan.objects, lasting)
+        begun.state.shown = keep_shown(begun.state.shown, advanced.shown, parts.clock())
         sights = list(self._repo_sights(begun, plan, gateways, troubles))
         repos, truths = _build_repo_statuses(sights, begun.state.settled, now)
         told = self._without_held(repos, begun.state.holds)
@@ -193,6 +272,11 @@ class FleetReconciler:
         newest = parts.store.resource(GatewayFleet.KIND, key) or begun.fleet
         fleet = (newest, build_fleet_status(sight, json.loads(newest.status), now))
         self._count(key, truths, len(gateways.ready))
+        parts.metrics.set_rollouts(
+            key,
+            Counter(str(each.state.phase) for each in advanced.shown.values()),
+            {repo: advanced.shown[repo].state.weight for repo in advanced.active & advanced.shown.keys()},
+        )
         parts.profiles.report(key, plan, begun.profiles)
         published = await parts.publisher.publish([*told, fleet])
         retryable = any(failure.retryable for failure in failures)
@@ -216,7 +300,8 @@ class FleetReconciler:
             found = plan.repos.get(record.key)
             if found is None or begun.repos.get(record.key) != record.intent:
                 continue  # it came, or changed, while we worked: its own notice brings us back
-            tally = build_tally(history, record.key, found.shard, found.revision, gateways.ready)
+            shown = begun.state.shown.get(record.key)
+            tally = build_tally(history, record.key, found.shard, found.served_revision, gateways.ready)
             trouble = troubles.get(record.key) or troubles.get(found.shard) or ""
             sight = RepoSight(
                 generation=record.generation,
@@ -228,6 +313,7 @@ class FleetReconciler:
                 tally=tally,
                 trouble=trouble,
                 route_trouble=self._route_trouble(key, record.key),
+                rollout=shown[1] if shown is not None else None,
             )
             yield record, sight
 
@@ -262,6 +348,7 @@ class FleetReconciler:
         self._parts.profiles.forget(key)
         self._parts.applier.forget(key)
         self._parts.nudger.forget(key)
+        self._parts.watch(key, ())
 
     async def _refuse(self, record: ResourceRecord, verdict: Verdict) -> Outcome:
         """Nothing is applied and what is served stays; its repos and the namespace's profiles are told why they wait."""

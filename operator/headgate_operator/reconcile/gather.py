@@ -17,7 +17,7 @@ from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.profiles import credential_sources
 from headgate_operator.render.world import FleetWorld, RepoKey
 from headgate_operator.status.delivery import common_contract_versions
-from headgate_operator.status.observation import GatewayReport, GatewayView, PodView, WorkloadProgress
+from headgate_operator.status.observation import GatewayReport, GatewayView, PodView, WorkloadProgress, split_tracks
 
 Reports = Callable[[str], GatewayReport | None]
 """What the gateway with this pod uid said last."""
@@ -130,8 +130,8 @@ class Gatherer:
         return {key: "its namespace cannot be read" for key in served if key[0] in blind and key not in seen}
 
     def gateways(self, fleet: FleetKey) -> Gateways:
-        """What is known of the fleet's gateways now."""
-        pods = tuple(self._store.pods_of(fleet))
+        """What is known now of the fleet's gateways that serve all of its repos; canaries are looked at apart."""
+        pods = split_tracks(self._store.pods_of(fleet)).stable
         reports = ((pod, self._reports(pod.uid)) for pod in pods)
         said = tuple((pod, report) for pod, report in reports)
         workload = self._store.child(("Deployment", fleet[0], gateway_name(fleet[1])))

@@ -19,6 +19,7 @@ from headgate_operator.api.names import (
     LABEL_MANAGED_BY,
     LABEL_REPO,
     LABEL_REPO_NAMESPACE,
+    LABEL_REVISION,
     LABEL_TRACK,
     TRACK_STABLE,
 )
@@ -141,6 +142,8 @@ class ChildRecord:
     """Of a Deployment."""
     trouble: str = ""
     """Of an HTTPRoute: what a parent has against it."""
+    track: str = ""
+    """Of a Deployment: whom its pods serve."""
     accepted: bool = False
     """Of an HTTPRoute: whether its parents take it as it is now."""
 
@@ -176,6 +179,7 @@ def build_child_record(manifest: dict[str, Any]) -> ChildRecord:
         packed=zlib.compress(content, 1),
         progress=_progress(manifest) if manifest["kind"] == "Deployment" else None,
         trouble=route_trouble(manifest.get("status") or {}) if manifest["kind"] == "HTTPRoute" else "",
+        track=labels.get(LABEL_TRACK, "") if manifest["kind"] == "Deployment" else "",
         accepted=manifest["kind"] == "HTTPRoute"
         and route_accepted(manifest.get("status") or {}, metadata.get("generation", 0)),
     )
@@ -224,6 +228,7 @@ def build_pod_view(manifest: Mapping[str, Any]) -> PodView:
         config_hash=(metadata.get("annotations") or {}).get(ANNOTATION_CONFIG_HASH, ""),
         trouble=_trouble(status),
         repo=_repo_of(labels),
+        revision=labels.get(LABEL_REVISION, ""),
         restarts=sum(each.get("restartCount", 0) for each in status.get("containerStatuses") or ()),
     )
 

@@ -30,6 +30,7 @@ CHILDREN = (
     WatchedKind("v1", "Service", "services"),
     WatchedKind("v1", "ServiceAccount", "serviceaccounts"),
     WatchedKind("apps/v1", "Deployment", "deployments"),
+    WatchedKind("apps/v1", "ControllerRevision", "controllerrevisions"),
     WatchedKind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     WatchedKind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     WatchedKind("gateway.networking.k8s.io/v1", "HTTPRoute", "httproutes", optional=True),

@@ -1,7 +1,10 @@
 """What is known of gateways: values that adapters observe and status judges. Pure: decides nothing, reads nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from headgate_gateway.config.analysis import PreflightReport
+from headgate_operator.api.names import TRACK_CANARY
 
 RepoKey = tuple[str, str]
 
@@ -27,6 +30,8 @@ class GatewayReport:
     refused: Mapping[RepoKey, Refusal] = field(default_factory=dict)
     refused_shards: Mapping[int, tuple[str, str]] = field(default_factory=dict)
     """(hash, reason) of shards refused as a whole; their last good content is still served."""
+    preflights: Mapping[RepoKey, PreflightReport] = field(default_factory=dict)
+    """Of a canary: whether it could deliver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,34 @@ class PodView:
     """Why a container does not run, from its waiting state: `ImagePullBackOff: …`."""
     repo: RepoKey | None = None
     """The repo whose canary it is; None: it serves all of them."""
+    revision: str = ""
+    """Of a canary: the revision that it was made for."""
     restarts: int = 0
     """How often its containers were started again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tracks:
+    """The gateway pods of a fleet, by whom they serve."""
+
+    stable: tuple[PodView, ...]
+    canaries: Mapping[RepoKey, tuple[PodView, ...]]
+
+    def of(self, repo: RepoKey) -> tuple[PodView, ...]:
+        """The pods of one repo's canary."""
+        return self.canaries.get(repo, ())
+
+
+def split_tracks(pods: Iterable[PodView]) -> Tracks:
+    """Sort pods by track."""
+    stable: list[PodView] = []
+    canaries: dict[RepoKey, list[PodView]] = {}
+    for pod in pods:
+        if pod.track != TRACK_CANARY:
+            stable.append(pod)
+        elif pod.repo is not None:
+            canaries.setdefault(pod.repo, []).append(pod)
+    return Tracks(tuple(stable), {repo: tuple(found) for repo, found in canaries.items()})
 
 
 @dataclass(frozen=True, slots=True)

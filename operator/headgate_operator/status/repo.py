@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from headgate_operator.render.world import Verdict
+from headgate_operator.rollout.model import Phase
 from headgate_operator.status import reasons
 from headgate_operator.status.conditions import Fact, build_conditions, find, ready_facts, truth
 from headgate_operator.status.delivery import Tally
+from headgate_operator.status.rollout import Shown, build_rollout_status, rollout_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class RepoSight:
     """An object of its own (or its shard) that could not be applied, and why."""
     route_trouble: str = ""
     """What a parent of its HTTPRoute has against it."""
+    rollout: Shown | None = None
+    """Where its change is; None of a repo that was never accepted."""
 
 
 def build_repo_status(sight: RepoSight, live: Mapping[str, Any], now: str) -> dict[str, Any]:
@@ -44,6 +48,8 @@ def build_repo_status(sight: RepoSight, live: Mapping[str, Any], now: str) -> di
         status["revision"] = sight.revision
     if sight.urls:
         status["endpoints"] = list(sight.urls)
+    if sight.rollout is not None:
+        status["rollout"] = build_rollout_status(sight.rollout.state, sight.rollout.policy, sight.rollout.split)
     return status | {"gateways": _gateways(sight, status, live)}
 
 
@@ -79,6 +85,11 @@ def _programmed(sight: RepoSight, live: Mapping[str, Any]) -> Fact:
     tally = sight.tally
     if not sight.verdict.accepted:
         return _not_programmed(reasons.NOT_ACCEPTED, "the spec is not accepted, so no gateway takes it up")
+    if sight.rollout is not None and sight.rollout.state.phase is not Phase.STABLE:
+        state = sight.rollout.state
+        return _not_programmed(
+            state.phase, f"the stable gateways serve {state.stable} until {sight.revision} is promoted"
+        )
     if sight.trouble:
         return _not_programmed(reasons.APPLY_FAILED, sight.trouble)
     if tally.refusals:
@@ -135,6 +146,8 @@ def _serving(sight: RepoSight, earlier: Any) -> Fact:
 def _ready(sight: RepoSight, programmed: Fact) -> tuple[Fact, ...]:
     if not sight.verdict.accepted:
         return ready_facts("False", sight.verdict.reason, sight.verdict.message, stalled=True)
+    if sight.rollout is not None and (facts := rollout_facts(sight.rollout.state)):
+        return facts
     if programmed.status == "True" and sight.route_trouble:
         return ready_facts("False", reasons.ROUTE_NOT_ACCEPTED, sight.route_trouble, stalled=True)
     if programmed.status == "True":

@@ -33,6 +33,15 @@ class Split:
         return f"{share}{total}"
 
 
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What status shows of one repo's rollout."""
+
+    state: RolloutState
+    policy: Rollout
+    split: Split | None = None
+
+
 def build_rollout_status(state: RolloutState, policy: Rollout, split: Split | None) -> dict[str, Any]:
     """The `rollout` block of a repo's status. `split`: where requests are being counted."""
     under_way = state.phase in UNDER_WAY

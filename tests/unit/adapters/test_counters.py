@@ -74,7 +74,7 @@ async def test_repos_on_their_way_are_read_from_every_gateway_and_the_fleet_is_t
         await until(lambda: noticed)
         found = poller.counted("a")
     assert found is not None
-    assert found.report.repos[0].requests == 7
+    assert found[0].repos[0].requests == 7
     assert poller.counted("b") is not None
     assert asked == [["team/orders"]] * 2  # the canary of another repo has nothing to say
     assert noticed[0] == FLEET

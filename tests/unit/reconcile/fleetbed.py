@@ -5,6 +5,7 @@ from typing import Any
 from tests.unit.reconcile.fakes import FakeCluster
 
 from headgate_gateway.config import content_hash, shard_file_name
+from headgate_gateway.config.analysis import AnalysisReport
 from headgate_gateway.config.status import credentials_hash
 from headgate_operator.api.names import shard_name
 from headgate_operator.metrics import Metrics
@@ -17,7 +18,9 @@ from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.relist import Relister
+from headgate_operator.reconcile.rollouts import RolloutParts
 from headgate_operator.reconcile.secrets import SecretReader
+from headgate_operator.reconcile.sights import Eyes
 from headgate_operator.reconcile.store import Store
 from headgate_operator.reconcile.watchdog import Watchdog
 from headgate_operator.render.template_files import load_templates
@@ -78,21 +81,34 @@ class Bed:
         secrets = SecretReader(self.cluster, self.clock, self.noticed.add)
         self.watchdog = Watchdog(self.clock)
         self.relister = Relister(self.cluster, self.store, self.watchdog, self.metrics, namespaces)
+        self.counted: dict[str, tuple[AnalysisReport, float]] = {}
+        self.watched: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
+        applier, templates = Applier(self.cluster, self.store, self.metrics), load_templates()
         self.reconciler = FleetReconciler(
             Parts(
                 store=self.store,
                 gatherer=Gatherer(self.store, self.cluster, secrets, self.reports.get),
-                applier=Applier(self.cluster, self.store, self.metrics),
+                applier=applier,
                 publisher=publisher,
                 nudger=Nudger(self.cluster, self.clock),
                 secrets=secrets,
                 profiles=self.profiles,
-                templates=load_templates(),
+                templates=templates,
                 metrics=self.metrics,
                 reports=self.reports.get,
                 now=lambda: "2026-01-01T00:00:00Z",
                 clock=self.clock,
                 holding=holding,
+                rollouts=RolloutParts(
+                    store=self.store,
+                    cluster=self.cluster,
+                    applier=applier,
+                    eyes=Eyes(self.store, self.reports.get, self.counted.get, self.clock),
+                    templates=templates,
+                    queries=lambda *_: {},
+                    now=self.clock,
+                ),
+                watch=lambda fleet, repos: self.watched.update({fleet: tuple(repos)}),
             )
         )
 

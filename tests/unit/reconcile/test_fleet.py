@@ -40,7 +40,13 @@ async def test_a_change_of_one_repo_writes_its_shard_and_its_status() -> None:
     bed.put(repo("access", topic="other"))
     await bed.reconcile()
     shard = shard_name("main", shard_of("events", "access"))
-    assert bed.cluster.writes == [("apply", "ConfigMap", shard), ("patch status", "EventRepo", "access")]
+    assert [(verb, kind) for verb, kind, _ in bed.cluster.writes] == [
+        ("apply", "ControllerRevision"),  # what is asked for, and then that it is promoted, before anything follows
+        ("apply", "ConfigMap"),
+        ("apply", "ConfigMap"),
+        ("patch status", "EventRepo"),
+    ]
+    assert [name for _, _, name in bed.cluster.writes][1:] == ["main.events.access.rollout", shard, "access"]
 
 
 async def test_drift_is_repaired() -> None:

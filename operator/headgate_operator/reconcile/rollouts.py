@@ -1,0 +1,484 @@
+"""The rollouts of one fleet, once per reconcile: observe, let the machine decide, store what it decided.
+
+Between judging and rendering: what is stored goes before what follows from it, so that an operator killed anywhere goes
+on from there. Where a state cannot be stored, the repo stays where it was, and the others go on.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from headgate_operator.api.fleet import GatewayFleet, RoutingProvider
+from headgate_operator.api.names import TRACK_CANARY, canary_name, rollout_name
+from headgate_operator.api.repo import EventRepo
+from headgate_operator.api.rollout import Rollout, Strategy
+from headgate_operator.ports import Cluster, NotFoundError, ObjectRef
+from headgate_operator.reconcile.apply import Applier, ApplyResult, Failure, ObjectKey
+from headgate_operator.reconcile.ledger import Ledger, Stored
+from headgate_operator.reconcile.sights import Eyes, gauges, is_fresh, is_routed, see_canary, traffic
+from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.render.children import DEFAULT_REPLICAS
+from headgate_operator.render.intent import Intent
+from headgate_operator.render.judge import Judged, JudgedRepo
+from headgate_operator.render.revisions import (
+    build_revision_object,
+    build_state_object,
+    next_sequence,
+    revisions_to_keep,
+)
+from headgate_operator.render.templates import Templates
+from headgate_operator.render.world import CanaryPlan, RenderedObject, RepoKey, RepoRollout
+from headgate_operator.rollout.actions import actions_of
+from headgate_operator.rollout.causes import build_cause, build_change
+from headgate_operator.rollout.commands import parse_command
+from headgate_operator.rollout.line import Entry, admit, wants_rollout
+from headgate_operator.rollout.machine import step
+from headgate_operator.rollout.model import (
+    Announce,
+    Change,
+    Observation,
+    Phase,
+    QueryResult,
+    RolloutState,
+    RouteWeight,
+    RunCanary,
+    ServeStable,
+    Step,
+)
+from headgate_operator.rollout.samples import count_split
+from headgate_operator.rollout.sizing import canary_replicas, traffic_share
+from headgate_operator.rollout.store_form import dump_state
+from headgate_operator.status.observation import Tracks, WorkloadProgress
+from headgate_operator.status.rollout import Shown, Split
+from headgate_operator.status.transitions import EventNote
+
+SHOWN_SECONDS = 5.0
+"""How long status may show the same measurements: people read no faster, and each is a write."""
+
+KEPT_SECONDS = 86_400.0
+"""How long revisions and state outlive their repo."""
+
+RESTING = (Phase.STABLE, Phase.ROLLED_BACK)
+
+UNSTORED = {"measurements": (), "drained": None, "quiet_since": 0.0, "written": ()}
+"""What changes with every look: stored along with the next change of anything else, since a write a second is none of
+the API server's business. A process that begins anew measures it again."""
+
+Queries = Callable[[RepoKey, Rollout, RolloutState, float], Mapping[str, QueryResult]]
+"""The newest results of a repo's Prometheus queries; asking happens elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutParts:
+    """What a keeper works with."""
+
+    store: Store
+    cluster: Cluster
+    applier: Applier
+    eyes: Eyes
+    templates: Templates
+    queries: Queries
+    now: Callable[[], float]
+    """Seconds since the epoch: what is stored outlives processes."""
+
+
+@dataclass(slots=True)
+class Advanced:
+    """What one pass decided."""
+
+    rollouts: dict[RepoKey, RepoRollout] = field(default_factory=dict)
+    shown: dict[RepoKey, Shown] = field(default_factory=dict)
+    active: set[RepoKey] = field(default_factory=set)
+    """Repos whose counters are to be read."""
+    notes: list[tuple[RepoKey, EventNote]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
+    ended: list[tuple[RolloutState, RolloutState]] = field(default_factory=list)
+    """(before, after) of rollouts that ended, for metrics."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSightings:
+    """What a pass begins with, of the whole fleet."""
+
+    key: FleetKey
+    fleet: GatewayFleet
+    repos: Mapping[RepoKey, EventRepo]
+    """Those that parse."""
+    commands: Mapping[RepoKey, str]
+    judged: Judged
+    stored: Stored
+    tracks: Tracks
+    workload: WorkloadProgress | None
+    versions: Mapping[ObjectKey, str]
+    plans: Mapping[RepoKey, CanaryPlan]
+    """The canaries as this process rendered them last."""
+    confirmed: Callable[[RepoKey, str], bool]
+    """Whether every ready stable gateway serves this revision of a repo."""
+
+
+class RolloutKeeper:
+    """Advances the rollouts of one fleet; remembers only what the next look brings again."""
+
+    def __init__(self, parts: RolloutParts, fleet: FleetKey) -> None:
+        self._parts = parts
+        self._fleet = fleet
+        self.ledger = Ledger(parts.store, fleet)
+        self._newest: dict[RepoKey, tuple[RolloutState, RolloutState]] = {}
+        """By repo: the state as it is stored, and with what was seen since."""
+
+    # Before judging.
+
+    def promoted(self, stored: Stored, served: Mapping[RepoKey, object]) -> dict[RepoKey, RepoRollout]:
+        """What is known to be promoted, of repos that once changed or were served before they were deleted."""
+        found = {key: self._serve(key, state.stable) for key, state in stored.states.items()}
+        for key in stored.revisions.keys() - found.keys() - served.keys():
+            if (revision := self._newest_of(key, stored)) is not None:
+                found[key] = self._serve(key, revision)
+        return found
+
+    def _serve(self, key: RepoKey, revision: str) -> RepoRollout:
+        return RepoRollout(stable=self.ledger.intent(key, revision), stable_revision=revision)
+
+    def _newest_of(self, key: RepoKey, stored: Stored) -> str | None:
+        sequences = self.ledger.sequences(key, stored.revisions.get(key, ()))
+        return max(sequences, key=lambda revision: (sequences[revision], revision), default=None)
+
+    # After judging.
+
+    async def advance(self, sightings: FleetSightings) -> Advanced:
+        """Decide and store. Raises NotLeaderError only; all else is collected."""
+        now = self._parts.now()
+        states = {
+            key: state for key, repo in sightings.judged.repos.items() if (state := self._state(key, repo, sightings))
+        }
+        seen = {key: self._observe(key, state, sightings, now) for key, state in states.items()}
+        self._add_gone(states, seen, sightings, now)
+        seen = self._admitted(states, seen, sightings.fleet)
+        steps = {key: step(states[key], seen[key]) for key in states}
+        result = Advanced()
+        failed = await self._store(sightings, steps, result)
+        await self._remove_secrets(sightings, steps)
+        for key, stepped in steps.items():
+            if key in failed:
+                self._show_unchanged(key, states[key], seen[key], sightings, result)
+            else:
+                self._take(key, states[key], stepped, seen[key], sightings, result)
+        self._show_resting(sightings, result)
+        return result
+
+    def _state(self, key: RepoKey, repo: JudgedRepo, sightings: FleetSightings) -> RolloutState | None:
+        """The state of a repo on which there is something to decide; None of one that is served as its spec says."""
+        stored, desired = sightings.stored, repo.desired
+        state = self._known_state(key, stored)
+        if state is None:
+            promoted = self._promoted_revision(key, sightings)
+            if promoted is None or desired is None or desired.revision == promoted:
+                return None
+            return RolloutState(stable=promoted)
+        at_rest = state.phase is Phase.STABLE and desired is not None and desired.revision == state.stable
+        if at_rest and state.gone_since is None and not _is_unanswered(sightings.commands.get(key, ""), state):
+            return None
+        return state
+
+    def _known_state(self, key: RepoKey, stored: Stored) -> RolloutState | None:
+        state = stored.states.get(key)
+        if state is None:
+            return None
+        newest = self._newest.get(key)
+        # What this process saw since it stored the state; a state that somebody else stored begins anew.
+        return newest[1] if newest is not None and newest[0] == state else state
+
+    def _promoted_revision(self, key: RepoKey, sightings: FleetSightings) -> str | None:
+        served = sightings.judged.served.get(key)
+        return served.revision if served is not None else self._newest_of(key, sightings.stored)
+
+    def _observe(self, key: RepoKey, state: RolloutState, sightings: FleetSightings, now: float) -> Observation:
+        eyes, judged, repo = self._parts.eyes, sightings.judged.repos[key], sightings.repos.get(key)
+        pods, desired = sightings.tracks.of(key), judged.desired
+        candidate = state.candidate
+        policy = repo.spec.rollout if repo is not None else Rollout()
+        stable = self.ledger.intent(key, state.stable)
+        asked = sightings.commands.get(key, "")
+        return Observation(
+            now=now,
+            exists=True,
+            desired=desired.revision if desired is not None else None,
+            refusal="" if judged.verdict.accepted else f"{judged.verdict.reason}: {judged.verdict.message}",
+            policy=policy,
+            immediate=_is_immediate(sightings.fleet, policy),
+            cause=build_cause(stable, desired, own_limits=_has_own_limits(repo))
+            if desired is not None
+            else state.cause,
+            change=build_change(stable, self._intent(key, candidate, judged) or desired)
+            if desired is not None
+            else Change(),
+            canary=see_canary(eyes, self._fleet, key, pods, candidate, sightings.plans.get(key)),
+            stable_confirmed=sightings.confirmed(key, state.stable),
+            route_accepted=is_routed(eyes, self._fleet, key, state.weight),
+            gauges_canary=gauges(eyes, key, pods, candidate),
+            gauges_stable=gauges(eyes, key, sightings.tracks.stable, state.stable),
+            fresh=is_fresh(eyes, (*sightings.tracks.stable, *pods)),
+            queries=self._parts.queries(key, policy, state, now),
+            command=parse_command(asked),
+        )
+
+    def _add_gone(
+        self,
+        states: dict[RepoKey, RolloutState],
+        seen: dict[RepoKey, Observation],
+        sightings: FleetSightings,
+        now: float,
+    ) -> None:
+        """Repos that no longer exist: what was promoted of them is remembered for a day."""
+        stored = sightings.stored
+        for key in (stored.states.keys() | stored.revisions.keys()) - sightings.judged.repos.keys():
+            state = self._known_state(key, stored)
+            if state is None and (revision := self._newest_of(key, stored)) is not None:
+                state = RolloutState(stable=revision)
+            if state is not None:
+                states[key] = state
+                canary = see_canary(self._parts.eyes, self._fleet, key, sightings.tracks.of(key), state.candidate, None)
+                seen[key] = Observation(now=now, exists=False, desired=None, canary=canary)
+
+    def _admitted(
+        self, states: Mapping[RepoKey, RolloutState], seen: Mapping[RepoKey, Observation], fleet: GatewayFleet
+    ) -> dict[RepoKey, Observation]:
+        entries = [
+            Entry(
+                key,
+                state,
+                wants=seen[key].exists and wants_rollout(state, seen[key].desired, immediate=seen[key].immediate),
+                cause=seen[key].cause,
+            )
+            for key, state in states.items()
+        ]
+        rules = fleet.spec.rollouts
+        answers = admit(entries, rules.max_concurrent, rules.failure_budget)
+        return {
+            key: replace(each, may_start=answers[key].may_start, line=answers[key].line) for key, each in seen.items()
+        }
+
+    # Storing.
+
+    async def _store(self, sightings: FleetSightings, steps: Mapping[RepoKey, Step], result: Advanced) -> set[RepoKey]:
+        """Write revisions, then states; answers the repos of which something could not be written."""
+        revisions = self._due_revisions(sightings, steps)
+        states = {key: each.state for key, each in steps.items() if self._is_due(key, each.state, sightings.stored)}
+        objects = [
+            *revisions.values(),
+            *(self._state_object(sightings.fleet, key, state) for key, state in states.items()),
+        ]
+        applied = await self._parts.applier.apply(self._fleet, objects, sightings.versions)
+        result.failures += applied.failures
+        result.failures += (await self._drop_expired(sightings, steps)).failures
+        broken = {failure.key for failure in applied.failures}
+        owners = {each.key: key for (key, _), each in revisions.items()}
+        owners |= {("ConfigMap", self._fleet[0], rollout_name(self._fleet[1], *key)): key for key in states}
+        failed = {owners[key] for key in broken if key in owners}
+        for key in states.keys() - failed:
+            self._newest[key] = _stored_form(states[key]), states[key]
+        return failed
+
+    def _due_revisions(
+        self, sightings: FleetSightings, steps: Mapping[RepoKey, Step]
+    ) -> dict[tuple[RepoKey, str], RenderedObject]:
+        """Intents that are asked for, or are new, and are not kept yet."""
+        found: dict[tuple[RepoKey, str], RenderedObject] = {}
+        for key, repo in sightings.judged.repos.items():
+            intent = repo.desired
+            if intent is None:
+                continue
+            kept = sightings.stored.revisions.get(key, frozenset())
+            again = key in steps and steps[key].state.candidate == intent.revision and self._is_older(key, intent, kept)
+            if intent.revision not in kept or again:
+                sequence = next_sequence(self.ledger.sequences(key, kept))
+                found[key, intent.revision] = build_revision_object(
+                    self._parts.templates, sightings.fleet, key, intent, sequence
+                )
+        return found
+
+    def _is_older(self, key: RepoKey, intent: Intent, kept: frozenset[str]) -> bool:
+        """Whether a later revision was asked for since: one that is asked for again counts as the newest."""
+        sequences = self.ledger.sequences(key, kept)
+        return sequences.get(intent.revision, 0) < max(sequences.values(), default=0)
+
+    def _is_due(self, key: RepoKey, state: RolloutState, stored: Stored) -> bool:
+        known = stored.states.get(key)
+        if known is None:
+            return state != RolloutState(stable=state.stable)
+        return _stored_form(state) != _stored_form(known)
+
+    def _state_object(self, fleet: GatewayFleet, key: RepoKey, state: RolloutState) -> RenderedObject:
+        return build_state_object(self._parts.templates, fleet, key, dump_state(_stored_form(state)).decode())
+
+    async def _drop_expired(self, sightings: FleetSightings, steps: Mapping[RepoKey, Step]) -> ApplyResult:
+        """Delete what has outlived its repo for a day, and revisions beyond the limit."""
+        limit, due = sightings.fleet.spec.rollouts.revision_history_limit, list[ObjectKey]()
+        for key, stepped in steps.items():
+            state, kept = stepped.state, sightings.stored.revisions.get(key, frozenset())
+            if state.gone_since is not None and self._parts.now() - state.gone_since > KEPT_SECONDS:
+                due += self.ledger.keys_of(key, kept)
+                due.append(("ConfigMap", self._fleet[0], rollout_name(self._fleet[1], *key)))
+            elif len(kept) > limit:
+                staying = revisions_to_keep(self.ledger.sequences(key, kept), state.stable, state.candidate, limit)
+                due += self.ledger.keys_of(key, kept - staying)
+        return await self._parts.applier.delete(due)
+
+    async def _remove_secrets(self, sightings: FleetSightings, steps: Mapping[RepoKey, Step]) -> None:
+        """Delete the credentials of canaries that are to go, while their Deployments still name them.
+
+        Secrets are not watched: once the Deployment is gone, nobody would know that the Secret is there.
+        """
+        running = {
+            canary_name(self._fleet[1], *key)
+            for key, each in steps.items()
+            if any(isinstance(action, RunCanary) for action in each.actions)
+        }
+        for child in self._parts.store.children_of(self._fleet):
+            if child.kind == "Deployment" and child.track == TRACK_CANARY and child.name not in running:
+                await self._delete_secret(child.name)
+
+    async def _delete_secret(self, name: str) -> None:
+        ref = ObjectRef("v1", "Secret", self._fleet[0], name)
+        try:
+            found = await self._parts.cluster.get(ref)
+            await self._parts.cluster.delete(ref, found["metadata"]["uid"])
+        except NotFoundError:
+            return
+
+    # What follows.
+
+    def _take(
+        self,
+        key: RepoKey,
+        before: RolloutState,
+        stepped: Step,
+        seen: Observation,
+        sightings: FleetSightings,
+        result: Advanced,
+    ) -> None:
+        state, stored = stepped.state, sightings.stored.states.get(key)
+        if stored is not None and not self._is_due(key, state, sightings.stored):
+            self._newest[key] = stored, state
+        result.notes += [
+            (key, EventNote(each.type, each.reason, each.message))
+            for each in stepped.actions
+            if isinstance(each, Announce)
+        ]
+        if state.phase in RESTING and before.phase not in RESTING:
+            result.ended.append((before, state))
+        if key not in sightings.judged.repos:
+            return
+        result.rollouts[key] = self._rollout(key, state, stepped.actions, sightings)
+        result.shown[key] = Shown(state, seen.policy, self._split(state, seen))
+        if state.phase not in RESTING and state.phase is not Phase.WAITING:
+            result.active.add(key)
+
+    def _show_unchanged(
+        self, key: RepoKey, before: RolloutState, seen: Observation, sightings: FleetSightings, result: Advanced
+    ) -> None:
+        """A repo whose state could not be stored: everything is done as if nothing had been decided."""
+        if key in sightings.judged.repos:
+            stored = sightings.stored.states.get(key)
+            actions: Sequence[object] = actions_of(stored) if stored is not None else ()
+            result.rollouts[key] = self._rollout(key, before, actions, sightings)
+            result.shown[key] = Shown(before, seen.policy)
+
+    def _rollout(
+        self, key: RepoKey, state: RolloutState, actions: Sequence[object], sightings: FleetSightings
+    ) -> RepoRollout:
+        judged = sightings.judged.repos[key]
+        served = next((each.revision for each in actions if isinstance(each, ServeStable)), state.stable)
+        canary = next((each for each in actions if isinstance(each, RunCanary)), None)
+        weight = next((each.weight for each in actions if isinstance(each, RouteWeight)), 0)
+        stable = self._intent(key, served, judged)
+        if canary is None:
+            return RepoRollout(stable=stable, stable_revision=served)
+        return RepoRollout(
+            stable=stable,
+            stable_revision=served,
+            candidate=self._intent(key, canary.revision, judged),
+            candidate_revision=canary.revision,
+            canary_replicas=self._replicas(key, canary, sightings),
+            weight=weight,
+            hold_stable=True,
+            stable_floor=sightings.workload.desired if sightings.workload is not None else 0,
+        )
+
+    def _intent(self, key: RepoKey, revision: str | None, judged: JudgedRepo) -> Intent | None:
+        if revision is None:
+            return None
+        if judged.asked is not None and judged.asked.revision == revision:
+            return judged.asked
+        return self.ledger.intent(key, revision)
+
+    def _replicas(self, key: RepoKey, canary: RunCanary, sightings: FleetSightings) -> int:
+        """Pods for the weight; never fewer than there are for this very candidate, since shares waver."""
+        desired = sightings.workload.desired if sightings.workload is not None else 0
+        fleet = desired or sightings.fleet.spec.replicas or DEFAULT_REPLICAS
+        share = traffic_share(traffic(self._parts.eyes, key, sightings.tracks.stable), key)
+        wanted = canary_replicas(fleet, share, canary.weight)
+        plan = sightings.plans.get(key)
+        child = self._parts.store.child(("Deployment", self._fleet[0], canary_name(self._fleet[1], *key)))
+        if plan is None or plan.revision != canary.revision or child is None or child.progress is None:
+            return wanted
+        return max(wanted, child.progress.desired)
+
+    def _split(self, state: RolloutState, seen: Observation) -> Split | None:
+        if state.marks is None or not seen.fresh:
+            return None
+        found = count_split(seen, state.marks)
+        return Split(found.canary, found.stable)
+
+    def _show_resting(self, sightings: FleetSightings, result: Advanced) -> None:
+        for key, judged in sightings.judged.repos.items():
+            if key in result.shown:
+                continue
+            state = sightings.stored.states.get(key)
+            if state is None:
+                served = sightings.judged.served.get(key)
+                revision = (
+                    judged.desired.revision if judged.desired is not None else served.revision if served else None
+                )
+                state = RolloutState(stable=revision) if revision is not None else None
+            if state is not None:
+                repo = sightings.repos.get(key)
+                result.shown[key] = Shown(state, repo.spec.rollout if repo is not None else Rollout())
+
+
+def _stored_form(state: RolloutState) -> RolloutState:
+    """The state as it is stored: while a rollout is under way without what changes with every look."""
+    return state if state.phase in RESTING else state.model_copy(update=UNSTORED)
+
+
+def keep_shown(
+    before: Mapping[RepoKey, tuple[float, Shown]], newest: Mapping[RepoKey, Shown], now: float
+) -> dict[RepoKey, tuple[float, Shown]]:
+    """What status is to show: all that is new at once, measurements that move on only every few seconds."""
+    found: dict[RepoKey, tuple[float, Shown]] = {}
+    for key, shown in newest.items():
+        known = before.get(key)
+        fresh = known is not None and now - known[0] < SHOWN_SECONDS and _headline(known[1]) == _headline(shown)
+        found[key] = known if known is not None and fresh else (now, shown)
+    return found
+
+
+def _headline(shown: Shown) -> tuple[object, ...]:
+    state = shown.state
+    return (
+        *(state.phase, state.stage, state.step, state.weight, state.stable, state.candidate),
+        *(state.clock, state.verified, state.reason, state.message, state.obeyed, shown.policy),
+    )
+
+
+def _is_unanswered(text: str, state: RolloutState) -> bool:
+    command = parse_command(text)
+    return command is not None and command.token not in {each.token for each in state.obeyed}
+
+
+def _is_immediate(fleet: GatewayFleet, policy: Rollout) -> bool:
+    """Whether changes go to all traffic at once: without routes nothing can be split."""
+    return policy.strategy is Strategy.IMMEDIATE or fleet.spec.routing.provider is RoutingProvider.NONE
+
+
+def _has_own_limits(repo: EventRepo | None) -> bool:
+    return repo is not None and repo.spec.limits != type(repo.spec.limits)()

@@ -1,0 +1,130 @@
+"""What is seen of one repo's rollout: its canary's pods, its route, what both tracks have counted. Judges nothing."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+from headgate_gateway.config.analysis import AnalysisReport
+from headgate_operator.api.names import canary_name, route_name
+from headgate_operator.ports import Clock
+from headgate_operator.reconcile.gather import Reports
+from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.render.world import CanaryPlan, RepoKey
+from headgate_operator.rollout.model import CanarySight, Gauge, Preflight
+from headgate_operator.status.observation import GatewayReport, PodView
+
+FRESH_SECONDS = 3.0
+"""Age beyond which counters are not judged: several sweeps have failed."""
+
+CANARY_KINDS = ("Deployment", "Service")
+
+
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """Where sights come from."""
+
+    store: Store
+    reports: Reports
+    counted: Callable[[str], tuple[AnalysisReport, float] | None]
+    """What the gateway with this pod uid had counted, and when it said so (monotonic seconds)."""
+    clock: Clock
+
+
+def see_canary(
+    eyes: Eyes, fleet: FleetKey, repo: RepoKey, pods: tuple[PodView, ...], revision: str | None, plan: CanaryPlan | None
+) -> CanarySight:
+    """A canary's pods, those of the candidate `revision`. `plan`: how it was rendered last; None: not by this process."""
+    name = canary_name(fleet[1], *repo)
+    found = [eyes.store.child((kind, fleet[0], name)) for kind in CANARY_KINDS]
+    if not pods and not any(found):
+        return CanarySight()
+    own = [pod for pod in pods if pod.revision == revision]
+    ready = [pod for pod in own if pod.ready]
+    progress = found[0].progress if found[0] is not None else None
+    said = {pod.uid: eyes.reports(pod.uid) for pod in own}
+    preflight, problem = _preflight(repo, revision, [said[pod.uid] for pod in ready])
+    return CanarySight(
+        exists=True,
+        desired=progress.desired if progress is not None and plan is not None and plan.revision == revision else 0,
+        ready=len(ready),
+        loaded=bool(ready) and plan is not None and all(_has_loaded(said[pod.uid], repo, plan) for pod in ready),
+        refused=next((why for report in said.values() if (why := _refusal(report, repo, revision, plan))), ""),
+        preflight=preflight,
+        preflight_problem=problem,
+        trouble=next((pod.trouble for pod in own if pod.trouble), progress.stuck if progress is not None else ""),
+        restarts=sum(pod.restarts for pod in own),
+    )
+
+
+def _has_loaded(report: GatewayReport | None, repo: RepoKey, plan: CanaryPlan) -> bool:
+    return report is not None and report.shards.get(plan.shard) == plan.shard_hash and repo not in report.refused
+
+
+def _refusal(report: GatewayReport | None, repo: RepoKey, revision: str | None, plan: CanaryPlan | None) -> str:
+    if report is None:
+        return ""
+    refused = report.refused.get(repo)
+    if refused is not None and refused.revision in ("", revision):
+        return refused.reason
+    if plan is not None and (whole := report.refused_shards.get(plan.shard)) and whole[0] == plan.shard_hash:
+        return whole[1]
+    return ""
+
+
+def _preflight(repo: RepoKey, revision: str | None, reports: list[GatewayReport | None]) -> tuple[Preflight, str]:
+    """One gateway that fails is enough, and all have to pass."""
+    told = [report.preflights.get(repo) if report is not None else None for report in reports]
+    current = [each for each in told if each is not None and each.revision == revision]
+    for each in current:
+        if each.state == Preflight.FAILED:
+            return Preflight.FAILED, "; ".join(each.problems)
+    waiting = next((each for each in current if each.state != Preflight.PASSED), None)
+    if waiting is not None or not told or len(current) < len(told):
+        return Preflight.PENDING, "; ".join(waiting.problems) if waiting is not None else ""
+    return Preflight.PASSED, ""
+
+
+def gauges(eyes: Eyes, repo: RepoKey, pods: Iterable[PodView], revision: str | None) -> tuple[Gauge, ...]:
+    """What these pods have counted of one revision of a repo."""
+    found: list[Gauge] = []
+    for pod in pods:
+        counted = eyes.counted(pod.uid)
+        for sample in counted[0].repos if counted is not None else ():
+            if (sample.namespace, sample.name) == repo and sample.revision == revision:
+                process = f"{pod.uid}/{counted[0].started}" if counted is not None else pod.uid
+                found.append(Gauge(process=process, sample=sample))
+    return tuple(found)
+
+
+def is_fresh(eyes: Eyes, pods: Iterable[PodView]) -> bool:
+    """Whether every ready one of these pods was read within the last few seconds."""
+    now = eyes.clock()
+    counted = [eyes.counted(pod.uid) for pod in pods if pod.ready]
+    return bool(counted) and all(each is not None and now - each[1] <= FRESH_SECONDS for each in counted)
+
+
+def traffic(eyes: Eyes, repo: RepoKey, pods: Iterable[PodView]) -> Mapping[RepoKey, float]:
+    """Requests that these pods have counted since they started: the repo's, and under ("", "") all others'."""
+    own = total = 0
+    for pod in pods:
+        counted = eyes.counted(pod.uid)
+        if counted is None:
+            continue
+        total += counted[0].requests
+        own += sum(
+            sample.requests + sample.excluded for sample in counted[0].repos if (sample.namespace, sample.name) == repo
+        )
+    return {repo: float(own), ("", ""): float(max(0, total - own))}
+
+
+def is_routed(eyes: Eyes, fleet: FleetKey, repo: RepoKey, weight: int) -> bool:
+    """Whether the ingress has accepted the repo's route as it is now, with this weight on the canary."""
+    route = eyes.store.child(("HTTPRoute", fleet[0], route_name(fleet[1], *repo)))
+    if route is None:
+        return weight == 0
+    canary = canary_name(fleet[1], *repo)
+    rules = json.loads(route.content).get("spec", {}).get("rules") or ()
+    weights = [
+        each.get("weight", 1) for rule in rules for each in rule.get("backendRefs") or () if each.get("name") == canary
+    ]
+    return route.accepted and all(each == weight for each in weights) and (bool(weights) or weight == 0)
