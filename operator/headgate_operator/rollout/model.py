@@ -32,10 +32,10 @@ class Phase(StrEnum):
 
 
 class Stage(StrEnum):
-    """What a Progressing (or Paused) rollout is doing."""
+    """What a rollout is doing within its phase. The last three belong to phases in which a canary leaves."""
 
     STARTING = "Starting"
-    """The canary's pods start, load the revision and try their brokers; no traffic yet."""
+    """The canary's pods start, load the revision and try their brokers; no traffic yet, or only the former step's."""
     SHIFTING = "Shifting"
     """The step's weight is asked for; the counted split does not fit it yet."""
     MEASURING = "Measuring"
@@ -44,6 +44,12 @@ class Stage(StrEnum):
     """Measured well, and waiting for an approval."""
     UNDECIDED = "Undecided"
     """The hold is over, and the measurements cannot decide."""
+    CONFIRMING = "Confirming"
+    """Promoting: the stable gateways take the revision."""
+    DRAINING = "Draining"
+    """The weight is zero, and requests may still reach the canary."""
+    REMOVING = "Removing"
+    """The canary's objects and pods go."""
 
 
 class StoredModel(BaseModel):
@@ -151,6 +157,8 @@ class RolloutState(StoredModel):
     """Index of the step under way."""
     weight: int = 0
     """Per cent that the route is to carry to the canary."""
+    size_for: int = 0
+    """The weight that the canary is to be large enough for: the next step's, before the route carries it."""
     began: float = 0.0
     """When the rollout began: left the line."""
     queued: float = 0.0
@@ -167,6 +175,10 @@ class RolloutState(StoredModel):
     """Counters when the step's weight was first asked for: measurements count from here."""
     split_marks: Marks | None = None
     """Counters from which the split is counted; moves on while it does not fit."""
+    accepted_since: float | None = None
+    """Since when the ingress has accepted the route with the step's weight, as far as seen."""
+    restarts: int = 0
+    """Restarts of the canary's containers when the step's weight was first asked for."""
     looks: int = 0
     """Statistical looks taken at this rollout's data."""
     looked_at: int = 0
@@ -201,6 +213,7 @@ class CanarySight:
     exists: bool = False
     """Whether any of its objects or pods is still there."""
     desired: int = 0
+    """Pods that it should have for the state's `size_for`, not what its Deployment happens to ask for."""
     ready: int = 0
     loaded: bool = False
     """Whether every ready pod reports the candidate's config as loaded."""

@@ -1,0 +1,86 @@
+"""Phases in which a canary leaves: Promoting, RollingBack, Superseded. Pure; `machine` calls `leave`.
+
+All of them drain: the weight is zero first, and the pods go when no request has reached them for a while.
+"""
+
+from headgate_operator.rollout import reasons, transitions
+from headgate_operator.rollout.model import Observation, Phase, RolloutState, Stage
+from headgate_operator.rollout.samples import count_all
+
+QUIET_SECONDS = 10.0
+"""How long no request reaches a canary before it goes."""
+DRAIN_LIMIT = 120.0
+"""Seconds after which it goes all the same: an ingress that is away must not keep a bad revision."""
+REMOVE_LIMIT = 300.0
+"""Seconds after which a rollout ends although pods still hang, as they do on a lost node."""
+
+
+def leave(state: RolloutState, seen: Observation) -> RolloutState:
+    """One step of a canary on its way out."""
+    match state.stage:
+        case Stage.CONFIRMING:
+            return _confirm(state, seen)
+        case Stage.REMOVING:
+            gone = not seen.canary.exists or seen.now - state.entered >= REMOVE_LIMIT
+            return finish(state, seen) if gone else state
+        case _:
+            return _drain(state, seen)
+
+
+def finish(state: RolloutState, seen: Observation) -> RolloutState:
+    """What follows once the canary is gone."""
+    match state.phase:
+        case Phase.PROMOTING:
+            return _finish_promotion(state, seen.now)
+        case Phase.SUPERSEDED:
+            return _finish_superseded(state, seen)
+        case _:
+            return finish_rollback(state, seen.now)
+
+
+def _confirm(state: RolloutState, seen: Observation) -> RolloutState:
+    """Stable gateways that do not serve the revision yet serve the former one, so a canary without pods gives way."""
+    if seen.stable_confirmed:
+        return transitions.drain(state, seen.now)
+    if state.weight > 0 and seen.canary.ready == 0:
+        return state.model_copy(update={"weight": 0})
+    return state
+
+
+def _drain(state: RolloutState, seen: Observation) -> RolloutState:
+    if not seen.canary.exists or seen.now - state.entered >= DRAIN_LIMIT:
+        return transitions.remove(state, seen.now)
+    if state.phase is Phase.ROLLING_BACK:
+        state = transitions.note_written(state, seen)
+    if not seen.route_accepted:
+        return state.model_copy(update={"drained": None, "quiet_since": seen.now})
+    if not seen.fresh:
+        return state
+    reached = count_all(seen.gauges_canary)
+    if state.drained != reached:
+        return state.model_copy(update={"drained": reached, "quiet_since": seen.now})
+    return transitions.remove(state, seen.now) if seen.now - state.quiet_since >= QUIET_SECONDS else state
+
+
+def _finish_promotion(state: RolloutState, now: float) -> RolloutState:
+    message = f"{transitions.short(state.stable)} serves all requests"
+    noted = transitions.remember(state, now, reasons.PROMOTED, reasons.PROMOTED, state.message)
+    return transitions.rest(noted, now, state.stable, reasons.PROMOTED, message)
+
+
+def _finish_superseded(state: RolloutState, seen: Observation) -> RolloutState:
+    noted = transitions.remember(state, seen.now, reasons.SUPERSEDED, reasons.SUPERSEDED, state.message)
+    if seen.desired is None:
+        message = f"the spec is not accepted: {seen.refusal}"
+        return transitions.rest(noted, seen.now, state.stable, reasons.SPEC_NOT_ACCEPTED, message)
+    if seen.desired == state.stable:
+        return transitions.rest(noted, seen.now, state.stable, reasons.REVERTED, "the spec is the stable content again")
+    return transitions.start(noted, seen, seen.desired)
+
+
+def finish_rollback(state: RolloutState, now: float) -> RolloutState:
+    """RolledBack; or Stable, where the spec itself went back and nothing speaks against the revision."""
+    if state.reason != reasons.REVERTED:
+        return transitions.refuse(state, now)
+    noted = transitions.remember(state, now, reasons.REVERTED, reasons.REVERTED, state.message)
+    return transitions.rest(noted, now, state.stable, reasons.REVERTED, state.message)
