@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from headgate_gateway.config.status import StatusModel
+from headgate_gateway.config.base import StatusModel
 
 LATENCY_BOUNDS = (
     0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75,
@@ -83,6 +83,8 @@ class AnalysisReport(StatusModel):
     started: str
     """Names this run of the process: counters of another run cannot be compared."""
     uptime_seconds: float
+    requests: int = 0
+    """Requests of all repos that this process has answered, whether or not they are asked for here."""
     repos: tuple[RepoSample, ...] = ()
 
     def by_repo(self) -> Mapping[tuple[str, str], tuple[RepoSample, ...]]:
