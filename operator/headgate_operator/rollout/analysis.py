@@ -37,6 +37,8 @@ FAMILIES = 6
 """Measurements that share alpha; the topics of writeRate share one part."""
 SLOW_SHARE = 0.01
 """The share of requests that may be slower than a p99."""
+SICK_ALPHA = 0.01
+"""How sure it has to be that the stable side fails by itself; this only withholds a verdict, so it spends nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ class Judgement:
     measurements: tuple[Measurement, ...]
     verdict: Verdict
     looks: Looks
+    sick: bool = False
+    """Whether the stable side itself surely fails: these counters say little about the revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,6 @@ class _Case:
     enough: bool
     alpha: float | None
     """What one measurement may spend; None when this is no look, so that nothing can fail."""
-    topics: int = 1
 
     @property
     def comparable(self) -> bool:
@@ -91,8 +94,9 @@ def judge(
     taken = _next_looks(looks, canary.requests)
     alpha = None if taken == looks else spend_alpha(_alpha(policy), taken.taken) / FAMILIES
     case = _Case(canary, stable, canary.requests >= policy.min_requests, alpha)
+    sick = _is_sick(case, policy.metrics.server_errors)
     measurements = (
-        _judge_server_errors(case, policy.metrics.server_errors),
+        _judge_server_errors(case, policy.metrics.server_errors, sick=sick),
         _judge_share(case, _lines(case, "rejected", policy.metrics.rejected, lambda side: side.rejected)),
         _judge_share(case, _dropped(case, policy, change)),
         _judge_share(case, _lines(case, "deadLettered", policy.metrics.dead_lettered, lambda side: side.dead_lettered)),
@@ -100,7 +104,7 @@ def judge(
         *(() if change.constraint or change.topics else _judge_rates(case, float(policy.metrics.write_rate_factor))),
         *(_judge_query(case, query, queries.get(query.name)) for query in policy.queries),
     )
-    return Judgement(measurements, _together(measurements), taken)
+    return Judgement(measurements, _together(measurements), taken, sick)
 
 
 def _alpha(policy: Analysis) -> float:
@@ -121,7 +125,12 @@ def _together(measurements: tuple[Measurement, ...]) -> Verdict:
 # Shares
 
 
-def _judge_server_errors(case: _Case, bounds: MetricBounds) -> Measurement:
+def _is_sick(case: _Case, bounds: MetricBounds) -> bool:
+    stable = share_of_requests(case.stable.server_errors, case.stable.requests)
+    return case.comparable and stable.exceeds(parse_share(bounds.max), SICK_ALPHA)
+
+
+def _judge_server_errors(case: _Case, bounds: MetricBounds, *, sick: bool) -> Measurement:
     """As every share; but where the stable side itself surely fails too, it is Kafka and no reason to promote."""
     stable = share_of_requests(case.stable.server_errors, case.stable.requests)
     share = _Share(
@@ -130,7 +139,6 @@ def _judge_server_errors(case: _Case, bounds: MetricBounds) -> Measurement:
         parse_share(bounds.max), float(bounds.factor), "requests were answered 5xx",
     )  # fmt: skip
     measurement = _judge_share(case, share)
-    sick = case.comparable and stable.lower(SLOW_SHARE) > share.highest
     if not sick or measurement.verdict in (Verdict.FAIL, Verdict.WAITING):
         return measurement
     told = f"the stable side fails too ({_percent(stable.share)} of its requests), so this is not the revision's doing"
@@ -180,7 +188,7 @@ def _judge_share(case: _Case, share: _Share) -> Measurement:
 
 def _is_sure(case: _Case, share: _Share) -> bool:
     """Whether the canary surely exceeds both bounds: the fixed one, and the factor of the stable side where there is one."""
-    if case.alpha is None or share.canary.lower(case.alpha) <= share.highest:
+    if case.alpha is None or not share.canary.exceeds(share.highest, case.alpha):
         return False
     return not case.comparable or excess_lower(share.canary, share.stable, share.factor, case.alpha) > 0.0
 
@@ -244,7 +252,7 @@ def _judge_latency(case: _Case, factor: float, floor: float) -> Measurement:
 
 def _is_slower(case: _Case, threshold: float) -> bool:
     slow = _slow_share(case.canary, threshold)
-    if case.alpha is None or slow.lower(case.alpha) <= SLOW_SHARE:
+    if case.alpha is None or not slow.exceeds(SLOW_SHARE, case.alpha):
         return False
     return excess_lower(slow, _slow_share(case.stable, threshold), 1.0, case.alpha) > 0.0
 

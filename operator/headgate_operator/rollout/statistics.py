@@ -64,6 +64,14 @@ class Proportion:
         """What the true share exceeds with confidence 1 - alpha (one-sided)."""
         return _exact_lower(self.share, self._trials_at(alpha), alpha)
 
+    def exceeds(self, bound: float, alpha: float) -> bool:
+        """Whether `lower(alpha)` is over the bound; far cheaper than finding it."""
+        trials = self._trials_at(alpha)
+        bad = self.share * trials
+        if self.share <= bound or bad <= 0.0:
+            return False
+        return _incomplete_beta(bound, bad, trials - bad + 1.0) < alpha
+
     def upper(self, alpha: float) -> float:
         """What the true share stays under with confidence 1 - alpha (one-sided)."""
         return 1.0 - _exact_lower(1.0 - self.share, self._trials_at(alpha), alpha)

@@ -8,7 +8,6 @@ from headgate_operator.api.rollout import InconclusivePolicy
 from headgate_operator.rollout import reasons, transitions
 from headgate_operator.rollout.analysis import Judgement, Looks, judge
 from headgate_operator.rollout.model import (
-    Marks,
     Observation,
     Phase,
     Preflight,
@@ -23,6 +22,8 @@ SPLIT_REQUESTS = 200
 SPLIT_PATIENCE = 10.0
 """Seconds between two beginnings of counting a split that does not fit: requests from before the ingress took the weight
 are forgotten, and chance gets no new try with every poll."""
+SICK_SECONDS = 30.0
+"""The shortest time over which counters are kept while the stable side fails by itself."""
 ACCEPTED_SECONDS = 15.0
 """How long the ingress has accepted the route before little traffic is believed to follow it."""
 
@@ -32,10 +33,17 @@ def progress(state: RolloutState, seen: Observation) -> RolloutState:
     turned = _follow_spec(state, seen) or _check_canary(state, seen)
     if turned is not None:
         return turned
-    state, verdict = _measure(state, seen)
-    if verdict is Verdict.FAIL:
+    judged = _measure(state, seen)
+    if judged is None:
+        return state if state.phase is Phase.PAUSED else _go_through(state, seen, None)
+    state = state.model_copy(
+        update={"measurements": judged.measurements, "looks": judged.looks.taken, "looked_at": judged.looks.at}
+    )
+    if judged.verdict is Verdict.FAIL:
         return transitions.roll_back(state, seen, reasons.ANALYSIS_FAILED, _tell(state, Verdict.FAIL))
-    return state if state.phase is Phase.PAUSED else _go_through(state, seen, verdict)
+    if state.phase is Phase.PAUSED:
+        return state
+    return _forget_sick_counters(_go_through(state, seen, judged.verdict), seen, judged)
 
 
 def _follow_spec(state: RolloutState, seen: Observation) -> RolloutState | None:
@@ -69,26 +77,29 @@ def _find_canary_problem(state: RolloutState, seen: Observation) -> tuple[str, s
     return "", ""
 
 
-def _measure(state: RolloutState, seen: Observation) -> tuple[RolloutState, Verdict | None]:
-    """The state with the newest measurements; no verdict while there is no weight or the counters are stale."""
+def _measure(state: RolloutState, seen: Observation) -> Judgement | None:
+    """The newest measurements; none while there is no weight or the counters are stale."""
     if not seen.fresh or state.marks is None or state.weight == 0:
-        return state, None
-    judged = _judge(state, state.marks, seen)
-    fields = {
-        "measurements": judged.measurements, "looks": judged.looks.taken, "looked_at": judged.looks.at,
-    }  # fmt: skip
-    return state.model_copy(update=fields), judged.verdict
-
-
-def _judge(state: RolloutState, marks: Marks, seen: Observation) -> Judgement:
+        return None
     return judge(
         seen.policy.analysis,
         seen.change,
-        count_totals(seen.gauges_canary, marks.canary),
-        count_totals(seen.gauges_stable, marks.stable),
+        count_totals(seen.gauges_canary, state.marks.canary),
+        count_totals(seen.gauges_stable, state.marks.stable),
         seen.queries,
         Looks(state.looks, state.looked_at),
     )
+
+
+def _forget_sick_counters(state: RolloutState, seen: Observation, judged: Judgement) -> RolloutState:
+    """While the stable side fails by itself an undecided step counts anew every hold, so that an outage which is over
+    does not stand in the way until somebody comes. The deadline goes on; a failing canary was found before this."""
+    if not judged.sick or state.stage is not Stage.UNDECIDED or state.marks is None:
+        return state
+    span = max(SICK_SECONDS, transitions.step_of(state, seen.policy).hold_seconds)
+    if seen.now - state.marks.at < span:
+        return state
+    return state.model_copy(update={"marks": mark(seen), "looked_at": 0})
 
 
 def _go_through(state: RolloutState, seen: Observation, verdict: Verdict | None) -> RolloutState:

@@ -59,6 +59,14 @@ def test_the_lower_bound_is_where_so_many_bad_ones_have_the_chance_alpha(bad: in
     assert binomial_tail(bad, trials, bound) == pytest.approx(alpha, rel=1e-6)
 
 
+@pytest.mark.parametrize("alpha", [0.05, 1e-3, 1e-6])
+@pytest.mark.parametrize("bound", [0.0, 0.01, 0.3])
+def test_exceeds_agrees_with_the_lower_bound(alpha: float, bound: float) -> None:
+    for bad, trials in [(0, 10), (1, 40), (5, 100), (37, 80), (80, 80), (500, 1_000)]:
+        share = share_of_requests(bad, trials)
+        assert share.exceeds(bound, alpha) is (share.lower(alpha) > bound)
+
+
 @pytest.mark.parametrize("alpha", [0.05, 1e-4])
 def test_the_upper_bound_mirrors_the_lower_one(alpha: float) -> None:
     assert share_of_requests(3, 50).upper(alpha) == pytest.approx(1 - share_of_requests(47, 50).lower(alpha))
