@@ -8,6 +8,7 @@ from headgate_operator.api.names import API_VERSION
 from headgate_operator.api.profile import KafkaProducerProfile
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.render.fleet import render_fleet
+from headgate_operator.render.intent import Intent, intent_of, profile_intent
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.template_files import load_templates
 from headgate_operator.render.world import FleetPlan, FleetWorld, RenderedObject, RepoKey
@@ -92,6 +93,15 @@ def world(
 
 def render(world: FleetWorld, memo: RenderMemo | None = None) -> FleetPlan:
     return render_fleet(world, TEMPLATES, memo)
+
+
+def intent(
+    of: EventRepo,
+    profiles: Iterable[KafkaProducerProfile] = (profile(),),
+    fleet: GatewayFleet = fleet(),  # noqa: B008 (frozen)
+) -> Intent:
+    """What a repo asks for, with these profiles."""
+    return intent_of(of, {one.metadata.name: profile_intent(one) for one in profiles}, fleet.spec.limits)
 
 
 def served(plan: FleetPlan) -> dict[RepoKey, bytes]:

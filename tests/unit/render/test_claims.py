@@ -8,7 +8,7 @@ from tests.unit.render.builders import render, repo, served, world
 from headgate_gateway.config import shard_of
 from headgate_operator.api import reasons
 from headgate_operator.api.repo import EventRepo
-from headgate_operator.render.world import FleetPlan
+from headgate_operator.render.world import FleetPlan, RepoKey, RepoRollout
 
 OLD, NEW = "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"
 
@@ -118,6 +118,47 @@ def test_a_served_repo_that_grows_beyond_its_shard_keeps_what_it_has() -> None:
     refused = [key for key, one in after.repos.items() if one.verdict.reason == reasons.SHARD_FULL]
     assert len(refused) == 1
     assert served(after)[refused[0]] == served(before)[refused[0]]
+
+
+def promoted(plan: FleetPlan) -> dict[RepoKey, RepoRollout]:
+    """Every repo of a plan, promoted as it is served."""
+    return {key: RepoRollout(stable=one.desired) for key, one in plan.repos.items() if one.desired}
+
+
+def test_a_repo_on_its_way_from_one_path_to_another_holds_both() -> None:
+    before = render(world(repo("a", "n", NEW, ["/x"])))
+    moving = repo("a", "n", NEW, ["/y"])
+    others = (repo("b", "n", OLD, ["/x"]), repo("c", "n", OLD, ["/y"]))
+    plan = render(world(moving, *others, served=served(before), rollouts=promoted(before)))
+    assert accepted(plan) == {"n/a"}
+    assert [plan.repos["n", name].verdict.reason for name in "bc"] == [reasons.CONFLICT] * 2
+    assert plan.repos["n", "a"].paths == ("/x",)
+
+
+def test_a_path_is_free_once_another_is_promoted() -> None:
+    before = render(world(repo("a", "n", NEW, ["/y"])))
+    plan = render(world(repo("a", "n", NEW, ["/y"]), repo("b", "n", OLD, ["/x"]), rollouts=promoted(before)))
+    assert accepted(plan) == {"n/a", "n/b"}
+
+
+def test_what_is_promoted_holds_its_paths_though_its_shard_was_lost() -> None:
+    before = render(world(repo("a", "n", NEW, ["/x"])))
+    plan = render(world(repo("a", "n", NEW, ["/x"]), repo("b", "n", OLD, ["/x"]), rollouts=promoted(before)))
+    assert accepted(plan) == {"n/a"}
+
+
+def test_a_repo_that_asks_for_less_room_keeps_what_it_is_served_from() -> None:
+    """Seven large ones fill a shard; one asks to become small, but until that is promoted nobody else gets its room."""
+    big = {"matchExpressions": [{"field": "f", "operator": "In", "values": ["x" * 500] * 256}]}
+    same = [f"r{i}" for i in range(1_000) if _shard(f"r{i}") == 0][:8]
+    before = render(world(*(repo(name, created=OLD, constraint=big) for name in same[:7])))
+    shrinking = (repo(same[0], created=OLD), *(repo(name, created=OLD, constraint=big) for name in same[1:7]))
+    newcomer = repo(same[7], created=NEW, constraint=big)
+    plan = render(world(*shrinking, newcomer, served=served(before), rollouts=promoted(before)))
+    assert plan.repos["team", same[7]].verdict.reason == reasons.SHARD_FULL
+    assert plan.repos["team", same[0]].verdict.accepted
+    promoted_small = render(world(*shrinking, newcomer, rollouts=promoted(plan)))
+    assert promoted_small.repos["team", same[7]].verdict.accepted
 
 
 def _shard(name: str) -> int:

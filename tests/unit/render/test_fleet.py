@@ -218,7 +218,9 @@ def test_a_memo_notices_every_change_of_what_it_depends_on() -> None:
 
 def test_a_field_that_gateways_cannot_read_is_too_new() -> None:
     of = world(repo())
-    entry = build_entry(("team", "access"), intent_of(repo(), {"main": profile_intent(profile())}, of.fleet.spec.limits))
+    entry = build_entry(
+        ("team", "access"), intent_of(repo(), {"main": profile_intent(profile())}, of.fleet.spec.limits)
+    )
     refused = _check_version(replace(entry, required_version=2), 1)
     assert refused is not None
     assert refused.reason == "GatewayTooOld"

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.unit.render.builders import SCRAM_SECRETS, fleet, profile, render, repo, scram_profile, world
 
+from headgate_gateway.config import content_hash
 from headgate_operator.render.world import FleetWorld
 
 ALL: dict[str, Any] = {"allowedRepos": {"namespaces": {"from": "All"}}}
@@ -20,6 +21,47 @@ BASE = revision(world(repo()))
 def test_the_revision_of_a_known_intent_never_changes() -> None:
     """A change here is a rollout of every repo at the next upgrade of the operator: never change it by accident."""
     assert BASE == "0dcb4c3df7b4bdfb"
+
+
+EVERYTHING = world(
+    repo(
+        paths=["/log/repo/access", "/v1/in"],
+        partial="Accept",
+        limits={"lineBytes": "1Ki"},
+        rollout={"strategy": "Immediate"},
+        constraint={
+            "onMismatch": "Reject",
+            "matchExpressions": [
+                {"field": "status", "operator": "Ge", "values": [400]},
+                {"field": "h", "operator": "In", "values": ["a", "ü", 3]},
+            ],
+        },
+        kafka={
+            "producerProfile": "main",
+            "topic": "access",
+            "key": {"field": "id"},
+            "headers": [{"name": "s", "value": "é"}],
+            "timestamp": {"field": "t", "format": "UnixSeconds"},
+        },
+    ),
+    profiles=[
+        scram_profile(
+            acks="leader",
+            flush={"messages": 500, "bytes": "256Ki", "frequency": "20ms"},
+            compression={"type": "zstd", "level": 3},
+            deliveryTimeout="45s",
+        )
+    ],
+    secrets=SCRAM_SECRETS,
+    fleet=fleet(**ALL, limits={"bodyBytes": "4Mi"}),
+)
+
+
+def test_neither_revision_nor_entry_of_a_repo_that_says_everything_ever_changes() -> None:
+    """Pinned before intents were stored: an upgrade must not roll out, nor touch a shard."""
+    found = render(EVERYTHING).repos["team", "access"]
+    assert found.revision == "2d7a5573c2afa89c"
+    assert content_hash(found.entry or b"") == "bd4e8b983fb77229"
 
 
 SAME: dict[str, FleetWorld] = {
@@ -39,6 +81,8 @@ SAME: dict[str, FleetWorld] = {
     "who may use the profile": world(repo(), profiles=[profile(allowedNamespaces=["team"], allowedTopics=["access"])]),
     "age": world(repo(created="2020-01-01T00:00:00Z")),
     "image and replicas": world(repo(), fleet=fleet(**ALL, image="gateway:2", replicas=9)),
+    "how changes are taken": world(repo(rollout={"steps": [{"weight": 1, "hold": "Manual"}]})),
+    "how many changes at a time": world(repo(), fleet=fleet(**ALL, rollouts={"maxConcurrent": 1})),
     "routing": world(repo(), fleet=fleet(**ALL, routing={"hostnames": ["a.b"]})),
 }
 
