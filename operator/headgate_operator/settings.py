@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from headgate_gateway.config import parse_duration
 
@@ -30,6 +31,11 @@ class Settings:
     secret_poll: float
     identity: str
     kubeconfig: str | None
+    prometheus_url: str | None
+    """Where the policies' Prometheus queries are asked; None: they have no values."""
+    prometheus_token_file: Path | None
+    prometheus_ca_file: Path | None
+    prometheus_timeout: float
 
 
 def _fleet(text: str) -> tuple[str, str]:
@@ -52,6 +58,27 @@ def _interval(text: str) -> float:
     if seconds < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is too short: wait for 1s at least")
     return seconds
+
+
+def _path_or_none(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
+def _url_or_none(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise argparse.ArgumentTypeError(f"{text!r} is no URL of a server: write http://prometheus.monitoring:9090")
+    if parts.username or parts.password:
+        raise argparse.ArgumentTypeError("credentials have no place in a URL, which is logged: use a token file")
+    if parts.query or parts.fragment or parts.path.rstrip("/").endswith("/api/v1/query"):
+        raise argparse.ArgumentTypeError(f"{text!r} is more than a base: leave out what follows the server's prefix")
+    return text
 
 
 def _one_of(*words: str) -> Callable[[str], str]:
@@ -91,6 +118,15 @@ def _build_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--log-level", "info", "debug, info, warning or error", type=_one_of("debug", "info", "warning", "error"))
     add("--resync", "5m", "between listings of the whole world", type=_interval)
     add("--secret-poll", "10s", "between looks at the Secrets that profiles name", type=_interval)
+    add(
+        "--prometheus-url",
+        "",
+        "base URL of the Prometheus server that policies' queries are asked of",
+        type=_url_or_none,
+    )
+    add("--prometheus-token-file", "", "file with a bearer token for it; read anew for each query", type=_path_or_none)
+    add("--prometheus-ca-file", "", "file with the certificate authorities that it is trusted by", type=_path_or_none)
+    add("--prometheus-timeout", "5s", "how long one query may take", type=_seconds)
     add("--kubeconfig", environment.get("KUBECONFIG", ""), "path of a kubeconfig; default: the pod's service account")
     return parser
 
@@ -107,6 +143,10 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
         parser.error(
             "--lease-retry must be shorter than --lease-renew-deadline, and that shorter than --lease-duration"
         )
+    if found.prometheus_timeout <= 0:
+        parser.error("--prometheus-timeout: wait for 1ms at least")
+    if not found.prometheus_url and (found.prometheus_token_file or found.prometheus_ca_file):
+        parser.error("--prometheus-token-file and --prometheus-ca-file mean nothing without --prometheus-url")
     try:
         default_fleet = _fleet(found.default_fleet) if found.default_fleet else None
     except argparse.ArgumentTypeError as error:
@@ -129,4 +169,8 @@ def parse_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> 
         # A process that is started again in the same pod is another holder: it must not take its own old lease for held.
         identity=f"{environment.get('POD_NAME') or socket.gethostname()}_{os.urandom(4).hex()}",
         kubeconfig=found.kubeconfig or None,
+        prometheus_url=found.prometheus_url,
+        prometheus_token_file=found.prometheus_token_file,
+        prometheus_ca_file=found.prometheus_ca_file,
+        prometheus_timeout=found.prometheus_timeout,
     )

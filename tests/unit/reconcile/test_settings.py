@@ -1,5 +1,7 @@
 """The command line and the environment."""
 
+from pathlib import Path
+
 import pytest
 
 from headgate_operator.settings import parse_settings
@@ -31,6 +33,12 @@ def test_flags_come_before_the_environment() -> None:
         (["--secret-poll=0s"], "wait for 1s at least"),
         (["--log-format=xml"], "none of json, text"),
         (["--lease-na=other"], "unrecognized arguments"),
+        (["--prometheus-url=prometheus:9090"], "write http://prometheus.monitoring:9090"),
+        (["--prometheus-url=http://x:port"], "is no URL of a server"),
+        (["--prometheus-url=http://me:secret@x"], "use a token file"),
+        (["--prometheus-url=http://x/api/v1/query"], "is more than a base"),
+        (["--prometheus-ca-file=ca.crt"], "mean nothing without --prometheus-url"),
+        (["--prometheus-timeout=0s"], "wait for 1ms at least"),
     ],
 )
 def test_nonsense_is_refused_with_a_remedy(
@@ -60,3 +68,13 @@ def test_the_environment_is_judged_like_flags(
 def test_two_processes_of_one_pod_are_two_holders() -> None:
     environment = {"POD_NAME": "operator-0"}
     assert parse_settings([], environment).identity != parse_settings([], environment).identity
+
+
+def test_prometheus_is_asked_only_where_somebody_names_it() -> None:
+    none = parse_settings([], {})
+    assert (none.prometheus_url, none.prometheus_token_file, none.prometheus_ca_file) == (None, None, None)
+    environment = {"HEADGATE_PROMETHEUS_URL": "https://x/prefix", "HEADGATE_PROMETHEUS_TOKEN_FILE": "/t"}
+    found = parse_settings(["--prometheus-timeout=2s"], environment)
+    assert (found.prometheus_url, found.prometheus_token_file, found.prometheus_timeout) == (
+        "https://x/prefix", Path("/t"), 2,
+    )  # fmt: skip
