@@ -62,6 +62,9 @@ def test_the_values_schema_is_up_to_date() -> None:
         pytest.param({"defaultFleet": {"name": "1x"}}, id="a fleet's name that starts with a digit"),
         pytest.param({"podLabels": {"app.kubernetes.io/name": "x"}}, id="a label that the selector needs"),
         pytest.param({"extraArgs": ["--lease-name=x"]}, id="a flag that RBAC depends on"),
+        pytest.param({"prometheus": {"url": "http://me:secret@prom"}}, id="credentials in a URL"),
+        pytest.param({"prometheus": {"url": "prom:9090"}}, id="a URL without a scheme"),
+        pytest.param({"extraArgs": ["--prometheus-url=http://x"]}, id="a flag that has a value"),
         pytest.param({"extraArgs": ["--namespace", "x"]}, id="a flag that the chart sets, in two words"),
     ],
 )
@@ -195,6 +198,34 @@ def test_every_pod_meets_the_restricted_standard(render: Render) -> None:
                 "readOnlyRootFilesystem": True,
                 "capabilities": {"drop": ["ALL"]},
             }
+
+
+SECRET_NAMES = {"tokenSecret": {"name": "prom", "key": "jwt"}, "caSecret": {"name": "prom-ca"}}
+
+
+def test_prometheus_is_asked_with_a_token_and_certificates_that_may_be_rotated(render: Render) -> None:
+    pod = operator(render({"prometheus": {"url": "https://prom.example:9090/x", **SECRET_NAMES}}))
+    (container,) = pod["containers"]
+    flags = dict(flag.split("=", 1) for flag in container["args"] if flag.startswith("--prometheus"))
+    assert flags.pop("--prometheus-url") == "https://prom.example:9090/x"
+    volumes = {volume["name"]: volume for volume in pod["volumes"]}
+    mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+    # A file of a mounted directory is replaced when its Secret changes; a subPath never is.
+    files = {flag: Path(file) for flag, file in flags.items()}
+    sources = {flag: volumes[mounts[str(file.parent)]["name"]]["secret"] for flag, file in files.items()}
+    assert not [mount for mount in mounts.values() if "subPath" in mount]
+    assert sources == {
+        "--prometheus-token-file": {"secretName": "prom", "items": [{"key": "jwt", "path": "token"}]},
+        "--prometheus-ca-file": {"secretName": "prom-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]},
+    }
+    assert {flag: file.name for flag, file in files.items()} == {
+        flag: source["items"][0]["path"] for flag, source in sources.items()
+    }
+
+
+@pytest.mark.parametrize("values", [{}, {"prometheus": SECRET_NAMES}], ids=["nothing", "Secrets without a server"])
+def test_without_a_server_nothing_of_prometheus_is_rendered(render: Render, values: dict[str, Any]) -> None:
+    assert "prometheus-" not in json.dumps(operator(render(values)))
 
 
 def test_a_disruption_budget_exists_only_where_there_is_a_second_replica(render: Render) -> None:

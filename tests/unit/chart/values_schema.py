@@ -32,7 +32,9 @@ POD_LABELS: Schema = {
 # Flags that the chart sets: RBAC names the lease and the namespaces, and probes the port.
 EXTRA_ARG: Schema = {
     "type": "string",
-    "not": {"pattern": "^--(namespace|default-fleet|lease-namespace|lease-name|metrics-port|templates)(=|$)"},
+    "not": {
+        "pattern": "^--(namespace|default-fleet|lease-namespace|lease-name|metrics-port|templates|prometheus-(url|token-file|ca-file))(=|$)"
+    },
 }
 PORT: Schema = {"type": "integer", "minimum": 1024, "maximum": 65535}
 PULL_POLICY: Schema = {"enum": ["Always", "IfNotPresent", "Never"]}
@@ -107,6 +109,18 @@ def metrics() -> Schema:
     )
 
 
+def prometheus() -> Schema:
+    """Where queries are asked. Credentials have no place in a URL, which stands in a flag."""
+    secret = closed({"name": NAME, "key": {"type": "string", "pattern": "^[-._a-zA-Z0-9]+$"}})
+    return closed(
+        {
+            "url": {"type": "string", "pattern": "^(https?://[^@?#\\s]+)?$"},
+            "tokenSecret": secret,
+            "caSecret": secret,
+        }
+    )
+
+
 def pods() -> Schema:
     """What shapes the operator's pods."""
     return {
@@ -144,6 +158,7 @@ def values_schema() -> Schema:
             "rbac": closed({"create": BOOLEAN, "clusterDiscovery": BOOLEAN, "aggregate": BOOLEAN}),
             "networkPolicy": closed({"enabled": BOOLEAN, "monitoring": KUBERNETES_OBJECTS}),
             "metrics": metrics(),
+            "prometheus": prometheus(),
             "templates": LABELS,
             "crds": closed({"install": BOOLEAN}),
             "defaultFleet": default_fleet(),
