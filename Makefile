@@ -25,7 +25,7 @@ demo-down: setup ## Take the demo and its cluster down; keep what was built.
 	@$(PYTHON) -m tests.demo down
 
 test: setup ## Every test: unit, integration (API server, Kafka), end to end (two nodes, Envoy, the chart).
-	@$(PYTHON) -m pytest tests -n 2 --dist loadgroup
+	@$(PYTHON) -m pytest tests -n 2
 
 check: setup ## Format, lint, types, layers, generated files, unit tests. Under a minute.
 	@$(BIN)/ruff format --quiet --check . || { echo "run 'make format'"; exit 1; }

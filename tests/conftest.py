@@ -1,7 +1,7 @@
 """What all tests share: their order, and the testbed coming up beside the first of them.
 
 With pytest-xdist (`make test`) what needs the cluster runs in one process, in order, and beside it all else in another:
-`-n 2 --dist loadgroup`. Owns no fixture that makes something; those of `tests/integration` and `tests/e2e` wait for what
+`-n 2`. Owns no fixture that makes something; those of `tests/integration` and `tests/e2e` wait for what
 they need, and each of them is used by one of the two groups alone.
 """
 
@@ -9,13 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent.parent
 ORDER = ("unit", "integration", "e2e")
 NEEDS_TESTBED = ("kafka", "cluster")
-CLUSTER, LOOPBACK = "cluster", "loopback"
+OF_THE_CLUSTER = ("tests/integration/api/", "tests/integration/operator/", "tests/e2e/")
+"""Tests that share one cluster, and one release, and measure: never two of them at a time."""
 
 
 def _rank(item: pytest.Item) -> tuple[int, int]:
@@ -24,14 +27,9 @@ def _rank(item: pytest.Item) -> tuple[int, int]:
     return ORDER.index(folder) if folder in ORDER else len(ORDER), int(item.get_closest_marker("cluster") is not None)
 
 
-# Before pytest-xdist reads the groups; after pytest itself has taken out what `-m` and `-k` leave out.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=_rank)
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            # Tests of the cluster share one release, and measure: never two of them at a time.
-            item.add_marker(pytest.mark.xdist_group(CLUSTER if item.get_closest_marker("cluster") else LOOPBACK))
 
 
 @pytest.hookimpl(trylast=True)
@@ -42,11 +40,23 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         _bring_up(session.config)
 
 
+class TwoGroups(LoadScopeScheduling):
+    """Tests of the cluster, and all others. pytest-xdist's own groups (3.8) are lost on pytest 9.2's node ids."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "cluster" if nodeid.startswith(OF_THE_CLUSTER) else "loopback"
+
+
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_node_collection_finished(node: object, ids: Sequence[str]) -> None:
-    """The same with pytest-xdist, whose first process collects nothing and outlives the others."""
-    if any(each.endswith(f"@{CLUSTER}") for each in ids):
-        _bring_up(node.config)  # type: ignore[attr-defined]
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return TwoGroups(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
+    """As `pytest_collection_finish`; with pytest-xdist the process that outlives the others collects nothing."""
+    if any(each.startswith(OF_THE_CLUSTER) for each in ids):
+        _bring_up(node.config)
 
 
 def _need_testbed(items: Iterable[pytest.Item]) -> bool:
