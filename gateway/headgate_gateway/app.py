@@ -30,6 +30,8 @@ from headgate_gateway.http.ingest import Ingest
 from headgate_gateway.http.router import Router
 from headgate_gateway.http.server import Server, Timeouts
 from headgate_gateway.kafka.pool import ProducerPool
+from headgate_gateway.kafka.preflights import Preflights
+from headgate_gateway.kafka.supervise import supervise
 from headgate_gateway.reload import ConfigDirectory, Loader
 
 log = logging.getLogger("headgate.gateway")
@@ -62,10 +64,12 @@ class Gateway:
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._draining = False
+        self._asking: asyncio.Task[None] | None = None
         self._run_id, self._begun = secrets.token_hex(8), loop.time()
         self._traffic = TrafficCounters()
         self._budget = Budget(settings.buffer_bytes)
         self._pool = ProducerPool()
+        self._preflights = Preflights(self._pool.serving) if settings.track == "canary" else None
         self._ingest = Ingest(self._budget, self._traffic, lambda: time.time_ns() // 1_000_000)
         self._loader = Loader(ConfigDirectory(settings.config), self._pool, self._traffic, self._swap)
         self._server = Server(self._ingest, Timeouts(keep_alive=settings.keep_alive), loop)
@@ -74,6 +78,9 @@ class Gateway:
 
     def _swap(self, router: Router) -> None:
         self._ingest.router = router
+        if self._preflights is not None:
+            served = {id(route.repo): route.repo.config for route in router.values()}
+            self._preflights.look_at(served.values())
 
     async def run(self) -> None:
         """Serve until a signal says stop, then drain. Raises OSError when a port is taken."""
@@ -82,6 +89,8 @@ class Gateway:
         admin_port = await self._admin.start(self._settings.host, self._settings.admin_port)
         loading = self._loop.create_task(self._loader.run())
         loading.add_done_callback(self._loader_ended)
+        if self._preflights is not None:
+            self._asking = self._loop.create_task(supervise("preflights", self._preflights.run))
         log.info("admin port open", extra={"port": admin_port, "version": __version__})
         await _first_of(self._loader.first_load.wait(), self._stop.wait())
         # What a config is made of lives long: the collector need not look through it again and again.
@@ -115,6 +124,8 @@ class Gateway:
 
     async def _drain(self, until: float) -> None:
         self._draining = self._server.draining = True
+        if self._asking is not None:
+            self._asking.cancel()
         log.info("draining", extra={"connections": len(self._server.connections)})
         with suppress(TimeoutError):
             async with asyncio.timeout(min(self._settings.drain_delay, max(until - self._loop.time(), 0.0))):
@@ -151,6 +162,7 @@ class Gateway:
             refused=loader.refused,
             refused_shards=tuple(loader.refused_shards.values()),
             producers=tuple(self._pool.report()),
+            preflights=self._preflights.reports() if self._preflights is not None else (),
             ready=self._not_ready() is None,
             draining=self._draining,
             memory=MemoryStatus(

@@ -22,6 +22,12 @@ class ContractModel(BaseModel):
     )
 
 
+class StatusModel(ContractModel):
+    """A part of what gateways say of themselves. Tolerates fields of newer gateways."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 def cel(*rules: tuple[str, str]) -> dict[str, Any]:
     """JSON-schema extra that carries Kubernetes validation rules, as (CEL expression, message) pairs.
 

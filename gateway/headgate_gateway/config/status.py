@@ -8,15 +8,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
-from headgate_gateway.config.base import ContractModel
-
-
-class StatusModel(ContractModel):
-    """A part of the status. Tolerates fields of newer gateways."""
-
-    model_config = ConfigDict(extra="ignore")
+from headgate_gateway.config.analysis import PreflightReport
+from headgate_gateway.config.base import StatusModel
 
 
 class RefusedRepo(StatusModel):
@@ -111,6 +106,8 @@ class GatewayStatus(StatusModel):
     refused: tuple[RefusedRepo, ...] = ()
     refused_shards: tuple[RefusedShard, ...] = ()
     producers: tuple[ProducerStatus, ...] = ()
+    preflights: tuple[PreflightReport, ...] = ()
+    """Of every repo served, on the canary track; a stable gateway runs none."""
     ready: bool = False
     draining: bool = False
     memory: MemoryStatus = MemoryStatus()

@@ -73,6 +73,7 @@ class Accumulator:
         topic = self.topics.get(name)
         if topic is None:
             topic = self.topics[name] = Topic(name, now, weigh=self._weigh)
+        topic.last_used = now
         return topic
 
     def forget_idle(self, before: float) -> list[str]:

@@ -6,9 +6,11 @@ outage. Never creates a topic. The producer runs it and applies what it finds.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from random import Random
+from typing import TypeVar
 
+from headgate_gateway.kafka.access import TopicAccess
 from headgate_gateway.kafka.connection import (
     BrokerAddress,
     ClusterMetadata,
@@ -24,6 +26,8 @@ MAX_AGE = 60.0
 """Seconds after which metadata is asked for anyway, to notice new partitions."""
 LEAST_GAP = 0.1
 """Seconds between two questions, however many ask for one."""
+
+T = TypeVar("T")
 
 
 class Cluster:
@@ -118,20 +122,38 @@ class Cluster:
                 self._connection = None
         return await self._fetch_anew()
 
+    async def fetch_access(self, topics: list[str]) -> dict[str, TopicAccess]:
+        """The topics and what we may do with them, on a connection of its own: that our credentials hold is asked, too.
+
+        Raises CredentialsRefusedError or ConnectionFailedError where no broker answers.
+        """
+
+        connection, access = await self._ask_any(lambda connection: connection.fetch_access(topics))
+        connection.close()
+        return access
+
     async def _fetch_anew(self) -> ClusterMetadata:
+        self._connection = None
+        self._connection, metadata = await self._ask_any(lambda connection: connection.fetch_metadata(self._topics()))
+        return metadata
+
+    async def _ask_any(self, ask: Callable[[Connection], Awaitable[T]]) -> tuple[Connection, T]:
+        """The first answer of any broker, known ones before the bootstrap servers, and the connection that it came on."""
         known = [(broker.host, broker.port) for broker in self.brokers.values()]
         self._random.shuffle(known)
         failure: ConnectionFailedError | None = None
         for host, port in dict.fromkeys([*known, *self._bootstrap]):
             try:
                 connection = await open_connection(host, port, self._security, patience=self._patience)
-                self._connection = connection
-                return await connection.fetch_metadata(self._topics())
+                try:
+                    return connection, await ask(connection)
+                except BaseException:
+                    connection.close()
+                    raise
             except ConnectionFailedError as error:
                 # A refusal tells more than an unreachable neighbour.
                 if failure is None or not isinstance(failure, CredentialsRefusedError):
                     failure = error
-        self._connection = None
         raise failure or ConnectionFailedError("no broker to ask")
 
 

@@ -30,6 +30,7 @@ from aiokafka.protocol.produce import (
     ProduceRequest_v8,
 )
 
+from headgate_gateway.kafka.access import AccessRequest, TopicAccess, read_access
 from headgate_gateway.kafka.credentials import Security
 
 CLIENT_ID = "headgate"
@@ -144,6 +145,10 @@ class Connection:
         """Brokers, and the partitions of the topics, none of which is created by asking."""
         request = MetadataRequest(topics, allow_auto_topic_creation=False)
         return _read_metadata(await self._ask(request, METADATA_TIMEOUT))
+
+    async def fetch_access(self, topics: list[str]) -> dict[str, TopicAccess]:
+        """The topics and what we may do with them; none is created by asking."""
+        return read_access(await self._ask(AccessRequest(topics), METADATA_TIMEOUT))
 
     async def produce(self, request: ProduceRequest, patience: float) -> dict[tuple[str, int], PartitionAnswer]:
         """Send batches and wait `patience` seconds for Kafka's answer.

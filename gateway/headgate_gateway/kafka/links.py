@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 
+from headgate_gateway.config.status import BrokerStatus
 from headgate_gateway.kafka.connection import BrokerAddress
 from headgate_gateway.kafka.link import LeaderLink
 from headgate_gateway.kafka.supervise import supervise
@@ -31,10 +32,31 @@ class LinkSet:
                 self._begin(brokers[node_id])
         self.wake()
 
+    def trouble(self, node_ids: Collection[int]) -> str:
+        """Why records cannot be sent to one of these brokers now; empty: all are connected."""
+        for node_id in node_ids:
+            link = self.by_node.get(node_id)
+            if link is None or not link.is_open:
+                why = link.error if link is not None else None
+                return why or f"not connected to broker {node_id} yet"
+        return ""
+
     def wake(self) -> None:
         """Let every link look for something to do."""
         for link in self.by_node.values():
             link.wake()
+
+    def status(self) -> tuple[BrokerStatus, ...]:
+        """What /status says of them."""
+        return tuple(
+            BrokerStatus(
+                node_id=node_id,
+                address=f"{link.address.host}:{link.address.port}",
+                connected=link.is_open,
+                error=link.error or "",
+            )
+            for node_id, link in sorted(self.by_node.items())
+        )
 
     async def close(self) -> None:
         """End all links; what is under way counts as perhaps written."""

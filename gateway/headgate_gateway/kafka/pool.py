@@ -108,6 +108,11 @@ class ProducerPool:
         slot.users += 1
         return Lease(self, slot, content)
 
+    def serving(self, config: ProducerConfig) -> Producer | None:
+        """The producer that serves a profile's content now; None: nobody uses it."""
+        slot = self._slots.get(profile_hash(config))
+        return slot.current if slot is not None else None
+
     def _begin_trial(
         self, slot: _Slot, config: ProducerConfig, credentials: Mapping[str, bytes], content: str, secret: str
     ) -> None:

@@ -10,18 +10,20 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 
 from headgate_gateway.config.producer import ProducerConfig
-from headgate_gateway.config.status import BrokerStatus, ProducerStatus, TopicStatus
+from headgate_gateway.config.status import ProducerStatus, TopicStatus
+from headgate_gateway.kafka.access import TopicAccess
 from headgate_gateway.kafka.accumulator import Accumulator
 from headgate_gateway.kafka.cluster import Cluster
 from headgate_gateway.kafka.codec import build_compressor
 from headgate_gateway.kafka.connection import BrokerAddress, ClusterMetadata
 from headgate_gateway.kafka.counters import Counters, ProducerSnapshot, copy_counters
 from headgate_gateway.kafka.credentials import build_security
-from headgate_gateway.kafka.errors import MISSING_TOPIC, NONE, TOPIC_REFUSALS, code_of
-from headgate_gateway.kafka.lanes import NO_LEADER, Topic
+from headgate_gateway.kafka.errors import MISSING_TOPIC, NONE, TOPIC_REFUSALS
+from headgate_gateway.kafka.lanes import Topic
 from headgate_gateway.kafka.link import LeaderLink, LinkSettings
 from headgate_gateway.kafka.links import LinkSet
 from headgate_gateway.kafka.outcome import FailureReason
+from headgate_gateway.kafka.preflight import problem_of
 from headgate_gateway.kafka.settle import Settler
 from headgate_gateway.kafka.status import ProducerState
 from headgate_gateway.kafka.submission import Submission
@@ -137,6 +139,17 @@ class Producer:
         believed = now - topic.refused_since >= REFUSED_AFTER and now - topic.heard <= REFUSED_FRESH
         return topic.problem if believed else None
 
+    async def fetch_access(self, topics: list[str]) -> dict[str, TopicAccess]:
+        """What brokers say of topics and of our rights now. Raises ConnectionFailedError where none answers."""
+        self.watch(topics)
+        return await self._cluster.fetch_access(topics)
+
+    def trouble(self, name: str) -> str:
+        """Why a topic's leaders cannot be reached now; empty: all are connected."""
+        topic = self._accumulator.topics.get(name)
+        leaders = topic.leaders if topic is not None else ()
+        return self._links.trouble(leaders) if leaders else "who leads its partitions is not known yet"
+
     def submit(self, records: Records, now_ms: int, on_done: Callable[[Submission], None] | None = None) -> Submission:
         """Send a request's records; `now_ms` is the time of acceptance in milliseconds since the epoch.
 
@@ -244,7 +257,7 @@ class Producer:
             topic = self._accumulator.topics.get(name)
             if topic is None:
                 continue
-            topic.problem, topic.heard = self._problem_of(name, told.code, told.leaders), now
+            topic.problem, topic.heard = problem_of(name, told.code, told.leaders), now
             if told.code != MISSING_TOPIC and told.code not in TOPIC_REFUSALS:
                 topic.refused_since = None
             elif topic.refused_since is None:
@@ -261,14 +274,6 @@ class Producer:
         wanted = {leader for topic in self._accumulator.topics.values() for leader in topic.by_leader}
         self._links.adjust(wanted, metadata.brokers)
         return complete and all(name in metadata.topics for name in self._accumulator.topics)
-
-    def _problem_of(self, name: str, code: int, leaders: list[int]) -> str:
-        if code == MISSING_TOPIC:
-            return f"topic {name} does not exist (UNKNOWN_TOPIC_OR_PARTITION); Headgate never creates topics"
-        if code != NONE:
-            return f"topic {name}: {code_of(code).name}"
-        leaderless = [index for index, leader in enumerate(leaders) if leader == NO_LEADER]
-        return f"topic {name}: no leader for partition {', '.join(map(str, leaderless))}" if leaderless else ""
 
     def _make_link(self, address: BrokerAddress) -> LeaderLink:
         return LeaderLink(
@@ -383,15 +388,7 @@ class Producer:
             users=users,
             candidate=candidate,
             last_error=self.down or self.last_error,
-            brokers=tuple(
-                BrokerStatus(
-                    node_id=node_id,
-                    address=f"{link.address.host}:{link.address.port}",
-                    connected=link.is_open,
-                    error=link.error or "",
-                )
-                for node_id, link in sorted(self._links.by_node.items())
-            ),
+            brokers=self._links.status(),
             topics=tuple(
                 TopicStatus(name=name, partitions=len(topic.partitions), problem=topic.problem)
                 for name, topic in sorted(self._accumulator.topics.items())

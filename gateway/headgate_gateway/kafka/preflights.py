@@ -1,0 +1,161 @@
+"""Runs preflights: asks the brokers of every profile about all topics that repos name, again and again, remembers verdicts.
+
+One question a profile, on a connection of its own, so that the credentials are tried, too; it creates nothing. What
+answers mean is decided in `preflight`. The composition root runs it on the canary track alone.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from headgate_gateway.config.analysis import PreflightReport
+from headgate_gateway.config.producer import ProducerConfig
+from headgate_gateway.config.repo import RepoConfig
+from headgate_gateway.kafka.access import TopicAccess
+from headgate_gateway.kafka.connection import ConnectionFailedError, CredentialsRefusedError
+from headgate_gateway.kafka.errors import MISSING_TOPIC
+from headgate_gateway.kafka.preflight import Findings, PreflightState, Verdict, decide_preflight
+from headgate_gateway.kafka.supervise import supervise
+
+log = logging.getLogger(__name__)
+
+REPOS_PER_TURN = 128
+"""Repos that are judged before others get the event loop."""
+FIRST_WORDS = "the brokers have not been asked yet"
+
+AGAIN_AFTER = {PreflightState.PENDING: 1.0, PreflightState.FAILED: 5.0, PreflightState.PASSED: 30.0}
+"""Seconds until the next question, by the state of a profile's repos that asks soonest."""
+
+RepoName = tuple[str, str]
+"""Namespace and name."""
+
+
+class Asked(Protocol):
+    """What a producer tells."""
+
+    async def fetch_access(self, topics: list[str]) -> dict[str, TopicAccess]:
+        """The topics and our rights. Raises ConnectionFailedError."""
+        ...
+
+    def trouble(self, name: str) -> str:
+        """Why a topic's leaders cannot be reached now; empty: they are."""
+        ...
+
+
+@dataclass(slots=True)
+class _Check:
+    """What is known of one repo's revision."""
+
+    report: PreflightReport
+    missing_since: float | None = None
+
+
+class Preflights:
+    """The preflights of all repos that are served."""
+
+    def __init__(self, producer_of: Callable[[ProducerConfig], Asked | None]) -> None:
+        """`producer_of` gives the producer that serves a profile's content now, or None."""
+        self._producer_of = producer_of
+        self._configs: Mapping[RepoName, RepoConfig] = {}
+        self._checks: dict[RepoName, _Check] = {}
+        self._changed = asyncio.Event()
+
+    def look_at(self, configs: Iterable[RepoConfig]) -> None:
+        """These are served from now on: all of them are asked about soon."""
+        self._configs = {(config.namespace, config.name): config for config in configs}
+        self._changed.set()
+
+    def reports(self) -> tuple[PreflightReport, ...]:
+        """For `/status`."""
+        return tuple(check.report for check in self._checks.values())
+
+    async def run(self) -> None:
+        """Ask for ever; a change of what is served begins anew, and keeps the verdicts of what stays."""
+        while True:
+            self._changed.clear()
+            groups = await self._prepare(self._configs)
+            tasks = [
+                asyncio.create_task(supervise(f"preflight {profile.name}", partial(self._watch, profile, repos)))
+                for profile, repos in groups.items()
+            ]
+            try:
+                await self._changed.wait()
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    async def _prepare(self, configs: Mapping[RepoName, RepoConfig]) -> dict[ProducerConfig, list[RepoConfig]]:
+        checks: dict[RepoName, _Check] = {}
+        groups: dict[ProducerConfig, list[RepoConfig]] = {}
+        for number, (name, config) in enumerate(configs.items(), start=1):
+            before = self._checks.get(name)
+            known = before is not None and before.report.revision == config.revision
+            checks[name] = before if before is not None and known else _Check(_report(config))
+            groups.setdefault(config.producers[config.kafka.producer_profile], []).append(config)
+            if not number % REPOS_PER_TURN:
+                await asyncio.sleep(0)
+        self._checks = checks
+        return groups
+
+    async def _watch(self, profile: ProducerConfig, repos: Sequence[RepoConfig]) -> None:
+        topics = sorted({repo.kafka.topic for repo in repos})
+        while True:
+            findings = await self._ask(profile, topics)
+            states = await self._judge(repos, findings)
+            await asyncio.sleep(min(AGAIN_AFTER[state] for state in states))
+
+    async def _ask(self, profile: ProducerConfig, topics: list[str]) -> dict[str, Findings]:
+        producer = self._producer_of(profile)
+        if producer is None:
+            return dict.fromkeys(topics, Findings(error=f"producer {profile.name} is gone"))
+        try:
+            access = await producer.fetch_access(topics)
+        except CredentialsRefusedError as error:
+            return dict.fromkeys(topics, Findings(error=str(error), refused=True))
+        except ConnectionFailedError as error:
+            return dict.fromkeys(topics, Findings(error=str(error)))
+        return {topic: Findings(access.get(topic), trouble=producer.trouble(topic)) for topic in topics}
+
+    async def _judge(self, repos: Sequence[RepoConfig], findings: Mapping[str, Findings]) -> set[PreflightState]:
+        now = asyncio.get_running_loop().time()
+        states = set()
+        for number, repo in enumerate(repos, start=1):
+            states.add(self._judge_one(repo, findings[repo.kafka.topic], now))
+            if not number % REPOS_PER_TURN:
+                await asyncio.sleep(0)
+        return states
+
+    def _judge_one(self, repo: RepoConfig, findings: Findings, now: float) -> PreflightState:
+        check = self._checks[repo.namespace, repo.name]
+        if findings.access is not None and findings.access.code == MISSING_TOPIC:
+            check.missing_since = now if check.missing_since is None else check.missing_since
+        elif findings.access is not None:
+            check.missing_since = None
+        missing_for = 0.0 if check.missing_since is None else now - check.missing_since
+        verdict = decide_preflight(repo.kafka.topic, findings, missing_for)
+        report = _report(repo, verdict)
+        if report != check.report:
+            _tell(check.report, report)
+            check.report = report
+        return verdict[0]
+
+
+def _report(config: RepoConfig, verdict: Verdict = (PreflightState.PENDING, FIRST_WORDS)) -> PreflightReport:
+    state, problem = verdict
+    return PreflightReport(
+        namespace=config.namespace,
+        name=config.name,
+        revision=config.revision,
+        state=state.value,
+        problems=(problem,) if problem else (),
+    )
+
+
+def _tell(before: PreflightReport, now: PreflightReport) -> None:
+    if before.state != now.state:
+        level = logging.WARNING if now.state == PreflightState.FAILED else logging.INFO
+        extra = {"namespace": now.namespace, "repo": now.name, "revision": now.revision, "problems": now.problems}
+        log.log(level, "preflight %s", now.state, extra=extra)
