@@ -14,11 +14,12 @@ from headgate_operator.cli.rollout_cluster import CommandError, Target
 from headgate_operator.cli.rollout_history import NoSuchRevisionError, draw_diff, draw_history, pick_pair
 from headgate_operator.cli.rollout_outcome import Exit, Outcome, describe_pending, judge
 from headgate_operator.cli.rollout_text import build_report, draw
-from headgate_operator.cli.rollout_verbs import OBEYED, read_answer, read_rival, refuse_early, write_command
+from headgate_operator.cli.rollout_verbs import read_answer, read_rival, refuse_early, write_command
 from headgate_operator.cli.rollout_view import RepoView
 from headgate_operator.cli.rollout_watch import describe_changes
 from headgate_operator.cli.terminal import Style, clean, repaint
 from headgate_operator.cli.yaml_text import write_yaml
+from headgate_operator.rollout.commands import OBEYED
 
 POLL = 1.0
 """Seconds between two looks."""
@@ -239,7 +240,7 @@ async def _wait_for_answer(target: Target, terminal: Terminal, verb: str, token:
         view = await watcher.look()
         if view is not None and (answer := read_answer(view, token)) is not None:
             terminal.print([f"{verb}: {answer}"])
-            return Exit.FINE if answer.startswith(OBEYED) else Exit.ROLLED_BACK
+            return Exit.FINE if answer == OBEYED else Exit.ROLLED_BACK
         rival = read_rival(view, token) if view is not None else rival
         await asyncio.sleep(terminal.poll / 4)
     replaced = f"somebody has written another command over it ({rival}); " if rival else ""

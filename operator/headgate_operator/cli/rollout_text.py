@@ -192,14 +192,17 @@ def next_steps(view: RepoView, program: str = PROGRAM) -> list[str]:
                 f"or decide: {command('promote')}, or {command('abort')}",
             ]
         case (Phase.PAUSED, _):
-            return [f"{command('resume')} goes on", f"{command('abort')} takes it back"]
+            return [
+                f"{command('resume')} goes on",
+                f"or decide: {command('promote')}, or {command('abort')}",
+            ]
         case (Phase.ROLLED_BACK, _):
             return [
                 "mend the spec (another revision starts a rollout of its own), or take the change back in Git",
                 f"or try the same revision again: {command('retry')}",
             ]
         case (Phase.WAITING | Phase.PROGRESSING, _):
-            return [f"nothing: it goes on by itself. You can {' or '.join(fitting_verbs(rollout))}"]
+            return [f"nothing: it goes on by itself. You can {' or '.join(fitting_verbs(view))}"]
         case _:
             return []
 

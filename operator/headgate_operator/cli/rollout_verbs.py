@@ -7,8 +7,6 @@ from headgate_operator.api.rollout import RolloutStatus
 from headgate_operator.cli.rollout_view import RepoView
 from headgate_operator.rollout.model import Phase, Stage
 
-OBEYED = "Obeyed"
-
 VERBS = {
     "approve": "let a step with `hold: Manual` go on",
     "pause": "hold the rollout where it is; the weight stays",
@@ -20,25 +18,31 @@ VERBS = {
 
 _FITTING: dict[str, tuple[str, ...]] = {
     Phase.STABLE: (),
-    Phase.WAITING: ("promote", "abort"),
+    Phase.WAITING: ("abort",),
     Phase.PROGRESSING: ("pause", "promote", "abort"),
     Phase.PAUSED: ("resume", "promote", "abort"),
-    Phase.PROMOTING: ("abort",),
+    Phase.PROMOTING: (),
     Phase.ROLLING_BACK: (),
     Phase.ROLLED_BACK: ("retry",),
     Phase.SUPERSEDED: (),
 }
-_WAITS_FOR_PEOPLE = frozenset({Stage.GATED, Stage.UNDECIDED})
 
 
-def fitting_verbs(rollout: RolloutStatus) -> tuple[str, ...]:
+def fitting_verbs(view: RepoView) -> tuple[str, ...]:
     """The verbs that make sense now; all of them for a phase that this release does not know."""
-    verbs = _FITTING.get(rollout.phase, tuple(VERBS))
-    under_way = rollout.phase in (Phase.PROGRESSING, Phase.PAUSED)
-    # An operator that names no stage is asked, rather than guessed for.
-    if under_way and (rollout.stage is None or rollout.stage in _WAITS_FOR_PEOPLE):
-        return ("approve", *verbs)
-    return verbs
+    if view.rollout is None:
+        return ()
+    verbs = _FITTING.get(view.rollout.phase, tuple(VERBS))
+    return ("approve", *verbs) if _takes_approval(view, view.rollout) else verbs
+
+
+def _takes_approval(view: RepoView, rollout: RolloutStatus) -> bool:
+    """A Manual step that cannot be decided may be approved too. What status does not tell is left to the operator."""
+    if rollout.phase != Phase.PROGRESSING:
+        return False
+    known = view.step is not None and view.step[0] <= len(view.steps)
+    manual = not known or view.step is None or view.steps[view.step[0] - 1].is_manual
+    return rollout.stage in (None, Stage.GATED) or (rollout.stage == Stage.UNDECIDED and manual)
 
 
 def refuse_early(view: RepoView, verb: str) -> str | None:
@@ -48,7 +52,7 @@ def refuse_early(view: RepoView, verb: str) -> str | None:
         return _no_rollout(view)
     if not rollout.candidate:
         return f"there is nothing to {verb}: {_where(rollout)}, and no change is on its way"
-    fitting = fitting_verbs(rollout)
+    fitting = fitting_verbs(view)
     if verb in fitting:
         return None
     instead = f"you can {' or '.join(fitting)}" if fitting else "wait until it has ended: headgate rollout watch"
@@ -70,7 +74,7 @@ def _where(rollout: RolloutStatus) -> str:
 
 def _why_not(verb: str, rollout: RolloutStatus) -> str:
     match verb:
-        case "approve" if rollout.phase in (Phase.PROGRESSING, Phase.PAUSED):
+        case "approve" if rollout.phase == Phase.PROGRESSING:
             return f"the step does not wait for an approval: {_where(rollout)}"
         case "resume" if rollout.phase == Phase.PROGRESSING:
             return f"it is not paused: {_where(rollout)}"

@@ -125,7 +125,7 @@ def test_control_characters_of_a_message_never_reach_the_terminal() -> None:
         (rollout("Paused"), "headgate rollout resume access -n web goes on"),
         (rollout("RolledBack"), "headgate rollout retry access -n web"),
         (rollout(stage="Undecided"), "headgate rollout promote access -n web"),
-        (rollout("Waiting"), "You can promote or abort"),
+        (rollout("Waiting"), "You can abort"),
     ],
 )
 def test_what_to_do_next_is_said_where_somebody_can_do_something(status: dict[str, Any], words: str) -> None:

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.unit.cli.views import CANDIDATE, condition, rollout, view
+from tests.unit.cli.views import CANDIDATE, STABLE, condition, rollout, view
 
+from headgate_operator.api.rollout import Rollout
 from headgate_operator.cli.rollout_verbs import (
     VERBS,
     fitting_verbs,
@@ -13,13 +14,15 @@ from headgate_operator.cli.rollout_verbs import (
     refuse_early,
     write_command,
 )
+from headgate_operator.rollout.commands import OBEYED, obey, parse_command
+from headgate_operator.rollout.model import CanarySight, Observation, Phase, Preflight, RolloutState, Stage
 
 FITTING = {
     "Stable": set[str](),
-    "Waiting": {"promote", "abort"},
+    "Waiting": {"abort"},
     "Progressing": {"pause", "promote", "abort"},
     "Paused": {"resume", "promote", "abort"},
-    "Promoting": {"abort"},
+    "Promoting": set[str](),
     "RollingBack": set[str](),
     "RolledBack": {"retry"},
     "Superseded": set[str](),
@@ -33,15 +36,43 @@ def test_a_verb_is_asked_for_only_where_it_means_something(phase: str, verb: str
     assert (refusal is None) == (verb in FITTING[phase])
 
 
-@pytest.mark.parametrize("stage", ["Gated", "Undecided", None])
-def test_a_step_that_waits_for_people_can_be_approved(stage: str | None) -> None:
-    assert refuse_early(view(rollout(stage=stage)), "approve") is None
+@pytest.mark.parametrize("phase", [phase for phase in FITTING if phase != "Stable"])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "approve"])
+def test_the_operator_finds_the_same_verbs_fitting(phase: str, verb: str) -> None:
+    state = RolloutState(phase=Phase(phase), stable=STABLE, candidate=CANDIDATE)
+    ready = CanarySight(loaded=True, preflight=Preflight.PASSED)
+    seen = Observation(now=1.0, exists=True, desired=CANDIDATE, canary=ready)
+    (answer,) = obey(state, parse_command(f"{verb} {CANDIDATE} - token"), seen).obeyed
+    assert (answer.result == OBEYED) == (refuse_early(view(rollout(phase)), verb) is None)
+
+
+@pytest.mark.parametrize(
+    ("stage", "hold", "can_be"),
+    [
+        ("Gated", "Manual", True),
+        ("Undecided", "Manual", True),
+        ("Undecided", "60s", False),
+        ("Measuring", "Manual", False),
+    ],
+)
+def test_a_step_that_waits_for_people_can_be_approved(stage: str, hold: str, can_be: bool) -> None:
+    steps = {"rollout": {"steps": [{"weight": 10, "hold": hold}]}}
+    looked_at = view(rollout(stage=stage), spec=steps)
+    assert (refuse_early(looked_at, "approve") is None) == can_be
+    policy = Rollout.model_validate(steps["rollout"])
+    state = RolloutState(phase=Phase.PROGRESSING, stage=Stage(stage), stable=STABLE, candidate=CANDIDATE)
+    seen = Observation(now=1.0, exists=True, desired=CANDIDATE, policy=policy)
+    (answer,) = obey(state, parse_command(write_command(looked_at, "approve", "token")), seen).obeyed
+    assert (answer.result == OBEYED) == can_be
+
+
+def test_an_operator_that_names_no_stage_is_asked() -> None:
+    assert refuse_early(view(rollout(stage=None)), "approve") is None
 
 
 def test_a_phase_of_a_newer_operator_is_left_to_it() -> None:
     looked_at = view(rollout("Teleporting"))
-    assert looked_at.rollout is not None
-    assert set(fitting_verbs(looked_at.rollout)) == set(VERBS)
+    assert set(fitting_verbs(looked_at)) == set(VERBS)
     assert refuse_early(looked_at, "abort") is None
 
 
