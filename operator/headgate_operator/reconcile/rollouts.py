@@ -168,16 +168,16 @@ class RolloutKeeper:
     def _state(self, key: RepoKey, repo: JudgedRepo, sightings: FleetSightings) -> RolloutState | None:
         """The state of a repo on which there is something to decide; None of one that is served as its spec says."""
         stored, desired = sightings.stored, repo.desired
+        asked = sightings.commands.get(key, "")
         state = self._known_state(key, stored)
         if state is None:
             promoted = self._promoted_revision(key, sightings)
-            if promoted is None or desired is None or desired.revision == promoted:
+            at_rest = promoted is None or desired is None or desired.revision == promoted
+            if promoted is None or (at_rest and not asked):
                 return None
             return RolloutState(stable=promoted)
         at_rest = state.phase is Phase.STABLE and desired is not None and desired.revision == state.stable
-        if at_rest and state.gone_since is None and not _is_unanswered(sightings.commands.get(key, ""), state):
-            return None
-        return state
+        return None if at_rest and state.gone_since is None and not _is_unanswered(asked, state) else state
 
     def _known_state(self, key: RepoKey, stored: Stored) -> RolloutState | None:
         state = stored.states.get(key)

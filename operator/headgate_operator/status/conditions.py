@@ -72,5 +72,12 @@ def _build(fact: Fact, earlier: Mapping[str, Any] | None, generation: int, now: 
 
 
 def build_status_patch(live: Mapping[str, Any], desired: Mapping[str, Any]) -> dict[str, Any]:
-    """The merge patch that makes a live status the desired one: fields that nobody wants any more become null."""
-    return {**dict.fromkeys(live.keys() - desired.keys()), **desired}
+    """The merge patch that makes a live status the desired one: fields that nobody wants any more become null, at any
+    depth, since a merge patch leaves alone what it does not name (RFC 7396).
+    """
+    patch: dict[str, Any] = dict.fromkeys(live.keys() - desired.keys())
+    for name, value in desired.items():
+        known = live.get(name)
+        nested = isinstance(value, Mapping) and isinstance(known, Mapping)
+        patch[name] = build_status_patch(known, value) if nested else value  # type: ignore[arg-type]
+    return patch

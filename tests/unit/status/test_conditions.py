@@ -213,3 +213,13 @@ def test_a_fleet_that_degrades_says_so_once() -> None:
     degraded = build_fleet_status(replace(FLEET, workload=replace(BUSY, ready=1)), ready, LATER)
     assert [(note.type, note.reason) for note in fleet_notes(ready, degraded)] == [("Warning", "Degraded")]
     assert fleet_notes(degraded, degraded) == ()
+
+
+def test_a_status_patch_takes_away_what_is_no_longer_wanted_at_any_depth() -> None:
+    live = {"gone": 1, "kept": 2, "rollout": {"phase": "Progressing", "step": "1/2", "deep": {"a": 1, "b": 2}}}
+    desired = {"kept": 2, "rollout": {"phase": "Stable", "deep": {"b": 3}}}
+    assert build_status_patch(live, desired) == {
+        "gone": None,
+        "kept": 2,
+        "rollout": {"phase": "Stable", "step": None, "deep": {"a": None, "b": 3}},
+    }
