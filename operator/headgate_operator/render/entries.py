@@ -37,13 +37,14 @@ class Entry:
 
 def build_entry(key: RepoKey, intent: Intent) -> Entry:
     """The entry of a repo, whether its intent is new or was promoted long ago. Raises IntentError for a stored one."""
+    asked = intent.value
     # Only fields that differ from their defaults are set: an older gateway must not meet a field that nobody uses.
-    written = intent.spec | {
+    written = asked["spec"] | {
         "name": key[1],
         "namespace": key[0],
         "revision": intent.revision,
-        "endpoints": intent.endpoints or default_endpoints(key[1]),
-        "limits": intent.limits,
+        "endpoints": asked["endpoints"] or default_endpoints(key[1]),
+        "limits": asked["limits"],
         "producers": {name: producer.config for name, producer in producers_of(intent).items()},
     }
     try:

@@ -45,9 +45,12 @@ class Intent:
         """16 hex digits: the hash of the content, and of nothing else."""
         return content_hash(self.content)
 
-    @cached_property
+    @property
     def value(self) -> Json:
-        """The content, parsed; not to be changed. This is what a ControllerRevision holds as its data."""
+        """The content, parsed afresh: kept, it would be most of what thousands of repos cost in memory.
+
+        This is what a ControllerRevision holds as its data.
+        """
         parsed: Json = json.loads(self.content)
         return parsed
 
