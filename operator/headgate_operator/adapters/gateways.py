@@ -155,4 +155,5 @@ def build_report(content: bytes) -> GatewayReport:
         refused_shards={
             int(each.shard): (each.hash, each.reason) for each in status.refused_shards if each.shard.isdecimal()
         },
+        preflights={(each.namespace, each.name): each for each in status.preflights},
     )

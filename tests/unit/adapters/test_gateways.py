@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from aiohttp import web
 
+from headgate_gateway.config.analysis import PreflightReport
 from headgate_gateway.config.status import GatewayStatus, RefusedRepo
 from headgate_operator.adapters.gateways import GatewayPoller, PollTiming, build_report
 from headgate_operator.metrics import Metrics
@@ -17,6 +18,7 @@ STATUS = GatewayStatus(
     shards={"00": "h0", "07": "h7"},
     credentials_hash="c",
     refused=(RefusedRepo(namespace="n", name="r", reason="why", revision="1", serving_revision="0"),),
+    preflights=(PreflightReport(namespace="n", name="r", revision="1", state="Failed", problems=("no topic",)),),
 )
 TIMING = PollTiming(fast=0.02, slow=0.05, timeout=0.3, misses=2)
 ADDRESS = "127.0.72.1"
@@ -31,6 +33,7 @@ def test_a_report_keeps_what_conditions_depend_on() -> None:
     assert report.shards == {0: "h0", 7: "h7"}
     assert report.contract_versions == (1, 2)
     assert report.refused["n", "r"].serving
+    assert report.preflights["n", "r"].problems == ("no topic",)
     assert build_report(b'{"version":"9","contractVersions":[1],"fromTheFuture":1}').shards == {}
 
 
