@@ -8,11 +8,10 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
-from headgate_gateway.config import SHARD_COUNT, shard_file_name, shard_of
+from headgate_gateway.config import shard_of
 from headgate_operator.api.fleet import GatewayFleet
-from headgate_operator.api.names import LABEL_REPO, LABEL_REPO_NAMESPACE, route_name, shared_route_name
+from headgate_operator.api.names import route_name, shared_route_name
 from headgate_operator.api.reasons import INVALID_SPEC
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.metrics import Metrics
@@ -27,17 +26,27 @@ from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.records import ResourceRecord, digest_of
 from headgate_operator.reconcile.rollouts import Advanced, FleetSightings, RolloutKeeper, RolloutParts, keep_shown
 from headgate_operator.reconcile.secrets import SecretReader
+from headgate_operator.reconcile.statuses import (
+    Settled,
+    Status,
+    build_fleet_sight,
+    build_repo_statuses,
+    build_unserved_sight,
+    entry_digests,
+    lasting_failures,
+    troubles_of,
+    truths_of,
+)
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.render.accept import fleet_not_found
-from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.fleet import render_fleet
 from headgate_operator.render.judge import Judged, judge_fleet
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.templates import TemplateError, Templates
-from headgate_operator.render.world import FleetPlan, FleetWorld, RenderedObject, RepoKey, Verdict
+from headgate_operator.render.world import FleetPlan, FleetWorld, RepoKey, Verdict
 from headgate_operator.status import reasons
-from headgate_operator.status.delivery import ShardHistory, Tally, behind, build_tally
-from headgate_operator.status.fleet import FleetSight, build_fleet_status
+from headgate_operator.status.delivery import ShardHistory, build_tally
+from headgate_operator.status.fleet import build_fleet_status
 from headgate_operator.status.observation import split_tracks
 from headgate_operator.status.profile import build_refused_status
 from headgate_operator.status.repo import RepoSight, build_repo_status, is_passing
@@ -47,28 +56,8 @@ from headgate_operator.status.transitions import EventNote
 CONFIG_KINDS = frozenset({"Secret", "ConfigMap"})
 """What gateways mount: applied first, and kubelets told, before anything that takes longer."""
 
-PATIENCE = 3
-"""Attempts in a row after which a failure that may pass by itself is told to users."""
-
-_SHARD_FILES = {shard_file_name(index): index for index in range(SHARD_COUNT)}
-
 TICK_SECONDS = 1.0
 """Between looks at a fleet with rollouts under way, where nothing else brings one."""
-
-NOBODY = Tally(ready=0, newest=0, serving=0, unknown=0, unreachable=(), refusals=())
-
-Status = tuple[ResourceRecord, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Settled:
-    """A repo's status as it is live, and what it was built from: while both stay, there is nothing to build or write."""
-
-    sight: RepoSight
-    live: str
-    """Digest: the status itself is in the store."""
-    truths: tuple[tuple[str, str], ...]
-    """(condition, status), for metrics."""
 
 
 @dataclass(slots=True)
@@ -79,7 +68,7 @@ class _FleetState:
     served: ServedEntries = field(default_factory=ServedEntries)
     history: ShardHistory = field(default_factory=ShardHistory)
     entry_digests: dict[RepoKey, tuple[bytes, str]] = field(default_factory=dict)
-    settled: dict[RepoKey, _Settled] = field(default_factory=dict)
+    settled: dict[RepoKey, Settled] = field(default_factory=dict)
     failing: dict[ObjectKey, int] = field(default_factory=dict)
     """How often in a row each object could not be written for now."""
     plan: FleetPlan | None = None
@@ -221,7 +210,7 @@ class FleetReconciler:
         key, parts, state = begun.fleet.key, self._parts, begun.state
         state.plan = plan
         parts.watch(key, advanced.active)
-        state.history.record(plan.shard_hashes, _digests(plan, state.entry_digests))
+        state.history.record(plan.shard_hashes, entry_digests(plan, state.entry_digests))
         config = [each for each in plan.objects if each.kind in CONFIG_KINDS]
         others = [each for each in plan.objects if each.kind not in CONFIG_KINDS]
         first = await parts.applier.apply(key, config, begun.versions)
@@ -262,13 +251,13 @@ class FleetReconciler:
     async def _publish(self, begun: _Begun, advanced: Advanced, plan: FleetPlan, failures: list[Failure]) -> Outcome:
         parts, key = self._parts, begun.fleet.key
         gateways, now = parts.gatherer.gateways(key), parts.now()
-        lasting = _lasting(failures, begun.state.failing)
-        troubles = _troubles(plan.objects, lasting)
+        lasting = lasting_failures(failures, begun.state.failing)
+        troubles = troubles_of(plan.objects, lasting)
         begun.state.shown = keep_shown(begun.state.shown, advanced.shown, parts.clock())
         sights = list(self._repo_sights(begun, plan, gateways, troubles))
-        repos, truths = _build_repo_statuses(sights, begun.state.settled, now)
+        repos, truths = build_repo_statuses(sights, begun.state.settled, now)
         told = self._without_held(repos, begun.state.holds)
-        sight = _fleet_sight(begun.fleet, plan, gateways, lasting)
+        sight = build_fleet_sight(begun.fleet, plan, gateways, lasting)
         newest = parts.store.resource(GatewayFleet.KIND, key) or begun.fleet
         fleet = (newest, build_fleet_status(sight, json.loads(newest.status), now))
         self._count(key, truths, len(gateways.ready))
@@ -333,11 +322,11 @@ class FleetReconciler:
         parts, now = self._parts, self._parts.now()
         name = f"{fleet[0]}/{fleet[1]}" if fleet is not None else ""
         statuses = [
-            (record, build_repo_status(_unserved_sight(record, verdict, name), json.loads(record.status), now))
+            (record, build_repo_status(build_unserved_sight(record, verdict, name), json.loads(record.status), now))
             for record in parts.store.repos_of(fleet)
         ]
         if fleet is not None:
-            self._count(fleet, [truth for _, status in statuses for truth in _truths(status)], 0)
+            self._count(fleet, [truth for _, status in statuses for truth in truths_of(status)], 0)
             if not statuses:
                 parts.metrics.drop_fleet(fleet)
         return await parts.publisher.publish(statuses)
@@ -358,7 +347,7 @@ class FleetReconciler:
             False, reasons.FLEET_NOT_ACCEPTED, f"GatewayFleet {key[0]}/{key[1]} is not accepted: {verdict.reason}"
         )
         sights = list(self._waiting_sights(key, waiting, state, gateways))
-        repos, truths = _build_repo_statuses(sights, state.settled, now)
+        repos, truths = build_repo_statuses(sights, state.settled, now)
         self._count(key, truths, len(gateways.ready))
         parts.profiles.report_refused(key)
         fleet = (record, build_refused_status(verdict, record.generation, json.loads(record.status), now))
@@ -395,90 +384,3 @@ class FleetReconciler:
 
 def _sooner(one: float | None, other: float | None) -> float | None:
     return min((each for each in (one, other) if each is not None), default=None)
-
-
-def _truths(status: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    return tuple((each["type"], each["status"]) for each in status["conditions"])
-
-
-def _build_repo_statuses(
-    sights: Iterable[tuple[ResourceRecord, RepoSight]], settled: dict[RepoKey, _Settled], now: str
-) -> tuple[list[Status], list[tuple[str, str]]]:
-    """The statuses that may differ from the live ones, and (condition, status) of all repos."""
-    statuses: list[Status] = []
-    truths: list[tuple[str, str]] = []
-    kept: dict[RepoKey, _Settled] = {}
-    for record, sight in sights:
-        known = settled.get(record.key)
-        if known is None or known.live != digest_of(record.status) or known.sight != sight:
-            status = build_repo_status(sight, json.loads(record.status), now)
-            statuses.append((record, status))
-            known = _Settled(sight, digest_of(canonical_json(status)), _truths(status))
-        kept[record.key] = known
-        truths += known.truths
-    settled.clear()
-    settled.update(kept)
-    return statuses, truths
-
-
-def _digests(plan: FleetPlan, known: dict[RepoKey, tuple[bytes, str]]) -> dict[RepoKey, tuple[int, str]]:
-    """Shard and entry digest of every served repo; equal bytes are not hashed again."""
-    for key in known.keys() - plan.repos.keys():
-        del known[key]
-    found: dict[RepoKey, tuple[int, str]] = {}
-    for key, verdict in plan.repos.items():
-        if verdict.entry is None:
-            continue
-        before = known.get(key)
-        if before is None or before[0] != verdict.entry:
-            before = known[key] = verdict.entry, digest_of(verdict.entry)
-        found[key] = verdict.shard, before[1]
-    return found
-
-
-def _lasting(failures: list[Failure], failing: dict[ObjectKey, int]) -> list[Failure]:
-    """Failures that users should hear of: a conflict that the next attempt settles is none."""
-    counts = {failure.key: failing.get(failure.key, 0) + 1 for failure in failures}
-    failing.clear()
-    failing.update(counts)
-    return [each for each in failures if not each.retryable or counts[each.key] >= PATIENCE]
-
-
-def _troubles(objects: tuple[RenderedObject, ...], failures: list[Failure]) -> dict[RepoKey | int, str]:
-    """What failed, by the repo whose own object it is, or by the shard."""
-    failed = {failure.key: str(failure) for failure in failures}
-    found: dict[RepoKey | int, str] = {}
-    for each in objects:
-        if each.key in failed:
-            manifest = each.manifest
-            labels = manifest["metadata"].get("labels") or {}
-            if LABEL_REPO in labels:
-                found[labels[LABEL_REPO_NAMESPACE], labels[LABEL_REPO]] = failed[each.key]
-            found |= dict.fromkeys(_shards_in(manifest), failed[each.key])
-    return found
-
-
-def _shards_in(manifest: Mapping[str, Any]) -> list[int]:
-    data = manifest.get("data") if manifest.get("kind") == "ConfigMap" else None
-    return [_SHARD_FILES[name] for name in data or {} if name in _SHARD_FILES]
-
-
-def _fleet_sight(record: ResourceRecord, plan: FleetPlan, gateways: Gateways, failures: list[Failure]) -> FleetSight:
-    reports = [view.report for view in gateways.ready if view.report is not None]
-    current = [each for each in reports if not behind(each, plan.shard_hashes, plan.credentials_hash)]
-    return FleetSight(
-        generation=record.generation,
-        verdict=plan.fleet,
-        workload=gateways.workload,
-        ready_gateways=len(gateways.ready),
-        current_gateways=len(current),
-        unreachable=tuple(view.name for view in gateways.ready if view.report is None),
-        repos=sum(verdict.entry is not None for verdict in plan.repos.values()),
-        contract_version=plan.contract_version,
-        failures=tuple(str(failure) for failure in failures),
-        pod_trouble=gateways.trouble,
-    )
-
-
-def _unserved_sight(record: ResourceRecord, verdict: Verdict, fleet: str) -> RepoSight:
-    return RepoSight(record.generation, verdict, None, fleet, (), False, NOBODY)
