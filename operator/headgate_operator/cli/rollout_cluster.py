@@ -14,9 +14,10 @@ from typing import Any
 
 from headgate_operator.adapters.cluster import ApiServer, connect, context_namespace, default_kubeconfig
 from headgate_operator.api.names import ANNOTATION_COMMAND, API_VERSION, GROUP
-from headgate_operator.cli.rollout_history import COMPONENT_REVISION, COMPONENT_STATE, History, read_history, selector
+from headgate_operator.cli.rollout_history import History, read_history, selector
 from headgate_operator.cli.rollout_view import RepoView, UnreadableError, read_view
 from headgate_operator.ports import ClusterError, NotFoundError, ObjectRef, UnavailableError
+from headgate_operator.render.owned import COMPONENT_REVISION, COMPONENT_ROLLOUT
 
 MANAGER = "headgate-cli"
 """The field manager of the command annotation."""
@@ -75,7 +76,7 @@ class Target:
             revisions = await _list(
                 self.api, "apps/v1", "ControllerRevision", namespace, selector(view, COMPONENT_REVISION)
             )
-            states = await _list(self.api, "v1", "ConfigMap", namespace, selector(view, COMPONENT_STATE))
+            states = await _list(self.api, "v1", "ConfigMap", namespace, selector(view, COMPONENT_ROLLOUT))
         except ClusterError as error:
             if error.status == 403:
                 raise CommandError(

@@ -16,11 +16,8 @@ from pydantic import ValidationError
 from headgate_operator.api.names import LABEL_COMPONENT, LABEL_REPO, LABEL_REPO_NAMESPACE, LABEL_REVISION
 from headgate_operator.cli.rollout_view import RepoView
 from headgate_operator.cli.terminal import Style, clean, cut, table
+from headgate_operator.render.revisions import STATE_FILE
 from headgate_operator.rollout.model import Outcome, Phase, RolloutState
-
-COMPONENT_REVISION = "revision"
-COMPONENT_STATE = "rollout"
-STATE_KEY = "state.json"
 
 _ENDED = (Phase.STABLE, Phase.ROLLED_BACK)
 _RESULT_LOOKS = {"Promoted": "green", "RolledBack": "red", "Reverted": "yellow", "Superseded": "yellow"}
@@ -90,7 +87,7 @@ def _read_revision(manifest: Mapping[str, Any]) -> Revision:
 
 def _read_state(manifest: Mapping[str, Any]) -> RolloutState | None:
     try:
-        return RolloutState.model_validate_json(str((manifest.get("data") or {}).get(STATE_KEY, "")))
+        return RolloutState.model_validate_json(str((manifest.get("data") or {}).get(STATE_FILE, "")))
     except ValidationError:
         return None
 

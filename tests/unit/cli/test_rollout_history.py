@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.unit.cli.views import CANDIDATE, STABLE, rollout, view
+from tests.unit.render.builders import TEMPLATES, fleet, intent, repo
 
 from headgate_operator.cli.rollout_history import (
     History,
@@ -12,9 +13,14 @@ from headgate_operator.cli.rollout_history import (
     draw_history,
     pick_pair,
     read_history,
+    selector,
 )
 from headgate_operator.cli.terminal import Style
+from headgate_operator.render.owned import COMPONENT_REVISION, COMPONENT_ROLLOUT
+from headgate_operator.render.revisions import build_revision_object, build_state_object
+from headgate_operator.render.world import RenderedObject
 from headgate_operator.rollout.model import Outcome, Phase, RolloutState
+from headgate_operator.rollout.store_form import dump_state
 
 FIRST = "f1f5000000000000"
 PLAIN = Style(width=120)
@@ -138,6 +144,28 @@ def test_the_difference_is_one_of_yaml() -> None:
     ]
     coloured = draw_diff(*pick_pair(history(), ["3"]), Style(colour=True))
     assert "\x1b[32m+  partial: Accept\x1b[0m" in coloured
+
+
+def test_what_the_operator_renders_is_found_and_read() -> None:
+    key, wanted = ("web", "access"), intent(repo())
+    labels: list[dict[str, str]] = []
+
+    def live(rendered: RenderedObject) -> dict[str, Any]:
+        labels.append(rendered.manifest["metadata"]["labels"])
+        return rendered.manifest | {
+            "metadata": rendered.manifest["metadata"] | {"creationTimestamp": "2026-11-21T09:00:00Z"}
+        }
+
+    kept = live(build_revision_object(TEMPLATES, fleet(), key, wanted, 4))
+    stored = dump_state(RolloutState(stable=wanted.revision, history=(PROMOTED,))).decode()
+    state = live(build_state_object(TEMPLATES, fleet(), key, stored))
+    found = read_history(view(None), [kept], [state])
+    (read,) = found.revisions
+    assert (read.name, read.number, read.intent) == (wanted.revision, 4, wanted.value)
+    assert (found.stable, found.outcomes) == (wanted.revision, (PROMOTED,))
+    for component, carried in zip((COMPONENT_REVISION, COMPONENT_ROLLOUT), labels, strict=True):
+        asked = dict(each.split("=") for each in selector(view(None), component).split(","))
+        assert asked.items() <= carried.items()
 
 
 def test_equal_intents_are_said_to_be_equal() -> None:
