@@ -78,8 +78,8 @@ def _find_canary_problem(state: RolloutState, seen: Observation) -> tuple[str, s
 
 
 def _measure(state: RolloutState, seen: Observation) -> Judgement | None:
-    """The newest measurements; none while there is no weight or the counters are stale."""
-    if not seen.fresh or state.marks is None or state.weight == 0:
+    """The newest measurements; none while there is no weight, the counters are stale, or counting has just begun."""
+    if not seen.fresh or state.marks is None or state.marks.at == seen.now or state.weight == 0:
         return None
     return judge(
         seen.policy.analysis,

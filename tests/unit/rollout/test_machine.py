@@ -94,6 +94,13 @@ OBSERVATIONS: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
+KAFKA: dict[str, Any] = {
+    "gauges_canary": (gauge("c", 200, errors=80),),
+    "gauges_stable": (gauge("s", 1_800, revision=OLD, errors=720),),
+}
+OBSERVATIONS["kafka fails"] = KAFKA
+
+
 @pytest.mark.parametrize("fields", OBSERVATIONS.values(), ids=OBSERVATIONS)
 @pytest.mark.parametrize(("phase", "stage"), ALL)
 def test_stepping_twice_with_the_same_observation_changes_nothing(
@@ -377,6 +384,20 @@ def test_what_cannot_be_decided_is_measured_on(fields: dict[str, Any]) -> None:
     assert where(found) == (PROGRESSING, UNDECIDED, reasons.UNDECIDED)
     assert "too few" in found.message
     assert after(found, observe(START + 1, **GOOD)).step == 1
+
+
+def test_while_the_stable_side_fails_too_an_undecided_step_counts_anew_every_hold() -> None:
+    undecided = state(PROGRESSING, UNDECIDED, looked_at=50)
+    assert after(undecided, observe(START - 1, **KAFKA)).marks == undecided.marks
+    found = after(undecided, observe(**KAFKA))
+    assert found.marks is not None
+    assert (found.stage, found.marks.at, found.looked_at, found.clock) == (UNDECIDED, START, 0, undecided.clock)
+    assert "the stable side fails too" in found.message
+    over: dict[str, Any] = {
+        "gauges_canary": (gauge("c", 400, errors=80),),
+        "gauges_stable": (gauge("s", 3_600, revision=OLD, errors=720),),
+    }
+    assert after(found, observe(START + 60, **over)).step == 1
 
 
 DEADLINE = START + 1_800.0
