@@ -154,9 +154,10 @@ class FleetReconciler:
             versions={each.key: each.resource_version for each in self._parts.store.children_of(key)},
             commands={each.key: each.command for each in self._parts.store.repos_of(key) if each.command},
         )
-        world = await self._parts.gatherer.gather(record.parsed, state.served)
+        stored = state.keeper.ledger.read()
+        world = await self._parts.gatherer.gather(record.parsed, state.served, state.keeper.secrets(stored))
         try:
-            advanced, plan = await self._decide(begun, world)
+            advanced, plan = await self._decide(begun, world, stored)
         except TemplateError as error:
             return await self._refuse(record, Verdict(False, reasons.TEMPLATE_FAILED, str(error)))
         return await self._carry_out(begun, advanced, plan)
@@ -168,10 +169,9 @@ class FleetReconciler:
             known = self._states[key] = _FleetState(Holds(self._parts.holding), keeper)
         return known
 
-    async def _decide(self, begun: _Begun, world: FleetWorld) -> tuple[Advanced, FleetPlan]:
+    async def _decide(self, begun: _Begun, world: FleetWorld, stored: Stored) -> tuple[Advanced, FleetPlan]:
         """Judge, let rollouts go on, render. Raises TemplateError."""
         state, templates = begun.state, self._parts.templates
-        stored = state.keeper.ledger.read()
         world = replace(world, rollouts=state.keeper.promoted(stored, world.served))
         # In threads: thousands of repos take seconds at first, and the lease and the watches must go on.
         judged = await asyncio.to_thread(judge_fleet, world, state.memo)

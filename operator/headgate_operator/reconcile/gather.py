@@ -101,13 +101,17 @@ class Gatherer:
         self._secrets = secrets
         self._reports = reports
 
-    async def gather(self, fleet: GatewayFleet, served: ServedEntries) -> FleetWorld:
-        """The world of a fleet. Raises ClusterError where Secrets cannot be read now."""
+    async def gather(self, fleet: GatewayFleet, served: ServedEntries, promoted_secrets: Iterable[str]) -> FleetWorld:
+        """The world of a fleet. `promoted_secrets`: those that stored intents name, beside the profiles'.
+
+        Raises ClusterError where Secrets cannot be read now.
+        """
         namespace, key = fleet.metadata.namespace, fleet.key
         repos, profiles = self._store.repos_of(key), self._store.resources(KafkaProducerProfile.KIND, namespace)
         usable = {record.name: record.parsed for record in profiles if isinstance(record.parsed, KafkaProducerProfile)}
         entries = served.read(self._store, key)
         wanted = {source.secret for profile in usable.values() for source in credential_sources(profile)}
+        wanted |= set(promoted_secrets)
         return FleetWorld(
             fleet=fleet,
             repos=tuple(record.parsed for record in repos if isinstance(record.parsed, EventRepo)),

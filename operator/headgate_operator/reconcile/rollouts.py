@@ -8,32 +8,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from headgate_operator.api.fleet import GatewayFleet, RoutingProvider
-from headgate_operator.api.names import TRACK_CANARY, canary_name, rollout_name
+from headgate_operator.api.names import canary_name
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.rollout import Rollout, Strategy
-from headgate_operator.ports import Cluster, NotFoundError, ObjectRef
-from headgate_operator.reconcile.apply import Applier, ApplyResult, Failure, ObjectKey
+from headgate_operator.ports import Cluster
+from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
 from headgate_operator.reconcile.ledger import Ledger, Stored
+from headgate_operator.reconcile.rollout_store import RESTING, Decided, RolloutStore, is_due, stored_form
 from headgate_operator.reconcile.sights import Eyes, gauges, is_fresh, is_routed, see_canary, traffic
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.render.children import DEFAULT_REPLICAS
 from headgate_operator.render.intent import Intent
 from headgate_operator.render.judge import Judged, JudgedRepo
-from headgate_operator.render.revisions import (
-    build_revision_object,
-    build_state_object,
-    next_sequence,
-    revisions_to_keep,
-)
+from headgate_operator.render.profiles import secrets_of
 from headgate_operator.render.templates import Templates
-from headgate_operator.render.world import CanaryPlan, RenderedObject, RepoKey, RepoRollout
+from headgate_operator.render.world import CanaryPlan, RepoKey, RepoRollout
 from headgate_operator.rollout.actions import actions_of
 from headgate_operator.rollout.causes import build_cause, build_change
 from headgate_operator.rollout.commands import parse_command
-from headgate_operator.rollout.line import Entry, admit, wants_rollout
+from headgate_operator.rollout.line import UNDER_WAY, Entry, admit, wants_rollout
 from headgate_operator.rollout.machine import step
 from headgate_operator.rollout.model import (
     Announce,
+    Cause,
     Change,
     Observation,
     Phase,
@@ -46,22 +43,12 @@ from headgate_operator.rollout.model import (
 )
 from headgate_operator.rollout.samples import count_split
 from headgate_operator.rollout.sizing import canary_replicas, traffic_share
-from headgate_operator.rollout.store_form import dump_state
 from headgate_operator.status.observation import Tracks, WorkloadProgress
 from headgate_operator.status.rollout import Shown, Split
 from headgate_operator.status.transitions import EventNote
 
 SHOWN_SECONDS = 5.0
 """How long status may show the same measurements: people read no faster, and each is a write."""
-
-KEPT_SECONDS = 86_400.0
-"""How long revisions and state outlive their repo."""
-
-RESTING = (Phase.STABLE, Phase.ROLLED_BACK)
-
-UNSTORED = {"measurements": (), "drained": None, "quiet_since": 0.0, "written": ()}
-"""What changes with every look: stored along with the next change of anything else, since a write a second is none of
-the API server's business. A process that begins anew measures it again."""
 
 Queries = Callable[[RepoKey, Rollout, RolloutState, float], Mapping[str, QueryResult]]
 """The newest results of a repo's Prometheus queries; asking happens elsewhere."""
@@ -122,6 +109,9 @@ class RolloutKeeper:
         self._parts = parts
         self._fleet = fleet
         self.ledger = Ledger(parts.store, fleet)
+        self._records = RolloutStore(parts.store, parts.cluster, parts.applier, parts.templates, self.ledger, fleet)
+        self._compared: dict[RepoKey, tuple[str, str, Cause, Change]] = {}
+        """By repo: two revisions, and how they differ; thousands of repos may wait in line, and intents are parsed to tell."""
         self._newest: dict[RepoKey, tuple[RolloutState, RolloutState]] = {}
         """By repo: the state as it is stored, and with what was seen since."""
 
@@ -142,6 +132,12 @@ class RolloutKeeper:
         sequences = self.ledger.sequences(key, stored.revisions.get(key, ()))
         return max(sequences, key=lambda revision: (sequences[revision], revision), default=None)
 
+    def secrets(self, stored: Stored) -> set[str]:
+        """The Secrets that stored intents name which are served, or may be, although no spec asks for them."""
+        away = ((key, state) for key, state in stored.states.items() if state.phase is not Phase.STABLE)
+        intents = (self.ledger.intent(key, each) for key, state in away for each in (state.stable, state.candidate))
+        return {name for intent in intents if intent is not None for name in secrets_of(intent)}
+
     # After judging.
 
     async def advance(self, sightings: FleetSightings) -> Advanced:
@@ -155,10 +151,15 @@ class RolloutKeeper:
         seen = self._admitted(states, seen, sightings.fleet)
         steps = {key: step(states[key], seen[key]) for key in states}
         result = Advanced()
-        failed = await self._store(sightings, steps, result)
-        await self._remove_secrets(sightings, steps)
+        desired = {key: repo.desired for key, repo in sightings.judged.repos.items() if repo.desired is not None}
+        decided = Decided(sightings.fleet, desired, sightings.stored, sightings.versions, steps, now)
+        written = await self._records.write(decided)
+        await self._records.remove_secrets(steps)
+        result.failures += written.failures
+        for key in written.states:
+            self._newest[key] = stored_form(steps[key].state), steps[key].state
         for key, stepped in steps.items():
-            if key in failed:
+            if key in written.failed:
                 self._show_unchanged(key, states[key], seen[key], sightings, result)
             else:
                 self._take(key, states[key], stepped, seen[key], sightings, result)
@@ -196,7 +197,7 @@ class RolloutKeeper:
         pods, desired = sightings.tracks.of(key), judged.desired
         candidate = state.candidate
         policy = repo.spec.rollout if repo is not None else Rollout()
-        stable = self.ledger.intent(key, state.stable)
+        cause, change = self._compare(key, state, desired, repo)
         asked = sightings.commands.get(key, "")
         return Observation(
             now=now,
@@ -205,21 +206,30 @@ class RolloutKeeper:
             refusal="" if judged.verdict.accepted else f"{judged.verdict.reason}: {judged.verdict.message}",
             policy=policy,
             immediate=_is_immediate(sightings.fleet, policy),
-            cause=build_cause(stable, desired, own_limits=_has_own_limits(repo))
-            if desired is not None
-            else state.cause,
-            change=build_change(stable, self._intent(key, candidate, judged) or desired)
-            if desired is not None
-            else Change(),
+            cause=cause,
+            change=change,
             canary=see_canary(eyes, self._fleet, key, pods, candidate, sightings.plans.get(key)),
             stable_confirmed=sightings.confirmed(key, state.stable),
-            route_accepted=is_routed(eyes, self._fleet, key, state.weight),
+            route_accepted=state.phase in UNDER_WAY and is_routed(eyes, self._fleet, key, state.weight),
             gauges_canary=gauges(eyes, key, pods, candidate),
             gauges_stable=gauges(eyes, key, sightings.tracks.stable, state.stable),
             fresh=is_fresh(eyes, (*sightings.tracks.stable, *pods)),
             queries=self._parts.queries(key, policy, state, now),
             command=parse_command(asked),
         )
+
+    def _compare(
+        self, key: RepoKey, state: RolloutState, desired: Intent | None, repo: EventRepo | None
+    ) -> tuple[Cause, Change]:
+        """Why the wanted revision differs from the stable one, and in what."""
+        if desired is None or desired.revision == state.stable:
+            return state.cause, Change()
+        known = self._compared.get(key)
+        if known is None or known[:2] != (state.stable, desired.revision):
+            stable = self.ledger.intent(key, state.stable)
+            cause = build_cause(stable, desired, own_limits=_has_own_limits(repo))
+            known = self._compared[key] = state.stable, desired.revision, cause, build_change(stable, desired)
+        return known[2:]
 
     def _add_gone(
         self,
@@ -257,94 +267,6 @@ class RolloutKeeper:
             key: replace(each, may_start=answers[key].may_start, line=answers[key].line) for key, each in seen.items()
         }
 
-    # Storing.
-
-    async def _store(self, sightings: FleetSightings, steps: Mapping[RepoKey, Step], result: Advanced) -> set[RepoKey]:
-        """Write revisions, then states; answers the repos of which something could not be written."""
-        revisions = self._due_revisions(sightings, steps)
-        states = {key: each.state for key, each in steps.items() if self._is_due(key, each.state, sightings.stored)}
-        objects = [
-            *revisions.values(),
-            *(self._state_object(sightings.fleet, key, state) for key, state in states.items()),
-        ]
-        applied = await self._parts.applier.apply(self._fleet, objects, sightings.versions)
-        result.failures += applied.failures
-        result.failures += (await self._drop_expired(sightings, steps)).failures
-        broken = {failure.key for failure in applied.failures}
-        owners = {each.key: key for (key, _), each in revisions.items()}
-        owners |= {("ConfigMap", self._fleet[0], rollout_name(self._fleet[1], *key)): key for key in states}
-        failed = {owners[key] for key in broken if key in owners}
-        for key in states.keys() - failed:
-            self._newest[key] = _stored_form(states[key]), states[key]
-        return failed
-
-    def _due_revisions(
-        self, sightings: FleetSightings, steps: Mapping[RepoKey, Step]
-    ) -> dict[tuple[RepoKey, str], RenderedObject]:
-        """Intents that are asked for, or are new, and are not kept yet."""
-        found: dict[tuple[RepoKey, str], RenderedObject] = {}
-        for key, repo in sightings.judged.repos.items():
-            intent = repo.desired
-            if intent is None:
-                continue
-            kept = sightings.stored.revisions.get(key, frozenset())
-            again = key in steps and steps[key].state.candidate == intent.revision and self._is_older(key, intent, kept)
-            if intent.revision not in kept or again:
-                sequence = next_sequence(self.ledger.sequences(key, kept))
-                found[key, intent.revision] = build_revision_object(
-                    self._parts.templates, sightings.fleet, key, intent, sequence
-                )
-        return found
-
-    def _is_older(self, key: RepoKey, intent: Intent, kept: frozenset[str]) -> bool:
-        """Whether a later revision was asked for since: one that is asked for again counts as the newest."""
-        sequences = self.ledger.sequences(key, kept)
-        return sequences.get(intent.revision, 0) < max(sequences.values(), default=0)
-
-    def _is_due(self, key: RepoKey, state: RolloutState, stored: Stored) -> bool:
-        known = stored.states.get(key)
-        if known is None:
-            return state != RolloutState(stable=state.stable)
-        return _stored_form(state) != _stored_form(known)
-
-    def _state_object(self, fleet: GatewayFleet, key: RepoKey, state: RolloutState) -> RenderedObject:
-        return build_state_object(self._parts.templates, fleet, key, dump_state(_stored_form(state)).decode())
-
-    async def _drop_expired(self, sightings: FleetSightings, steps: Mapping[RepoKey, Step]) -> ApplyResult:
-        """Delete what has outlived its repo for a day, and revisions beyond the limit."""
-        limit, due = sightings.fleet.spec.rollouts.revision_history_limit, list[ObjectKey]()
-        for key, stepped in steps.items():
-            state, kept = stepped.state, sightings.stored.revisions.get(key, frozenset())
-            if state.gone_since is not None and self._parts.now() - state.gone_since > KEPT_SECONDS:
-                due += self.ledger.keys_of(key, kept)
-                due.append(("ConfigMap", self._fleet[0], rollout_name(self._fleet[1], *key)))
-            elif len(kept) > limit:
-                staying = revisions_to_keep(self.ledger.sequences(key, kept), state.stable, state.candidate, limit)
-                due += self.ledger.keys_of(key, kept - staying)
-        return await self._parts.applier.delete(due)
-
-    async def _remove_secrets(self, sightings: FleetSightings, steps: Mapping[RepoKey, Step]) -> None:
-        """Delete the credentials of canaries that are to go, while their Deployments still name them.
-
-        Secrets are not watched: once the Deployment is gone, nobody would know that the Secret is there.
-        """
-        running = {
-            canary_name(self._fleet[1], *key)
-            for key, each in steps.items()
-            if any(isinstance(action, RunCanary) for action in each.actions)
-        }
-        for child in self._parts.store.children_of(self._fleet):
-            if child.kind == "Deployment" and child.track == TRACK_CANARY and child.name not in running:
-                await self._delete_secret(child.name)
-
-    async def _delete_secret(self, name: str) -> None:
-        ref = ObjectRef("v1", "Secret", self._fleet[0], name)
-        try:
-            found = await self._parts.cluster.get(ref)
-            await self._parts.cluster.delete(ref, found["metadata"]["uid"])
-        except NotFoundError:
-            return
-
     # What follows.
 
     def _take(
@@ -357,7 +279,7 @@ class RolloutKeeper:
         result: Advanced,
     ) -> None:
         state, stored = stepped.state, sightings.stored.states.get(key)
-        if stored is not None and not self._is_due(key, state, sightings.stored):
+        if stored is not None and not is_due(state, stored):
             self._newest[key] = stored, state
         result.notes += [
             (key, EventNote(each.type, each.reason, each.message))
@@ -443,11 +365,6 @@ class RolloutKeeper:
             if state is not None:
                 repo = sightings.repos.get(key)
                 result.shown[key] = Shown(state, repo.spec.rollout if repo is not None else Rollout())
-
-
-def _stored_form(state: RolloutState) -> RolloutState:
-    """The state as it is stored: while a rollout is under way without what changes with every look."""
-    return state if state.phase in RESTING else state.model_copy(update=UNSTORED)
 
 
 def keep_shown(

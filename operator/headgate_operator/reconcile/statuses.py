@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from headgate_gateway.config import SHARD_COUNT, shard_file_name
-from headgate_operator.api.names import LABEL_REPO, LABEL_REPO_NAMESPACE
+from headgate_operator.api.names import LABEL_REPO, LABEL_REPO_NAMESPACE, LABEL_TRACK, TRACK_CANARY
 from headgate_operator.reconcile.apply import Failure, ObjectKey
 from headgate_operator.reconcile.gather import Gateways
 from headgate_operator.reconcile.records import ResourceRecord, digest_of
@@ -103,7 +103,10 @@ def troubles_of(objects: tuple[RenderedObject, ...], failures: list[Failure]) ->
 
 
 def _shards_in(manifest: Mapping[str, Any]) -> list[int]:
-    data = manifest.get("data") if manifest.get("kind") == "ConfigMap" else None
+    labels = manifest["metadata"].get("labels") or {}
+    # A canary's ConfigMap has a shard's file too, of its one repo.
+    shard = manifest.get("kind") == "ConfigMap" and labels.get(LABEL_TRACK) != TRACK_CANARY
+    data = manifest.get("data") if shard else None
     return [_SHARD_FILES[name] for name in data or {} if name in _SHARD_FILES]
 
 

@@ -1,0 +1,158 @@
+"""Stores what rollouts decided: revisions, then states; and drops what has had its time. Decides nothing about rollouts.
+
+Called by the keeper between deciding and rendering, so that nothing follows from a state that is not stored.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from headgate_operator.api.fleet import GatewayFleet
+from headgate_operator.api.names import TRACK_CANARY, canary_name, rollout_name
+from headgate_operator.ports import Cluster, NotFoundError, ObjectRef
+from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
+from headgate_operator.reconcile.ledger import Ledger, Stored
+from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.render.intent import Intent
+from headgate_operator.render.revisions import (
+    build_revision_object,
+    build_state_object,
+    next_sequence,
+    revisions_to_keep,
+)
+from headgate_operator.render.templates import Templates
+from headgate_operator.render.world import RenderedObject, RepoKey
+from headgate_operator.rollout.model import Phase, RolloutState, RunCanary, Step
+from headgate_operator.rollout.store_form import dump_state
+
+RESTING = (Phase.STABLE, Phase.ROLLED_BACK)
+
+UNSTORED = {"measurements": (), "drained": None, "quiet_since": 0.0, "written": ()}
+"""What changes with every look: stored along with the next change of anything else, since a write a second is none of
+the API server's business. A process that begins anew measures it again."""
+
+KEPT_SECONDS = 86_400.0
+"""How long revisions and state outlive their repo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What one pass decided for a fleet."""
+
+    fleet: GatewayFleet
+    desired: Mapping[RepoKey, Intent]
+    """What accepted specs ask for."""
+    stored: Stored
+    versions: Mapping[ObjectKey, str]
+    """resourceVersions that it was decided from."""
+    steps: Mapping[RepoKey, Step]
+    now: float
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of storing it."""
+
+    failed: frozenset[RepoKey]
+    """Repos of which something could not be written: for them nothing was decided."""
+    states: frozenset[RepoKey]
+    """Repos whose state is stored now as it was decided."""
+    failures: tuple[Failure, ...]
+
+
+def stored_form(state: RolloutState) -> RolloutState:
+    """The state as it is stored: while a rollout is under way without what changes with every look."""
+    return state if state.phase in RESTING else state.model_copy(update=UNSTORED)
+
+
+def is_due(state: RolloutState, known: RolloutState | None) -> bool:
+    """Whether a state has to be written over the one that is stored. A repo that never changed needs none."""
+    if known is None:
+        return state != RolloutState(stable=state.stable)
+    return stored_form(state) != stored_form(known)
+
+
+class RolloutStore:
+    """Writes the rollouts of one fleet."""
+
+    def __init__(
+        self, store: Store, cluster: Cluster, applier: Applier, templates: Templates, ledger: Ledger, fleet: FleetKey
+    ) -> None:
+        self._store = store
+        self._cluster = cluster
+        self._applier = applier
+        self._templates = templates
+        self._ledger = ledger
+        self._fleet = fleet
+
+    async def write(self, decided: Decided) -> Written:
+        """Write revisions, then states. Raises NotLeaderError only."""
+        revisions = self._due_revisions(decided)
+        steps, stored = decided.steps, decided.stored.states
+        states = {key: each.state for key, each in steps.items() if is_due(each.state, stored.get(key))}
+        objects = [
+            *revisions.values(),
+            *(self._state_object(decided.fleet, key, state) for key, state in states.items()),
+        ]
+        applied = await self._applier.apply(self._fleet, objects, decided.versions)
+        dropped = await self._applier.delete(self._expired(decided))
+        broken = {failure.key for failure in applied.failures}
+        owners = {each.key: key for (key, _), each in revisions.items()} | {self._key(key): key for key in states}
+        failed = frozenset(owners[key] for key in broken if key in owners)
+        return Written(failed, frozenset(states.keys() - failed), (*applied.failures, *dropped.failures))
+
+    def _key(self, repo: RepoKey) -> ObjectKey:
+        return "ConfigMap", self._fleet[0], rollout_name(self._fleet[1], *repo)
+
+    def _due_revisions(self, decided: Decided) -> dict[tuple[RepoKey, str], RenderedObject]:
+        """Intents that are asked for and not kept yet; one that is asked for again becomes the newest."""
+        found: dict[tuple[RepoKey, str], RenderedObject] = {}
+        for key, intent in decided.desired.items():
+            kept = decided.stored.revisions.get(key, frozenset())
+            started = key in decided.steps and decided.steps[key].state.candidate == intent.revision
+            if intent.revision not in kept or (started and self._is_older(key, intent, kept)):
+                sequence = next_sequence(self._ledger.sequences(key, kept))
+                built = build_revision_object(self._templates, decided.fleet, key, intent, sequence)
+                found[key, intent.revision] = built
+        return found
+
+    def _is_older(self, key: RepoKey, intent: Intent, kept: frozenset[str]) -> bool:
+        sequences = self._ledger.sequences(key, kept)
+        return sequences.get(intent.revision, 0) < max(sequences.values(), default=0)
+
+    def _state_object(self, fleet: GatewayFleet, key: RepoKey, state: RolloutState) -> RenderedObject:
+        return build_state_object(self._templates, fleet, key, dump_state(stored_form(state)).decode())
+
+    def _expired(self, decided: Decided) -> list[ObjectKey]:
+        """What has outlived its repo for a day, and revisions beyond the limit."""
+        limit, due = decided.fleet.spec.rollouts.revision_history_limit, list[ObjectKey]()
+        for key, stepped in decided.steps.items():
+            state, kept = stepped.state, decided.stored.revisions.get(key, frozenset())
+            if state.gone_since is not None and decided.now - state.gone_since > KEPT_SECONDS:
+                due += [*self._ledger.keys_of(key, kept), self._key(key)]
+            elif len(kept) > limit:
+                staying = revisions_to_keep(self._ledger.sequences(key, kept), state.stable, state.candidate, limit)
+                due += self._ledger.keys_of(key, kept - staying)
+        return due
+
+    async def remove_secrets(self, steps: Mapping[RepoKey, Step]) -> None:
+        """Delete the credentials of canaries that are to go, while their Deployments still name them.
+
+        Secrets are not watched: once the Deployment is gone, nobody would know that the Secret is there. Raises
+        ClusterError.
+        """
+        running = {
+            canary_name(self._fleet[1], *key)
+            for key, each in steps.items()
+            if any(isinstance(action, RunCanary) for action in each.actions)
+        }
+        for child in self._store.children_of(self._fleet):
+            if child.kind == "Deployment" and child.track == TRACK_CANARY and child.name not in running:
+                await self._delete_secret(child.name)
+
+    async def _delete_secret(self, name: str) -> None:
+        ref = ObjectRef("v1", "Secret", self._fleet[0], name)
+        try:
+            found = await self._cluster.get(ref)
+            await self._cluster.delete(ref, found["metadata"]["uid"])
+        except NotFoundError:
+            return
