@@ -22,6 +22,7 @@ from headgate_operator.adapters.gateways import GatewayPoller, PollTiming
 from headgate_operator.adapters.guard import GuardedCluster
 from headgate_operator.adapters.http import start_server
 from headgate_operator.adapters.lease import Lease, LeaseTiming
+from headgate_operator.adapters.prometheus import PrometheusReader
 from headgate_operator.handlers import build_registry, build_settings
 from headgate_operator.logs import set_up_logging
 from headgate_operator.metrics import Metrics
@@ -34,6 +35,7 @@ from headgate_operator.reconcile.holds import HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
+from headgate_operator.reconcile.queries import QueryBoard
 from headgate_operator.reconcile.queue import QueueTiming, WorkQueue
 from headgate_operator.reconcile.relist import Relister
 from headgate_operator.reconcile.rollouts import RolloutParts
@@ -58,6 +60,17 @@ def _utc_now() -> datetime:
 
 def _timestamp() -> str:
     return _utc_now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _build_prometheus(settings: Settings) -> PrometheusReader | None:
+    if not settings.prometheus_url:
+        return None
+    return PrometheusReader(
+        settings.prometheus_url,
+        token_file=settings.prometheus_token_file,
+        ca_file=settings.prometheus_ca_file,
+        timeout=settings.prometheus_timeout,
+    )
 
 
 class Operator:
@@ -87,6 +100,8 @@ class Operator:
         self.counters = CounterPoller(store.pods, queue.add, clock, self.metrics)
         gatherer = Gatherer(store, cluster, secrets, self.poller.report)
         applier = Applier(cluster, store, self.metrics)
+        self.prometheus = _build_prometheus(settings)
+        self.queries = QueryBoard(self.prometheus.poll if self.prometheus is not None else None, time.time)
         parts = Parts(
             store=store,
             gatherer=gatherer,
@@ -107,7 +122,7 @@ class Operator:
                 applier=applier,
                 eyes=Eyes(store, self.poller.report, self.counters.counted, clock),
                 templates=templates,
-                queries=lambda *_: {},
+                queries=self.queries.read,
                 now=time.time,
             ),
             watch=self.counters.watch,
@@ -144,6 +159,7 @@ class Operator:
             "gauges": runner.keep_measuring(),
             "gateways": self.poller.run(lambda: runner.acting),
             "counters": self.counters.run(lambda: runner.acting),
+            "queries": self.queries.run(lambda: runner.acting),
             "events": self.events.run(),
         }
 
@@ -184,6 +200,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> int:
         await _stop(tasks, operator.lease)
         waiter.cancel()
         await server.cleanup()
+        if operator.prometheus is not None:
+            await operator.prometheus.close()
         await api.close()
 
 

@@ -13,6 +13,7 @@ from headgate_operator.api.fleet import GatewayFleet, NamespacesFrom
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.render.intent import resolve_limits
 from headgate_operator.render.profiles import ResolvedProfile
+from headgate_operator.render.queries import QueryError, check_query
 from headgate_operator.render.world import Verdict
 
 
@@ -160,6 +161,15 @@ def _check_body_limit(candidate: Candidate) -> Verdict | None:
     return None
 
 
+def _check_queries(candidate: Candidate) -> Verdict | None:
+    for query in candidate.repo.spec.rollout.analysis.queries:
+        try:
+            check_query(query)
+        except QueryError as error:
+            return _refuse(reasons.INVALID_SPEC, f"spec.rollout.analysis.queries: {error}")
+    return None
+
+
 def _profile_of(candidate: Candidate) -> ResolvedProfile:
     if candidate.profile is None:
         raise LookupError("checks of the profile come after the check that there is one")
@@ -177,5 +187,6 @@ CHECKS: tuple[Check, ...] = (
     _check_allowed_topics,
     _check_acks,
     _check_body_limit,
+    _check_queries,
 )
 """In the order in which they object."""

@@ -3,7 +3,7 @@
 import pytest
 
 from headgate_operator.api.rollout import MetricQuery
-from headgate_operator.rollout.queries import QueryError, check_query, render_query
+from headgate_operator.render.queries import QueryError, check_query, render_query
 
 
 def query(text: str) -> MetricQuery:
