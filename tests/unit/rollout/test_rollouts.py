@@ -194,9 +194,12 @@ EVENTS = st.lists(
     min_size=8,
     max_size=40,
 )
+BEGINNINGS: list[dict[str, Any]] = [
+    {}, {}, {}, {"preflight": Preflight.PENDING}, {"fresh": False}, {"stuck": True}, {"rejected": 0.02},
+]  # fmt: skip
 WORLDS = st.builds(
-    lambda policy, seconds: old(rolling_out(policy=policy), seconds),
-    st.sampled_from(POLICIES), st.sampled_from([0, 4, 20, 40, 90, 130]),
+    lambda policy, fields, seconds: old(rolling_out(policy=policy, **fields), seconds),
+    st.sampled_from(POLICIES), st.sampled_from(BEGINNINGS), st.sampled_from([0, 4, 20, 40, 90, 130]),
 )  # fmt: skip
 PROPERTY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
