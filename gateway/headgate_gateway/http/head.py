@@ -66,8 +66,10 @@ def parse_head(raw: bytes) -> Head:
     method = parser.get_method()
     if not raw.startswith(b"%b %b HTTP/%b\r\n" % (method, fields.target, version.encode())):
         refuse("the request line has more than its two spaces")  # llhttp takes any number of them
-    path, query = _path_and_query(fields.target)
-    head = Head(method.decode("ascii"), path, _collect(fields.headers), query=query)
+    target = _origin_form(fields.target)
+    head = Head(method.decode("ascii"), target, _collect(fields.headers))
+    if "?" in target:
+        head.path, _, head.query = target.partition("?")
     _frame(head, version)
     return head
 
@@ -100,15 +102,15 @@ def _collect(pairs: list[tuple[bytes, bytes]]) -> dict[str, bytes]:
     return headers
 
 
-def _path_and_query(target: bytes) -> tuple[str, str]:
+def _origin_form(target: bytes) -> str:
+    """A target's path and query."""
     if not _TARGET.fullmatch(target):
         refuse("the request's target holds characters that no target may hold")
     text = target.decode("ascii")
     if not text.startswith("/"):
         # A server must take the absolute form too (RFC 9112, section 3.2.2).
         text = _ABSOLUTE.sub("", text, count=1) or "/"
-    path, _, query = text.partition("?")
-    return path, query
+    return text
 
 
 def _frame(head: Head, version: str) -> None:
