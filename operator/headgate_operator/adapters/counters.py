@@ -26,8 +26,8 @@ INTERVAL = 1.0
 TIMEOUT = 2.0
 IN_FLIGHT = 32
 
-REPOS_ASKED = 200
-"""Repos of one request: the query must fit into a request's head."""
+REPOS_ASKED = 80
+"""Repos of one request: with the longest names (63 + 63 characters) the query must fit into a head of 16 KiB."""
 
 
 class CounterPoller:
