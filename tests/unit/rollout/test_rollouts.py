@@ -233,6 +233,7 @@ def check_weight(before: RolloutState, seen: Observation, done: Step) -> None:
     if after.weight > before.weight:
         assert before.phase is Phase.PROGRESSING
         assert before.stage is Stage.STARTING
+        assert after.weight == before.size_for
         assert after.candidate == before.candidate == seen.desired
         assert seen.fresh
         assert seen.canary.loaded
