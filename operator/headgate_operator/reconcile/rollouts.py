@@ -30,6 +30,7 @@ from headgate_operator.rollout.line import UNDER_WAY, Entry, admit, wants_rollou
 from headgate_operator.rollout.machine import step
 from headgate_operator.rollout.model import (
     Announce,
+    CanarySight,
     Cause,
     Change,
     Observation,
@@ -208,7 +209,7 @@ class RolloutKeeper:
             immediate=_is_immediate(sightings.fleet, policy),
             cause=cause,
             change=change,
-            canary=see_canary(eyes, self._fleet, key, pods, candidate, sightings.plans.get(key)),
+            canary=self._see_canary(key, state, sightings),
             stable_confirmed=sightings.confirmed(key, state.stable),
             route_accepted=state.phase in UNDER_WAY and is_routed(eyes, self._fleet, key, state.weight),
             gauges_canary=gauges(eyes, key, pods, candidate),
@@ -217,6 +218,15 @@ class RolloutKeeper:
             queries=self._parts.queries(key, policy, state, now),
             command=parse_command(asked),
         )
+
+    def _see_canary(self, key: RepoKey, state: RolloutState, sightings: FleetSightings) -> CanarySight:
+        """The canary, measured against the pods that the weight needs: its Deployment may not ask for them yet."""
+        pods, plan = sightings.tracks.of(key), sightings.plans.get(key)
+        found = see_canary(self._parts.eyes, self._fleet, key, pods, state.candidate, plan)
+        if state.candidate is None or not found.exists:
+            return found
+        needed = self._replicas(key, RunCanary(state.candidate, state.size_for), sightings)
+        return replace(found, desired=needed)
 
     def _compare(
         self, key: RepoKey, state: RolloutState, desired: Intent | None, repo: EventRepo | None
