@@ -61,8 +61,9 @@ def is_passing(live: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
     before, after = live.get("conditions") or (), status["conditions"]
     lost = _is(find(before, reasons.SERVING), "True") and not _is(find(after, reasons.SERVING), "True")
     programmed = find(after, reasons.PROGRAMMED) or {}
-    # A gateway that has just become ready and was not asked yet counts as out of reach.
-    waits = programmed.get("reason") in (reasons.PENDING, reasons.NO_GATEWAYS, reasons.UNREACHABLE)
+    # A gateway that has just become ready and was not asked yet counts as out of reach. Where there is no gateway at all,
+    # nobody is about to confirm.
+    waits = programmed.get("reason") in (reasons.PENDING, reasons.UNREACHABLE)
     return waits and not lost and _is(find(after, reasons.ACCEPTED), "True")
 
 

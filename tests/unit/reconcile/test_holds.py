@@ -66,6 +66,13 @@ async def test_a_refused_spec_is_told_at_once() -> None:
     assert bed.conditions("EventRepo", "access")["Accepted"] == ("False", "ProfileNotFound")
 
 
+async def test_where_there_is_no_gateway_nobody_is_waited_for() -> None:
+    bed = Bed(holding=HoldTiming())
+    bed.put(fleet(), profile(), repo("access"))
+    await look(bed, 0)
+    assert bed.conditions("EventRepo", "access")["Programmed"] == ("False", "NoGatewaysReady")
+
+
 async def test_a_refusing_gateway_is_told_at_once() -> None:
     bed, uid = await settled()
     bed.load(uid, {("events", "access"): Refusal("bad pattern", "", serving=True)})
