@@ -22,12 +22,16 @@ def profile(name: str, *servers: str, **spec: Any) -> Manifest:
 
 
 def repo(name: str, namespace: str, profile_name: str, topic: str, **spec: Any) -> Manifest:
-    """An EventRepo of the default fleet."""
+    """An EventRepo of the default fleet; its changes go to all requests at once unless `rollout` says otherwise."""
     return {
         "apiVersion": API_VERSION,
         "kind": "EventRepo",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": {"kafka": {"producerProfile": profile_name, "topic": topic}, **spec},
+        "spec": {
+            "kafka": {"producerProfile": profile_name, "topic": topic},
+            "rollout": {"strategy": "Immediate"},
+            **spec,
+        },
     }
 
 

@@ -55,11 +55,15 @@ for name, after in (
 
 
 def children(release: Release) -> dict[str, Manifest]:
-    """Everything rendered for the default fleet, without what the API server and controllers add."""
+    """Everything rendered for the default fleet, without what the API server and controllers add.
+
+    The states of rollouts are no renderings: they remember when each of them ended.
+    """
+    selector = f"headgate.dev/fleet={FLEET},headgate.dev/component!=rollout"
     return {
         f"{path.rpartition('/')[2]}/{manifest['metadata']['name']}": _bare(manifest)
         for path in CHILDREN
-        for manifest in release.api.items(path.format(NAMESPACE), f"headgate.dev/fleet={FLEET}")
+        for manifest in release.api.items(path.format(NAMESPACE), selector)
     }
 
 
