@@ -157,7 +157,7 @@ def test_a_missing_topic_and_a_wrong_password_are_found_before_any_request_meets
         profile(
             namespace,
             cluster.kafka_sasl_in_cluster,
-            sasl={"mechanism": "PLAIN", "secretRef": {"name": f"{namespace}-login"}},
+            sasl={"mechanism": "SCRAM-SHA-256", "secretRef": {"name": f"{namespace}-login"}},
         ),
         repo("to-nowhere", namespace, PROFILE, topic, rollout=quick_rollout()),
         repo("locked-out", namespace, PROFILE, topic, rollout=quick_rollout()),

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.cluster
 REPOS = 10
 ROUNDS = 3
 SEED = 20261122
-BETWEEN_KILLS = (4.0, 12.0)
+BETWEEN_KILLS = (8.0, 20.0)
 # Nobody sends anything, so nothing is measured: what is tested is that no step is lost or done twice.
 UNMEASURED = {
     "steps": [{"weight": 50, "hold": "1s"}],

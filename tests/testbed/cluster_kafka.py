@@ -11,13 +11,13 @@ from typing import Any
 import yaml
 
 from .kafka_config import START, Broker, Listener, build_properties
-from .kafka_listeners import plain_login
+from .kafka_listeners import scram_login
 from .tools import Tools
 
 NAMESPACE = "kafka"
 BOOTSTRAP = "kafka.kafka.svc:9092"
 BOOTSTRAP_SASL = "kafka.kafka.svc:9095"
-"""SASL_PLAINTEXT with PLAIN, the one user of kafka_listeners."""
+"""SASL_PLAINTEXT with SCRAM, and nobody who could log in: a password that is always wrong."""
 MANIFEST = Path(__file__).parent / "manifests" / "kafka.yaml"
 
 
@@ -30,7 +30,7 @@ def broker(host_port: int) -> Broker:
         listeners=(
             Listener("INTERNAL", ":9092", BOOTSTRAP),
             Listener("EXTERNAL", ":9094", f"127.0.0.1:{host_port}"),
-            Listener("SASL", ":9095", BOOTSTRAP_SASL, "SASL_PLAINTEXT", plain_login()),
+            Listener("SASL", ":9095", BOOTSTRAP_SASL, "SASL_PLAINTEXT", scram_login()),
         ),
     )
 

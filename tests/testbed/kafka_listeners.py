@@ -42,8 +42,8 @@ def build_broker(index: int, ports: Sequence[BrokerPorts]) -> Broker:
         listeners=(
             _listener("PLAINTEXT", own.plaintext, "PLAINTEXT"),
             _listener("TLS", own.tls, "SSL", {**_TLS, "ssl.client.auth": "requested"}),
-            _sasl("SCRAM", own.scram, _scram()),
-            _sasl("PLAIN", own.plain, plain_login()),
+            _sasl("SCRAM", own.scram, scram_login()),
+            _sasl("PLAIN", own.plain, _plain()),
             _sasl("OAUTH", own.oauth, _oauth()),
         ),
     )
@@ -58,7 +58,8 @@ def _sasl(name: str, port: int, settings: dict[str, str]) -> Listener:
     return _listener(name, port, "SASL_SSL", {**_TLS, **settings})
 
 
-def _scram() -> dict[str, str]:
+def scram_login() -> dict[str, str]:
+    """Settings of a listener that takes SCRAM, in both sizes."""
     login = f"{_SECURITY}.scram.ScramLoginModule required;"
     return {
         "sasl.enabled.mechanisms": "SCRAM-SHA-256,SCRAM-SHA-512",
@@ -67,8 +68,7 @@ def _scram() -> dict[str, str]:
     }
 
 
-def plain_login() -> dict[str, str]:
-    """Settings of a listener that takes PLAIN_USER by SASL PLAIN."""
+def _plain() -> dict[str, str]:
     users = f'user_{PLAIN_USER}="{PLAIN_PASSWORD}"'
     return {
         "sasl.enabled.mechanisms": "PLAIN",

@@ -26,7 +26,7 @@ from headgate_operator.rollout.store_form import dump_state
 
 RESTING = (Phase.STABLE, Phase.ROLLED_BACK)
 
-UNSTORED = {"measurements": (), "drained": None, "quiet_since": 0.0, "written": ()}
+UNSTORED = {"measurements": (), "written": ()}
 """What changes with every look: stored along with the next change of anything else, since a write a second is none of
 the API server's business. A process that begins anew measures it again."""
 
