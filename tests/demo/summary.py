@@ -2,16 +2,21 @@
 
 from dataclasses import dataclass
 
+from tests.demo.change import Walk
 from tests.testbed.cluster import Cluster
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was seen, in the two rounds before and after the change."""
+    """What was seen."""
 
-    lines: tuple[int, int]
-    kept: tuple[int, int]
-    change_seconds: float
+    lines: int
+    kept: int
+    good: Walk
+    bodies: int
+    bad: Walk
+    touched: float
+    """Per cent of the lines that the bad change dropped."""
     seconds: float
     gateways: int
 
@@ -21,15 +26,14 @@ def summary(cluster: Cluster, outcome: Outcome) -> str:
     shell = " ".join(
         f"{name}={value}" for name, value in cluster.environment.items() if name in {"KUBECONFIG", "DOCKER_HOST"}
     )
-    lines, kept = outcome.lines, outcome.kept
     return f"""
   nginx ──access.log──▶ Envoy ──/log/repo/nginx-access──▶ {outcome.gateways} gateways ──lz4, acks=all──▶ Kafka
                                                             ▲
                         EventRepo, KafkaProducerProfile ──▶ operator (config, routes, status)
 
-  {lines[0]:,} lines shipped, {kept[0]:,} with status >= 400 in Kafka: each once, and no other.
-  Then the constraint was edited: on every gateway after {outcome.change_seconds:.2f} s, without a restart.
-  {lines[1]:,} more lines shipped, {kept[1]:,} with status >= 500 in Kafka: each once, and no other.
+  {outcome.lines:,} lines shipped, {outcome.kept:,} with status >= 400 in Kafka: each once, and no other.
+  A good change went 10 % → 50 % → all in {outcome.good.seconds:.0f} s: {outcome.bodies:,} requests beside it, none failed.
+  A bad one went back by itself after {outcome.bad.seconds:.0f} s, and touched {outcome.touched:.1f} % of the lines.
   All of it took {outcome.seconds:.0f} s.
 
   Look around:
@@ -37,6 +41,8 @@ def summary(cluster: Cluster, outcome: Outcome) -> str:
     kubectl get headgate -A
     kubectl describe eventrepo nginx-access
     kubectl edit eventrepo nginx-access
+    .venv/bin/headgate rollout watch nginx-access
+    .venv/bin/headgate rollout history nginx-access
     curl -d '{{"status": 500, "hello": "world"}}' {cluster.edge_url}/log/repo/nginx-access
     kubectl logs -n headgate-system -l app.kubernetes.io/name=headgate-operator
     Kafka answers on {cluster.kafka_bootstrap}, topic nginx-access.

@@ -1,12 +1,13 @@
 """The demo's steps, in order. Each may be repeated: a second `make demo` goes on from what is there."""
 
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.demo.change import NAMESPACE, REPO, change_constraint
+from tests.demo.change import NAMESPACE, REPO, RefusedError, Stream, Walk, go_back, streaming, walk
 from tests.demo.nginx import Nginx, running_nginx, status_of
-from tests.demo.shipping import Shipped, compare, ship
+from tests.demo.shipping import DifferenceError, Shipped, compare, ship
 from tests.demo.show import Show
 from tests.demo.summary import Outcome, summary
 from tests.e2e.api import Api, condition, conditions_line, wait_for
@@ -20,8 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = ROOT / "examples" / "quickstart"
 TOPIC = "nginx-access"
 REQUESTS = 3_000
-REQUESTS_AFTER = 1_500
-THRESHOLD, NEW_THRESHOLD = 400, 500
+THRESHOLD, NEW_THRESHOLD, SENSELESS = 400, 500, 1_000
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,15 @@ def run_demo(show: Show) -> None:
         with show.step("A real nginx on loopback, with a JSON access log"):
             nginx = stack.enter_context(running_nginx())
         first = ship_round(show, cluster, nginx, REQUESTS, THRESHOLD)
-        with show.step(f"Change: keep only status >= {NEW_THRESHOLD}, while everything runs"):
-            seconds = change_constraint(release, show, NEW_THRESHOLD)
-        second = ship_round(show, cluster, nginx, REQUESTS_AFTER, NEW_THRESHOLD)
+        good, streamed = good_change(show, release, nginx.lines())
+        bad, touched = bad_change(show, release, nginx.lines())
         outcome = Outcome(
-            lines=(first.lines, second.lines),
-            kept=(first.kept, second.kept),
-            change_seconds=seconds,
+            lines=first.lines,
+            kept=first.kept,
+            good=good,
+            bodies=streamed.bodies,
+            bad=bad,
+            touched=touched,
             seconds=show.elapsed,
             gateways=len(release.gateway_pods()),
         )
@@ -116,3 +118,54 @@ def ship_round(show: Show, cluster: Cluster, nginx: Nginx, requests: int, thresh
         kept = compare(wanted, read(cluster.kafka_bootstrap, TOPIC, since=before))
         show.say(f"{kept} lines with status >= {threshold}: each arrived, once, and no other")
     return Round(len(lines), kept, shipped)
+
+
+def good_change(show: Show, release: Release, lines: list[bytes]) -> tuple[Walk, Stream]:
+    """A change that every request survives: 10 %, 50 %, all; and Kafka has what each revision had to keep."""
+    cluster = release.cluster
+    before = end_offsets(cluster.kafka_bootstrap, TOPIC)
+    with show.step(f"A good change: keep only status >= {NEW_THRESHOLD}, while requests come"):
+        with streaming(f"{cluster.edge_url}/log/repo/{REPO}", lines) as stream:
+            walked = walk(release, show, NEW_THRESHOLD)
+        if walked.phase != "Stable":
+            raise RefusedError(f"a good change went back: {walked.message}")
+        show.say(
+            f"promoted after {walked.seconds:.0f} s by way of {_way(walked)}; {stream.bodies} requests, none failed"
+        )
+    with show.step("Kafka: every line that both revisions keep, once for each time that it was sent"):
+        found = Counter(record.value for record in read(cluster.kafka_bootstrap, TOPIC, since=before))
+        check_mixture(stream.sent, found)
+        show.say(
+            f"{found.total()} lines, {sum(n for line, n in found.items() if status_of(line) < NEW_THRESHOLD)} of "
+            "them kept by the former revision alone"
+        )
+    return walked, stream
+
+
+def check_mixture(sent: Counter[bytes], found: Counter[bytes]) -> None:
+    """While two revisions serve: what both keep is there as often as it was sent, and what only the former keeps at most so often."""
+    both = Counter({line: count for line, count in sent.items() if status_of(line) >= NEW_THRESHOLD})
+    either = Counter({line: count for line, count in sent.items() if status_of(line) >= THRESHOLD})
+    if both - found or found - either:
+        raise DifferenceError(
+            f"{(both - found).total()} lines are missing, {(found - either).total()} should not be there"
+        )
+
+
+def bad_change(show: Show, release: Release, lines: list[bytes]) -> tuple[Walk, float]:
+    """A constraint that drops everything: found and taken back by the gateways' own counters. Per cent that it touched."""
+    wanted = [line for line in lines if status_of(line) >= NEW_THRESHOLD]
+    with show.step(f"A bad change: keep only status >= {SENSELESS}, which drops everything"):
+        with streaming(f"{release.cluster.edge_url}/log/repo/{REPO}", wanted) as stream:
+            walked = walk(release, show, SENSELESS)
+        if walked.phase != "RolledBack":
+            raise RefusedError(f"a bad change was not taken back: {walked.message}")
+        touched = 100 * stream.dropped / max(1, stream.sent.total())
+        show.say(f"taken back after {walked.seconds:.0f} s by way of {_way(walked)}: {walked.message}")
+        show.say(f"it touched {touched:.1f} % of {stream.sent.total():,} lines")
+        go_back(release, show, NEW_THRESHOLD)
+    return walked, touched
+
+
+def _way(walked: Walk) -> str:
+    return " → ".join(f"{weight} %" for weight in walked.weights if weight)

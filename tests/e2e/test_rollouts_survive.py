@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from tests.e2e.api import Manifest, wait_for
 from tests.e2e.conftest import PROFILE
-from tests.e2e.release import Release
+from tests.e2e.release import FLEET_PATH, Release
 from tests.e2e.repos import repo, repo_path, status_at_least, wait_ready
 from tests.e2e.rollouts import canary_pods, rollout_of, wait_settled
 from tests.e2e.test_operator import kill_leader
@@ -21,7 +21,7 @@ SEED = 20261122
 BETWEEN_KILLS = (8.0, 20.0)
 # Nobody sends anything, so nothing is measured: what is tested is that no step is lost or done twice.
 UNMEASURED = {
-    "steps": [{"weight": 50, "hold": "1s"}],
+    "steps": [{"weight": 40, "hold": "1s"}],
     "analysis": {"minRequests": 10, "onInconclusive": "Promote", "deadline": "1s"},
 }
 
@@ -61,7 +61,16 @@ def changed(namespace: str, topic: str, index: int, turn: int) -> Manifest:
     return repo(name_of(index), namespace, PROFILE, target, constraint=constraint, rollout=UNMEASURED)
 
 
+@pytest.fixture
+def all_at_once(release: Release) -> Iterator[None]:
+    """A fleet that lets all of them roll out at a time."""
+    release.api.merge(FLEET_PATH, {"spec": {"rollouts": {"maxConcurrent": REPOS}}})
+    yield
+    release.api.merge(FLEET_PATH, {"spec": {"rollouts": None}})
+
+
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("all_at_once")
 def test_thirty_rollouts_end_as_they_would_have_while_operators_are_killed(
     release: Release, namespace: str, topic: str, say: Callable[[str], None]
 ) -> None:

@@ -76,7 +76,8 @@ class RepoSpec(ResourceModel):
     """Reject: one bad line refuses the whole body. Accept: bad lines are refused by number, the others go on."""
     limits: RepoLimits = RepoLimits()
     """Sizes beyond which a request is refused."""
-    rollout: Rollout = Rollout()
+    # No default in the schema: a page of it in every stored repo would say nothing, and cost thousands of them dearly.
+    rollout: Annotated[Rollout, Field(default_factory=Rollout)]
     """How a change of this spec (or of its profile, or of the fleet's limits) reaches the repo's traffic. Routes carry the promoted revision's paths: a path that only the new one has is served once it is promoted."""
 
     @model_validator(mode="after")

@@ -58,6 +58,7 @@ def test_defaults_are_filled_in(server: ApiServer) -> None:
         "routing": {"provider": "None", "routes": "PerRepo"},
         "allowedRepos": {"namespaces": {"from": "Same"}},
         "limits": {"bodyBytes": 8388608, "lineBytes": 524288, "bufferBytes": 134217728},
+        "rollouts": {"maxConcurrent": 5, "revisionHistoryLimit": 10, "failureBudget": 1},
     }
     profile = server.create(manifest("KafkaProducerProfile", "defaults", {"bootstrapServers": ["kafka:9092"]}))
     assert profile["spec"] == {
@@ -71,7 +72,7 @@ def test_defaults_are_filled_in(server: ApiServer) -> None:
     }
     stored = server.create(repo("defaults"))
     assert stored["spec"] == {
-        "kafka": {"producerProfile": "main", "topic": "access", "delivery": "Sync"},
+        "kafka": {"producerProfile": "main", "topic": "access", "delivery": "Sync", "provenance": False},
         "partial": "Reject",
     }
 
@@ -117,10 +118,21 @@ def test_fleet_ref_is_immutable(server: ApiServer, request: pytest.FixtureReques
 def test_get_shows_whether_it_is_fine(server: ApiServer) -> None:
     server.create(repo("shown"))
     header, row = _shown_with_status(
-        server, "er", fleet="headgate/default", gateways="2/2", revision="0123456789abcdef"
+        server,
+        "er",
+        fleet="headgate/default",
+        gateways="2/2",
+        revision="0123456789abcdef",
+        rollout={"phase": "Progressing", "step": "1/2", "weight": 10},
     )
-    assert header == ["NAME", "READY", "REASON", "TOPIC", "FLEET", "GATEWAYS", "REVISION", "MESSAGE", "AGE"]
-    assert row[:-1] == ["shown", "True", "Ready", "access", "headgate/default", "2/2", "0123456789abcdef", "well"]
+    assert header == [
+        *("NAME", "READY", "PHASE", "STEP", "WEIGHT", "REVISION", "GATEWAYS"),
+        *("REASON", "TOPIC", "FLEET", "MESSAGE", "AGE"),
+    ]
+    assert row[:-1] == [
+        *("shown", "True", "Progressing", "1/2", "10", "0123456789abcdef", "2/2"),
+        *("Ready", "access", "headgate/default", "well"),
+    ]
 
 
 def test_get_shows_profiles_and_fleets(server: ApiServer) -> None:
@@ -138,7 +150,7 @@ def test_get_shows_profiles_and_fleets(server: ApiServer) -> None:
 def test_the_narrow_table_leaves_out_what_is_long(server: ApiServer) -> None:
     server.create(repo("narrow"))
     table = server.ask("get", "--namespace", server.namespace, "er", "narrow").splitlines()
-    assert table[0].split() == ["NAME", "READY", "REASON", "TOPIC", "FLEET", "GATEWAYS", "AGE"]
+    assert table[0].split() == ["NAME", "READY", "PHASE", "STEP", "WEIGHT", "REVISION", "GATEWAYS", "AGE"]
 
 
 def test_the_category_names_all_three(server: ApiServer) -> None:
