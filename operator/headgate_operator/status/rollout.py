@@ -11,7 +11,8 @@ from headgate_operator.api.rollout import (
     RolloutStatus,
     WrittenStatus,
 )
-from headgate_operator.rollout.model import Phase, RolloutState, Stage
+from headgate_operator.rollout import reasons
+from headgate_operator.rollout.model import Measurement, Phase, RolloutState, Stage
 from headgate_operator.status.conditions import Fact, ready_facts
 
 MEASUREMENTS_SHOWN = 64
@@ -68,12 +69,19 @@ def build_rollout_status(state: RolloutState, policy: Rollout, split: Split | No
                 requests=each.requests,
                 verdict=each.verdict,
             )
-            for each in state.measurements[:MEASUREMENTS_SHOWN]
+            for each in _figures(state)
         ),
         command=_command(state),
         written=_written(state),
     )
     return status.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
+
+def _figures(state: RolloutState) -> tuple[Measurement, ...]:
+    """The measurements of the revision under way, promoted or refused; those of one that was taken back say nothing now."""
+    if state.phase is Phase.STABLE and state.reason != reasons.PROMOTED:
+        return ()
+    return state.measurements[:MEASUREMENTS_SHOWN]
 
 
 def _command(state: RolloutState) -> CommandStatus | None:

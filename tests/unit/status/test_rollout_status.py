@@ -94,3 +94,12 @@ def test_ready_follows_the_rollout(phase: Phase, ready: str, companion: str) -> 
 
 def test_at_rest_the_gateways_have_the_say() -> None:
     assert rollout_facts(RolloutState(stable="aaaa")) is None
+
+
+@pytest.mark.parametrize(("reason", "shown"), [("Promoted", True), ("Reverted", False)])
+def test_at_rest_the_figures_of_what_is_served_stay_and_those_of_what_was_taken_back_go(
+    reason: str, shown: bool
+) -> None:
+    figure = Measurement(name="dropped", value="0%", threshold="95%", requests=120, verdict=Verdict.PASS)
+    block = build_rollout_status(state(Phase.STABLE, measurements=(figure,), reason=reason), POLICY, None)
+    assert ("measurements" in block) is shown
