@@ -44,6 +44,8 @@ PRINTER_COLUMNS: dict[str, list[dict[str, Any]]] = {
         _column("Gateways", ".status.gateways"),
         _column("Repos", ".status.repos", "integer"),
         _column("Image", ".spec.image"),
+        _column("Upgrade", ".status.upgrade.phase"),
+        _column("Moved", ".status.upgrade.moved"),
         _MESSAGE,
         _AGE,
     ],

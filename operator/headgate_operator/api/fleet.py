@@ -11,6 +11,7 @@ from headgate_gateway.config.base import ObjectName, cel
 from headgate_operator.api.meta import Conditions, LabelSelector, ObjectMeta, OpaqueObject, ResourceModel
 from headgate_operator.api.names import FLEET_NAME_MAX, FLEET_NAME_PATTERN
 from headgate_operator.api.resource import Resource
+from headgate_operator.api.rollout import CommandStatus, Strategy
 
 _NAME_RULE = f"self.metadata.name.matches('^{FLEET_NAME_PATTERN}$')"
 _NAME_MESSAGE = (
@@ -232,6 +233,17 @@ class FleetRollouts(ResourceModel):
     """A change of something that repos share (a profile, the fleet's limits) is a wave over them: after this many have rolled back, no more of the wave start."""
 
 
+class ImageUpgrade(ResourceModel):
+    """How a new image reaches the fleet's repos."""
+
+    strategy: Strategy = Strategy.CANARY
+    """Canary: repos move to the new image one by one, each by its own steps. Immediate: the gateways are replaced at once; the only way where the fleet has no routing, no repos or no ready gateway."""
+    failure_budget: Annotated[int, Field(ge=1, le=100)] = 1
+    """After this many repos have refused the image, all that moved goes back. With fewer the others move on, and the upgrade waits before its end until somebody decides."""
+    progress_deadline: Annotated[Duration, Field(ge=5_000, le=86_400_000)] = 600_000
+    """How long the new image's gateways may take to become ready before any request goes there, and again before a repo's last requests follow."""
+
+
 class FleetSpec(ResourceModel):
     """What the platform team wants of a fleet."""
 
@@ -275,6 +287,8 @@ class FleetSpec(ResourceModel):
     """Defaults for the fleet's repos, and the bound of a gateway's memory."""
     rollouts: FleetRollouts = FleetRollouts()
     """How changes of the fleet's repos are taken, all repos together."""
+    upgrade: ImageUpgrade = ImageUpgrade()
+    """How a new image reaches the fleet's repos."""
 
     @model_validator(mode="after")
     def _check_replicas(self) -> Self:
@@ -289,6 +303,44 @@ class FleetSpec(ResourceModel):
         return self
 
 
+class FailedMoveStatus(ResourceModel):
+    """A repo that refused the new image."""
+
+    repo: str
+    """namespace/name."""
+    reason: str
+    message: str
+
+
+class UpgradeStatus(ResourceModel):
+    """Where a new image is."""
+
+    phase: str
+    """Stable, Upgrading, Promoting, RollingBack or RolledBack."""
+    stage: str | None = None
+    """What it is doing there: Starting, Moving, Confirming, Draining or Removing."""
+    from_: Annotated[str | None, Field(alias="from")] = None
+    """The image that served before, and serves what has not moved."""
+    to: str | None = None
+    """The new image, or the one that was rolled back."""
+    revision: str | None = None
+    """The hash of the new image: what commands name."""
+    moved: str | None = None
+    """Repos that have moved, of all: `3/5`."""
+    under_way: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    """Repos that are moving, as namespace/name."""
+    failed: Annotated[tuple[FailedMoveStatus, ...], Field(max_length=100)] = ()
+    """Repos that refused the new image."""
+    reason: str | None = None
+    """A word for why it is where it is."""
+    message: str | None = None
+    """The same in a sentence, with what to do next."""
+    started_at: str | None = None
+    """When it began."""
+    command: CommandStatus | None = None
+    """What became of the last command."""
+
+
 class FleetStatus(ResourceModel):
     """What the operator has seen of a fleet."""
 
@@ -300,6 +352,8 @@ class FleetStatus(ResourceModel):
     """How many repos the fleet serves."""
     contract_version: Annotated[int, Field(ge=1)] | None = None
     """The version of the config contract in use."""
+    upgrade: UpgradeStatus | None = None
+    """Where a new image is, or how the last upgrade ended."""
     conditions: Conditions = ()
     """Ready, Accepted and Programmed; Reconciling and Stalled while true."""
 

@@ -20,7 +20,10 @@ LABEL_REPO = "headgate.dev/repo"
 """On a repo's own objects: the repo's name."""
 LABEL_REPO_NAMESPACE = "headgate.dev/repo-namespace"
 LABEL_REVISION = "headgate.dev/revision"
-"""On what holds one revision of a repo: its ControllerRevision, and its canary's ConfigMap and Deployment."""
+"""On what holds one revision of a repo: its ControllerRevision, and its canary's ConfigMap and Deployment; on the gateways
+of an image upgrade the hash of their image."""
+LABEL_UPGRADE = "headgate.dev/upgrade"
+"""On the gateways of an image upgrade: tells them from the canaries of repos, which are on the same track."""
 LABEL_TRACK = "headgate.dev/track"
 """On gateway pods: stable or canary."""
 LABEL_NAME = "app.kubernetes.io/name"
@@ -31,12 +34,12 @@ ANNOTATION_CONFIG_HASH = "headgate.dev/config-hash"
 """Patched onto gateway pods so that kubelets refresh their volumes at once; means nothing else."""
 
 ANNOTATION_COMMAND = "headgate.dev/command"
-"""Set by people on an EventRepo: `<verb> <revision> <step> <token>`. Read, never written or removed."""
+"""Set by people on an EventRepo or a GatewayFleet: `<verb> <revision> <step> <token>`. Read, never written or removed."""
 
 TRACK_STABLE = "stable"
 """The value of the track label that serves everybody."""
 TRACK_CANARY = "canary"
-"""The value of the track label, and of gateways' `--track`, of what serves one repo's candidate."""
+"""The value of the track label, and of gateways' `--track`, of what serves one repo's candidate, or runs a new image."""
 
 PORT_HTTP = 8080
 PORT_ADMIN = 8081
@@ -105,6 +108,16 @@ def revision_name(fleet: str, namespace: str, repo: str, revision: str) -> str:
 def rollout_name(fleet: str, namespace: str, repo: str) -> str:
     """The ConfigMap with the state of a repo's rollout."""
     return f"{fleet}.{namespace}.{repo}.rollout"
+
+
+def upgrade_name(fleet: str) -> str:
+    """The Deployment, Service and PodDisruptionBudget of a fleet's image upgrade; 58 characters at most."""
+    return f"{fleet}-upgrade"
+
+
+def upgrade_state_name(fleet: str) -> str:
+    """The ConfigMap with the state of a fleet's image upgrade. It has one dot: the names of repos' states have three."""
+    return f"{fleet}.upgrade"
 
 
 def canary_name(fleet: str, namespace: str, repo: str) -> str:

@@ -226,6 +226,8 @@ class RolloutStatus(ResourceModel):
     """The promoted revision."""
     candidate: str | None = None
     """The revision on its way, or the one that was rolled back."""
+    cause: str | None = None
+    """What made the change, if not the repo's own spec: Profile, Fleet (its limits) or Image. With Image, `stable` and `candidate` are hashes of the fleet's images, and the repo's content stays what it is."""
     step: str | None = None
     """The step under way, of how many: `1/2`."""
     weight: int | None = None

@@ -7,7 +7,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from headgate_gateway.config import shard_of
 from headgate_operator.api.fleet import GatewayFleet
@@ -16,18 +16,19 @@ from headgate_operator.api.reasons import INVALID_SPEC
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Clock
-from headgate_operator.reconcile.apply import Applier, ApplyResult, Failure, ObjectKey
-from headgate_operator.reconcile.gather import Gateways, Gatherer, Reports, ServedEntries
+from headgate_operator.reconcile.apply import Applier, ApplyResult, Failure
+from headgate_operator.reconcile.gather import Gateways, Gatherer, Reports
 from headgate_operator.reconcile.holds import Holds, HoldTiming
 from headgate_operator.reconcile.ledger import Stored
 from headgate_operator.reconcile.nudge import Nudger, config_hash, lagging
+from headgate_operator.reconcile.passes import Begun, Decided, FleetState, take_together
 from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.records import ResourceRecord, digest_of
-from headgate_operator.reconcile.rollouts import Advanced, FleetSightings, RolloutKeeper, RolloutParts, keep_shown
+from headgate_operator.reconcile.rollouts import FleetSightings, RolloutKeeper, RolloutParts
 from headgate_operator.reconcile.secrets import SecretReader
+from headgate_operator.reconcile.shown import keep_shown
 from headgate_operator.reconcile.statuses import (
-    Settled,
     Status,
     build_fleet_sight,
     build_repo_statuses,
@@ -38,19 +39,18 @@ from headgate_operator.reconcile.statuses import (
     truths_of,
 )
 from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.reconcile.upgrades import UpgradeKeeper
 from headgate_operator.render.accept import fleet_not_found
 from headgate_operator.render.fleet import render_fleet
 from headgate_operator.render.judge import Judged, judge_fleet
-from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.templates import TemplateError, Templates
 from headgate_operator.render.world import FleetPlan, FleetWorld, RepoKey, Verdict
 from headgate_operator.status import reasons
-from headgate_operator.status.delivery import ShardHistory, build_tally
+from headgate_operator.status.delivery import behind, build_tally
 from headgate_operator.status.fleet import build_fleet_status
 from headgate_operator.status.observation import split_tracks
 from headgate_operator.status.profile import build_refused_status
 from headgate_operator.status.repo import RepoSight, build_repo_status, is_passing
-from headgate_operator.status.rollout import Shown
 from headgate_operator.status.transitions import EventNote
 
 CONFIG_KINDS = frozenset({"Secret", "ConfigMap"})
@@ -58,39 +58,6 @@ CONFIG_KINDS = frozenset({"Secret", "ConfigMap"})
 
 TICK_SECONDS = 1.0
 """Between looks at a fleet with rollouts under way, where nothing else brings one."""
-
-
-@dataclass(slots=True)
-class _FleetState:
-    holds: Holds
-    keeper: RolloutKeeper
-    memo: RenderMemo = field(default_factory=RenderMemo)
-    served: ServedEntries = field(default_factory=ServedEntries)
-    history: ShardHistory = field(default_factory=ShardHistory)
-    entry_digests: dict[RepoKey, tuple[bytes, str]] = field(default_factory=dict)
-    settled: dict[RepoKey, Settled] = field(default_factory=dict)
-    failing: dict[ObjectKey, int] = field(default_factory=dict)
-    """How often in a row each object could not be written for now."""
-    plan: FleetPlan | None = None
-    """The last one: what gateways report is compared with what was rendered."""
-    shown: dict[RepoKey, tuple[float, Shown]] = field(default_factory=dict)
-    """What status shows of each rollout, and since when."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Begun:
-    """What a reconcile started from: what changes meanwhile is judged by the next one."""
-
-    fleet: ResourceRecord
-    state: _FleetState
-    repos: Mapping[RepoKey, str]
-    """Intent of each repo."""
-    profiles: dict[str, str]
-    """Intent of each profile."""
-    versions: Mapping[ObjectKey, str]
-    """resourceVersion of each child."""
-    commands: Mapping[RepoKey, str]
-    """What somebody asks of each repo's rollout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +99,7 @@ class FleetReconciler:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._states: dict[FleetKey, _FleetState] = {}
+        self._states: dict[FleetKey, FleetState] = {}
 
     async def reconcile(self, key: FleetKey) -> Outcome:
         """Do all that one fleet needs now. Raises ClusterError where nothing could be decided or written."""
@@ -146,7 +113,7 @@ class FleetReconciler:
         if not isinstance(record.parsed, GatewayFleet):
             return await self._refuse(record, Verdict(False, INVALID_SPEC, record.problem))
         state = self._state_of(key)
-        begun = _Begun(
+        begun = Begun(
             fleet=record,
             state=state,
             repos={each.key: each.intent for each in self._parts.store.repos_of(key)},
@@ -157,30 +124,33 @@ class FleetReconciler:
         stored = state.keeper.ledger.read()
         world = await self._parts.gatherer.gather(record.parsed, state.served, state.keeper.secrets(stored))
         try:
-            advanced, plan = await self._decide(begun, world, stored)
+            decided = await self._decide(begun, world, stored)
         except TemplateError as error:
             return await self._refuse(record, Verdict(False, reasons.TEMPLATE_FAILED, str(error)))
-        return await self._carry_out(begun, advanced, plan)
+        return await self._carry_out(begun, decided)
 
-    def _state_of(self, key: FleetKey) -> _FleetState:
+    def _state_of(self, key: FleetKey) -> FleetState:
         known = self._states.get(key)
         if known is None:
-            keeper = RolloutKeeper(self._parts.rollouts, key)
-            known = self._states[key] = _FleetState(Holds(self._parts.holding), keeper)
+            rollouts, holds = self._parts.rollouts, Holds(self._parts.holding)
+            known = FleetState(holds, RolloutKeeper(rollouts, key), UpgradeKeeper(rollouts, key))
+            self._states[key] = known
         return known
 
-    async def _decide(self, begun: _Begun, world: FleetWorld, stored: Stored) -> tuple[Advanced, FleetPlan]:
-        """Judge, let rollouts go on, render. Raises TemplateError."""
+    async def _decide(self, begun: Begun, world: FleetWorld, stored: Stored) -> Decided:
+        """Judge, let the upgrade and rollouts go on, render. Raises TemplateError."""
         state, templates = begun.state, self._parts.templates
         world = replace(world, rollouts=state.keeper.promoted(stored, world.served))
         # In threads: thousands of repos take seconds at first, and the lease and the watches must go on.
         judged = await asyncio.to_thread(judge_fleet, world, state.memo)
-        advanced = await state.keeper.advance(self._sightings(begun, world, judged, stored))
-        world = replace(world, rollouts=advanced.rollouts)
+        sightings = self._sightings(begun, world, judged, stored)
+        upgraded = await state.upgrades.advance(sightings)
+        advanced = await state.keeper.advance(replace(sightings, commands=upgraded.commands, held=upgraded.held))
+        world = replace(world, rollouts=advanced.rollouts, upgrade=upgraded.upgrade)
         plan = await asyncio.to_thread(render_fleet, world, templates, state.memo, judged)
-        return advanced, plan
+        return Decided(upgraded, take_together(advanced, upgraded), plan)
 
-    def _sightings(self, begun: _Begun, world: FleetWorld, judged: Judged, stored: Stored) -> FleetSightings:
+    def _sightings(self, begun: Begun, world: FleetWorld, judged: Judged, stored: Stored) -> FleetSightings:
         key, last = begun.fleet.key, begun.state.plan
         verdicts = last.repos if last is not None else {}
         gateways = self._parts.gatherer.gateways(key)
@@ -204,12 +174,15 @@ class FleetReconciler:
             versions=begun.versions,
             plans={repo: verdict.canary for repo, verdict in verdicts.items() if verdict.canary is not None},
             confirmed=confirmed,
+            is_current=lambda report: last is not None and not behind(report, last.shard_hashes, last.credentials_hash),
+            fleet_command=begun.fleet.command,
         )
 
-    async def _carry_out(self, begun: _Begun, advanced: Advanced, plan: FleetPlan) -> Outcome:
+    async def _carry_out(self, begun: Begun, decided: Decided) -> Outcome:
         key, parts, state = begun.fleet.key, self._parts, begun.state
+        advanced, plan = decided.advanced, decided.plan
         state.plan = plan
-        parts.watch(key, advanced.active)
+        parts.watch(key, advanced.active | decided.upgraded.watched)
         state.history.record(plan.shard_hashes, entry_digests(plan, state.entry_digests))
         config = [each for each in plan.objects if each.kind in CONFIG_KINDS]
         others = [each for each in plan.objects if each.kind not in CONFIG_KINDS]
@@ -219,16 +192,20 @@ class FleetReconciler:
         pruned = await parts.applier.prune(key, plan.objects) if plan.fleet.accepted else ApplyResult()
         failures = [*advanced.failures, *first.failures, *second.failures, *pruned.failures]
         self._note_pruned(begun.fleet, pruned)
-        self._announce(advanced)
-        outcome = await self._publish(begun, advanced, plan, failures)
-        soon = TICK_SECONDS if advanced.active else None
+        self._announce(begun.fleet, decided)
+        outcome = await self._publish(begun, decided, failures)
+        under_way = bool(advanced.active) or decided.upgraded.active
+        soon = TICK_SECONDS if under_way else None
         return replace(
             outcome,
-            awaiting=outcome.awaiting or bool(advanced.active),
+            awaiting=outcome.awaiting or under_way,
             again=_sooner(_sooner(again, soon), outcome.again),
         )
 
-    def _announce(self, advanced: Advanced) -> None:
+    def _announce(self, fleet: ResourceRecord, decided: Decided) -> None:
+        advanced = decided.advanced
+        for told in decided.upgraded.notes:
+            self._parts.publisher.note(fleet, told)
         for repo, note in advanced.notes:
             record = self._parts.store.resource(EventRepo.KIND, repo)
             if record is not None:
@@ -248,16 +225,17 @@ class FleetReconciler:
             more = f" and {len(result.deleted) - 5} more" if len(result.deleted) > 5 else ""
             self._parts.publisher.note(record, EventNote("Normal", reasons.PRUNED, f"deleted {names}{more}"))
 
-    async def _publish(self, begun: _Begun, advanced: Advanced, plan: FleetPlan, failures: list[Failure]) -> Outcome:
+    async def _publish(self, begun: Begun, decided: Decided, failures: list[Failure]) -> Outcome:
         parts, key = self._parts, begun.fleet.key
+        advanced, plan = decided.advanced, decided.plan
         gateways, now = parts.gatherer.gateways(key), parts.now()
         lasting = lasting_failures(failures, begun.state.failing)
         troubles = troubles_of(plan.objects, lasting)
         begun.state.shown = keep_shown(begun.state.shown, advanced.shown, parts.clock())
-        sights = list(self._repo_sights(begun, plan, gateways, troubles))
+        sights = list(self._repo_sights(begun, decided, gateways, troubles))
         repos, truths = build_repo_statuses(sights, begun.state.settled, now)
         told = self._without_held(repos, begun.state.holds)
-        sight = build_fleet_sight(begun.fleet, plan, gateways, lasting)
+        sight = build_fleet_sight(begun.fleet, plan, gateways, lasting, decided.upgraded.status)
         newest = parts.store.resource(GatewayFleet.KIND, key) or begun.fleet
         fleet = (newest, build_fleet_status(sight, json.loads(newest.status), now))
         self._count(key, truths, len(gateways.ready))
@@ -282,15 +260,17 @@ class FleetReconciler:
         return [each for each in statuses if each[0].key not in held]
 
     def _repo_sights(
-        self, begun: _Begun, plan: FleetPlan, gateways: Gateways, troubles: Mapping[RepoKey | int, str]
+        self, begun: Begun, decided: Decided, gateways: Gateways, troubles: Mapping[RepoKey | int, str]
     ) -> Iterator[tuple[ResourceRecord, RepoSight]]:
-        key, history = begun.fleet.key, begun.state.history
+        key, history, plan = begun.fleet.key, begun.state.history, decided.plan
+        moved = decided.upgraded.upgrade.weights if decided.upgraded.upgrade is not None else {}
         for record in self._parts.store.repos_of(key):
             found = plan.repos.get(record.key)
             if found is None or begun.repos.get(record.key) != record.intent:
                 continue  # it came, or changed, while we worked: its own notice brings us back
             shown = begun.state.shown.get(record.key)
-            tally = build_tally(history, record.key, found.shard, found.served_revision, gateways.ready)
+            ready = (*gateways.ready, *gateways.newer_ready) if record.key in moved else gateways.ready
+            tally = build_tally(history, record.key, found.shard, found.served_revision, ready)
             trouble = troubles.get(record.key) or troubles.get(found.shard) or ""
             sight = RepoSight(
                 generation=record.generation,
@@ -354,7 +334,7 @@ class FleetReconciler:
         return Outcome(await parts.publisher.publish([*repos, fleet]))
 
     def _waiting_sights(
-        self, key: FleetKey, verdict: Verdict, state: _FleetState, gateways: Gateways
+        self, key: FleetKey, verdict: Verdict, state: FleetState, gateways: Gateways
     ) -> Iterator[tuple[ResourceRecord, RepoSight]]:
         """Repos of a fleet that is not rendered, judged by its live shards."""
         served = state.served.read(self._parts.store, key)

@@ -31,6 +31,9 @@ class Gateways:
     ready: tuple[GatewayView, ...]
     reports: tuple[GatewayReport, ...]
     workload: WorkloadProgress | None
+    newer: tuple[PodView, ...] = ()
+    """Those of a new image, which serve the repos that have moved to it; not among the others."""
+    newer_ready: tuple[GatewayView, ...] = ()
 
     @property
     def trouble(self) -> str:
@@ -135,7 +138,8 @@ class Gatherer:
 
     def gateways(self, fleet: FleetKey) -> Gateways:
         """What is known now of the fleet's gateways that serve all of its repos; canaries are looked at apart."""
-        pods = split_tracks(self._store.pods_of(fleet)).stable
+        tracks = split_tracks(self._store.pods_of(fleet))
+        pods, newer = tracks.stable, tracks.upgrade
         reports = ((pod, self._reports(pod.uid)) for pod in pods)
         said = tuple((pod, report) for pod, report in reports)
         workload = self._store.child(("Deployment", fleet[0], gateway_name(fleet[1])))
@@ -144,6 +148,8 @@ class Gatherer:
             ready=tuple(GatewayView(pod.name, report) for pod, report in said if pod.ready),
             reports=tuple(report for _, report in said if report is not None),
             workload=workload.progress if workload is not None else None,
+            newer=newer,
+            newer_ready=tuple(GatewayView(pod.name, self._reports(pod.uid)) for pod in newer if pod.ready),
         )
 
     async def read_credentials(self, fleet: FleetKey) -> Mapping[str, bytes]:

@@ -32,7 +32,7 @@ def config_hash(shard_hashes: Mapping[int, str], credentials_hash: str) -> str:
 
 def lagging(gateways: Gateways, reports: Reports, shards: Mapping[int, str], credentials: str) -> list[PodView]:
     """Pods that have said what they hold, and hold something older."""
-    said = ((pod, reports(pod.uid)) for pod in gateways.pods)
+    said = ((pod, reports(pod.uid)) for pod in (*gateways.pods, *gateways.newer))
     return [pod for pod, report in said if report is not None and behind(report, shards, credentials)]
 
 

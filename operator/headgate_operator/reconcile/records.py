@@ -34,6 +34,9 @@ Parsed = GatewayFleet | KafkaProducerProfile | EventRepo
 
 RESOURCE_TYPES: dict[str, type[Parsed]] = {each.KIND: each for each in (GatewayFleet, KafkaProducerProfile, EventRepo)}
 
+COMMANDED = (EventRepo.KIND, GatewayFleet.KIND)
+"""Kinds that take commands by annotation."""
+
 VOLATILE_METADATA = ("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink")
 """Metadata that changes by itself or says nothing of content."""
 
@@ -70,7 +73,7 @@ class ResourceRecord:
     status: bytes
     """Canonical JSON of the live status."""
     command: str = ""
-    """What somebody asks of a repo's rollout, by annotation."""
+    """What somebody asks of a repo's rollout or a fleet's upgrade, by annotation."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -84,7 +87,7 @@ def build_resource_record(manifest: dict[str, Any]) -> ResourceRecord:
     spec = manifest.get("spec") or {}
     parsed, problem = _parse(kind, metadata, spec)
     deleting = bool(metadata.get("deletionTimestamp"))
-    command = str((metadata.get("annotations") or {}).get(ANNOTATION_COMMAND, "")) if kind == EventRepo.KIND else ""
+    command = str((metadata.get("annotations") or {}).get(ANNOTATION_COMMAND, "")) if kind in COMMANDED else ""
     intent = canonical_json([metadata["uid"], deleting, metadata.get("labels"), spec, command])
     return ResourceRecord(
         kind=kind,

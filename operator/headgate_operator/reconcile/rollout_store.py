@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headgate_operator.api.fleet import GatewayFleet
-from headgate_operator.api.names import TRACK_CANARY, canary_name, rollout_name
+from headgate_operator.api.names import TRACK_CANARY, canary_name, rollout_name, upgrade_name
 from headgate_operator.ports import Cluster, NotFoundError, ObjectRef
 from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
 from headgate_operator.reconcile.ledger import Ledger, Stored
@@ -145,6 +145,7 @@ class RolloutStore:
             for key, each in steps.items()
             if any(isinstance(action, RunCanary) for action in each.actions)
         }
+        running.add(upgrade_name(self._fleet[1]))  # it has none of its own
         for child in self._store.children_of(self._fleet):
             if child.kind == "Deployment" and child.track == TRACK_CANARY and child.name not in running:
                 await self._delete_secret(child.name)

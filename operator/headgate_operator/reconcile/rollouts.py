@@ -26,7 +26,7 @@ from headgate_operator.render.world import CanaryPlan, RepoKey, RepoRollout
 from headgate_operator.rollout.actions import actions_of
 from headgate_operator.rollout.causes import build_cause, build_change
 from headgate_operator.rollout.commands import parse_command
-from headgate_operator.rollout.line import UNDER_WAY, Entry, admit, wants_rollout
+from headgate_operator.rollout.line import UNDER_WAY, Admission, Entry, admit, wants_rollout
 from headgate_operator.rollout.machine import step
 from headgate_operator.rollout.model import (
     Announce,
@@ -44,12 +44,9 @@ from headgate_operator.rollout.model import (
 )
 from headgate_operator.rollout.samples import count_split
 from headgate_operator.rollout.sizing import canary_replicas, traffic_share
-from headgate_operator.status.observation import Tracks, WorkloadProgress
+from headgate_operator.status.observation import GatewayReport, Tracks, WorkloadProgress
 from headgate_operator.status.rollout import Shown, Split
 from headgate_operator.status.transitions import EventNote
-
-SHOWN_SECONDS = 5.0
-"""How long status may show the same measurements: people read no faster, and each is a write."""
 
 Queries = Callable[[RepoKey, Rollout, RolloutState, float], Mapping[str, QueryResult]]
 """The newest results of a repo's Prometheus queries; asking happens elsewhere."""
@@ -101,6 +98,11 @@ class FleetSightings:
     """The canaries as this process rendered them last."""
     confirmed: Callable[[RepoKey, str], bool]
     """Whether every ready stable gateway serves this revision of a repo."""
+    is_current: Callable[[GatewayReport], bool]
+    """Whether a gateway reports the newest config, as this process rendered it last."""
+    fleet_command: str = ""
+    held: Mapping[RepoKey, str] = field(default_factory=dict)
+    """Repos that may not begin a change now, and why: they move to a new image."""
 
 
 class RolloutKeeper:
@@ -149,7 +151,7 @@ class RolloutKeeper:
         }
         seen = {key: self._observe(key, state, sightings, now) for key, state in states.items()}
         self._add_gone(states, seen, sightings, now)
-        seen = self._admitted(states, seen, sightings.fleet)
+        seen = self._admitted(states, seen, sightings)
         steps = {key: step(states[key], seen[key]) for key in states}
         result = Advanced()
         desired = {key: repo.desired for key, repo in sightings.judged.repos.items() if repo.desired is not None}
@@ -211,7 +213,7 @@ class RolloutKeeper:
             change=change,
             canary=self._see_canary(key, state, sightings),
             stable_confirmed=sightings.confirmed(key, state.stable),
-            route_accepted=state.phase in UNDER_WAY and is_routed(eyes, self._fleet, key, state.weight),
+            route_accepted=self._is_routed(key, state),
             gauges_canary=gauges(eyes, key, pods, candidate),
             gauges_stable=gauges(eyes, key, sightings.tracks.stable, state.stable),
             fresh=is_fresh(eyes, (*sightings.tracks.stable, *pods)),
@@ -227,6 +229,10 @@ class RolloutKeeper:
             return found
         needed = self._replicas(key, RunCanary(state.candidate, state.size_for), sightings)
         return replace(found, desired=needed)
+
+    def _is_routed(self, key: RepoKey, state: RolloutState) -> bool:
+        service = canary_name(self._fleet[1], *key)
+        return state.phase in UNDER_WAY and is_routed(self._parts.eyes, self._fleet, key, state.weight, service)
 
     def _compare(
         self, key: RepoKey, state: RolloutState, desired: Intent | None, repo: EventRepo | None
@@ -260,19 +266,22 @@ class RolloutKeeper:
                 seen[key] = Observation(now=now, exists=False, desired=None, canary=canary)
 
     def _admitted(
-        self, states: Mapping[RepoKey, RolloutState], seen: Mapping[RepoKey, Observation], fleet: GatewayFleet
+        self, states: Mapping[RepoKey, RolloutState], seen: Mapping[RepoKey, Observation], sightings: FleetSightings
     ) -> dict[RepoKey, Observation]:
         entries = [
             Entry(
                 key,
                 state,
-                wants=seen[key].exists and wants_rollout(state, seen[key].desired, immediate=seen[key].immediate),
+                wants=seen[key].exists
+                and key not in sightings.held
+                and wants_rollout(state, seen[key].desired, immediate=seen[key].immediate),
                 cause=seen[key].cause,
             )
             for key, state in states.items()
         ]
-        rules = fleet.spec.rollouts
-        answers = admit(entries, rules.max_concurrent, rules.failure_budget)
+        rules = sightings.fleet.spec.rollouts
+        answers = dict(admit(entries, rules.max_concurrent, rules.failure_budget))
+        answers |= {key: Admission(False, why) for key, why in sightings.held.items()}
         return {
             key: replace(each, may_start=answers[key].may_start, line=answers[key].line) for key, each in seen.items()
         }
@@ -347,7 +356,9 @@ class RolloutKeeper:
         """Pods for the weight; never fewer than there are for this very candidate, since shares waver."""
         desired = sightings.workload.desired if sightings.workload is not None else 0
         fleet = desired or sightings.fleet.spec.replicas or DEFAULT_REPLICAS
-        share = traffic_share(traffic(self._parts.eyes, key, sightings.tracks.stable), key)
+        share = traffic_share(
+            traffic(self._parts.eyes, key, (*sightings.tracks.stable, *sightings.tracks.upgrade)), key
+        )
         wanted = canary_replicas(fleet, share, canary.weight)
         plan = sightings.plans.get(key)
         child = self._parts.store.child(("Deployment", self._fleet[0], canary_name(self._fleet[1], *key)))
@@ -375,26 +386,6 @@ class RolloutKeeper:
             if state is not None:
                 repo = sightings.repos.get(key)
                 result.shown[key] = Shown(state, repo.spec.rollout if repo is not None else Rollout())
-
-
-def keep_shown(
-    before: Mapping[RepoKey, tuple[float, Shown]], newest: Mapping[RepoKey, Shown], now: float
-) -> dict[RepoKey, tuple[float, Shown]]:
-    """What status is to show: all that is new at once, measurements that move on only every few seconds."""
-    found: dict[RepoKey, tuple[float, Shown]] = {}
-    for key, shown in newest.items():
-        known = before.get(key)
-        fresh = known is not None and now - known[0] < SHOWN_SECONDS and _headline(known[1]) == _headline(shown)
-        found[key] = known if known is not None and fresh else (now, shown)
-    return found
-
-
-def _headline(shown: Shown) -> tuple[object, ...]:
-    state = shown.state
-    return (
-        *(state.phase, state.stage, state.step, state.weight, state.stable, state.candidate),
-        *(state.clock, state.verified, state.reason, state.message, state.obeyed, shown.policy),
-    )
 
 
 def _is_unanswered(text: str, state: RolloutState) -> bool:

@@ -42,7 +42,7 @@ def see_canary(
     ready = [pod for pod in own if pod.ready]
     progress = found[0].progress if found[0] is not None else None
     said = {pod.uid: eyes.reports(pod.uid) for pod in own}
-    preflight, problem = _preflight(repo, revision, [said[pod.uid] for pod in ready])
+    preflight, problem = read_preflight(repo, revision, [said[pod.uid] for pod in ready])
     return CanarySight(
         exists=True,
         desired=progress.desired if progress is not None and plan is not None and plan.revision == revision else 0,
@@ -71,8 +71,8 @@ def _refusal(report: GatewayReport | None, repo: RepoKey, revision: str | None, 
     return ""
 
 
-def _preflight(repo: RepoKey, revision: str | None, reports: list[GatewayReport | None]) -> tuple[Preflight, str]:
-    """One gateway that fails is enough, and all have to pass."""
+def read_preflight(repo: RepoKey, revision: str | None, reports: list[GatewayReport | None]) -> tuple[Preflight, str]:
+    """What gateways say of their preflights of one revision. One that fails is enough, and all have to pass."""
     told = [report.preflights.get(repo) if report is not None else None for report in reports]
     current = [each for each in told if each is not None and each.revision == revision]
     for each in current:
@@ -117,14 +117,13 @@ def traffic(eyes: Eyes, repo: RepoKey, pods: Iterable[PodView]) -> Mapping[RepoK
     return {repo: float(own), ("", ""): float(max(0, total - own))}
 
 
-def is_routed(eyes: Eyes, fleet: FleetKey, repo: RepoKey, weight: int) -> bool:
-    """Whether the ingress has accepted the repo's route as it is now, with this weight on the canary."""
+def is_routed(eyes: Eyes, fleet: FleetKey, repo: RepoKey, weight: int, service: str) -> bool:
+    """Whether the ingress has accepted the repo's route as it is now, with this weight on that Service."""
     route = eyes.store.child(("HTTPRoute", fleet[0], route_name(fleet[1], *repo)))
     if route is None:
         return weight == 0
-    canary = canary_name(fleet[1], *repo)
     rules = json.loads(route.content).get("spec", {}).get("rules") or ()
     weights = [
-        each.get("weight", 1) for rule in rules for each in rule.get("backendRefs") or () if each.get("name") == canary
+        each.get("weight", 1) for rule in rules for each in rule.get("backendRefs") or () if each.get("name") == service
     ]
     return route.accepted and all(each == weight for each in weights) and (bool(weights) or weight == 0)

@@ -18,6 +18,7 @@ from headgate_operator.render.world import FleetPlan, RenderedObject, RepoKey, V
 from headgate_operator.status.delivery import Tally, behind
 from headgate_operator.status.fleet import FleetSight
 from headgate_operator.status.repo import RepoSight, build_repo_status
+from headgate_operator.status.upgrade import ShownUpgrade
 
 PATIENCE = 3
 """Attempts in a row after which a failure that may pass by itself is told to users."""
@@ -111,7 +112,11 @@ def _shards_in(manifest: Mapping[str, Any]) -> list[int]:
 
 
 def build_fleet_sight(
-    record: ResourceRecord, plan: FleetPlan, gateways: Gateways, failures: list[Failure]
+    record: ResourceRecord,
+    plan: FleetPlan,
+    gateways: Gateways,
+    failures: list[Failure],
+    upgrade: ShownUpgrade | None,
 ) -> FleetSight:
     """Everything that the fleet's status depends on."""
     reports = [view.report for view in gateways.ready if view.report is not None]
@@ -127,6 +132,7 @@ def build_fleet_sight(
         contract_version=plan.contract_version,
         failures=tuple(str(failure) for failure in failures),
         pod_trouble=gateways.trouble,
+        upgrade=upgrade,
     )
 
 

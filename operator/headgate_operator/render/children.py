@@ -38,7 +38,14 @@ def build_workload(templates: Templates, fleet: GatewayFleet) -> list[RenderedOb
     if fleet.spec.autoscaling is not None:
         kinds.append("horizontalpodautoscaler")
     labels = {names.LABEL_TRACK: names.TRACK_STABLE}
-    return [build_child(templates, f"{kind}.yaml.j2", fleet, COMPONENT_GATEWAY, context, labels) for kind in kinds]
+    return [build_workload_child(templates, kind, fleet, context, labels) for kind in kinds]
+
+
+def build_workload_child(
+    templates: Templates, kind: str, fleet: GatewayFleet, context: Mapping[str, Any], labels: Mapping[str, str]
+) -> RenderedObject:
+    """One object of a workload, by its template's name. Raises TemplateError."""
+    return build_child(templates, f"{kind}.yaml.j2", fleet, COMPONENT_GATEWAY, context, labels)
 
 
 def build_shard_object(templates: Templates, fleet: GatewayFleet, index: int, content: bytes) -> RenderedObject:

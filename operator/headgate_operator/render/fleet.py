@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from headgate_gateway.config import content_hash
 from headgate_gateway.config.status import credentials_hash
 from headgate_operator.api.fleet import GatewayFleet
+from headgate_operator.api.names import upgrade_name
 from headgate_operator.render.canary import Canary, RenderedCanary, build_canary
 from headgate_operator.render.children import build_credentials_object, build_shard_object, build_workload
 from headgate_operator.render.entries import Entry
@@ -19,6 +20,7 @@ from headgate_operator.render.profiles import read_credentials
 from headgate_operator.render.routes import Split, build_repo_route, build_shared_route, build_urls
 from headgate_operator.render.shards import build_shards
 from headgate_operator.render.templates import Templates
+from headgate_operator.render.upgrade import build_upgrade, with_stable_image
 from headgate_operator.render.world import FleetPlan, FleetWorld, RenderedObject, RepoKey, RepoVerdict
 
 
@@ -43,7 +45,7 @@ def render_fleet(
     """
     memo = RenderMemo() if memo is None else memo
     judged = judge_fleet(world, memo) if judged is None else judged
-    world = intern(world, memo)
+    world = with_stable_image(intern(world, memo), memo)
     served = _serve(world, judged, memo)
     version = judged.contract_version
     entries = ((judged.repos[key].shard, key, entry.content) for key, entry in served.entries.items())
@@ -57,6 +59,7 @@ def render_fleet(
         *(each for canary in canaries.values() for each in canary.config),
         *_workload_objects(world, templates, memo, judged),
         *(each for canary in canaries.values() for each in canary.workload),
+        *_upgrade_objects(world, templates, memo),
         *_route_objects(world, templates, memo, served, canaries),
     )
     memo.forget_unused()
@@ -180,13 +183,21 @@ def _workload_objects(
     return memo.recall("workload", inputs, lambda: build_workload(templates, fleet))
 
 
+def _upgrade_objects(world: FleetWorld, templates: Templates, memo: RenderMemo) -> list[RenderedObject]:
+    fleet, upgrade = world.fleet, world.upgrade
+    if upgrade is None:
+        return []
+    inputs = (templates, fleet.spec, fleet.key, fleet.metadata.uid, upgrade.candidate, upgrade.replicas)
+    return memo.recall("upgrade", inputs, lambda: build_upgrade(templates, fleet, upgrade))
+
+
 def _hold_stable(world: FleetWorld, judged: Judged) -> GatewayFleet:
-    """The fleet with its autoscaler's minimum raised, so that no stable gateway goes while a canary takes its requests."""
+    """The fleet with its autoscaler's minimum raised, so that no stable gateway goes while others take its requests."""
     fleet, autoscaling = world.fleet, world.fleet.spec.autoscaling
     held = (
         rollout.stable_floor for key, rollout in world.rollouts.items() if rollout.hold_stable and key in judged.repos
     )
-    floor = max(held, default=0)
+    floor = max((*held, world.upgrade.stable_floor if world.upgrade is not None else 0))
     if autoscaling is None or floor <= autoscaling.min_replicas:
         return fleet
     raised = autoscaling.model_copy(update={"min_replicas": min(floor, autoscaling.max_replicas)})
@@ -205,7 +216,7 @@ def _route_objects(
     if shared := memo.recall("shared route", common, lambda: build_shared_route(templates, fleet)):
         yield shared
     for key, entry in sorted(served.entries.items()):
-        split = _split(canaries[key], served.candidates[key]) if key in canaries else None
+        split = _split(canaries[key], served.candidates[key]) if key in canaries else _upgrade_split(world, key, entry)
         route = memo.recall(
             ("route", key),
             (*common, entry.paths, entry.delivery_timeout, split),
@@ -213,6 +224,13 @@ def _route_objects(
         )
         if route:
             yield route
+
+
+def _upgrade_split(world: FleetWorld, key: RepoKey, entry: Entry) -> Split | None:
+    if world.upgrade is None or world.upgrade.replicas < 1 or key not in world.upgrade.weights:
+        return None
+    service = upgrade_name(world.fleet.metadata.name)
+    return Split(service, world.upgrade.weights[key], entry.delivery_timeout)
 
 
 def _split(canary: RenderedCanary, candidate: Entry) -> Split:

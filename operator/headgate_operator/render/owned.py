@@ -20,7 +20,7 @@ COMPONENT_ROUTE = "route"
 COMPONENT_REVISION = "revision"
 """A ControllerRevision: one intent of a repo."""
 COMPONENT_ROLLOUT = "rollout"
-"""A ConfigMap: the state of a repo's rollout."""
+"""A ConfigMap: the state of a repo's rollout, or of the fleet's upgrade."""
 
 
 def fleet_labels(fleet: str, component: str) -> dict[str, str]:
@@ -46,6 +46,11 @@ def pod_selector(fleet: str) -> dict[str, str]:
 def canary_selector(fleet: str, repo: RepoKey) -> dict[str, str]:
     """What selects the pods of one repo's canary, and nothing that `pod_selector` selects."""
     return pod_selector(fleet) | {names.LABEL_TRACK: names.TRACK_CANARY} | repo_labels(repo)
+
+
+def upgrade_selector(fleet: str) -> dict[str, str]:
+    """What selects the pods of an image upgrade, and neither stable pods nor those of a repo's canary."""
+    return pod_selector(fleet) | {names.LABEL_TRACK: names.TRACK_CANARY, names.LABEL_UPGRADE: "image"}
 
 
 def repo_labels(repo: RepoKey) -> dict[str, str]:

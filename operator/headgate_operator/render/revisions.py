@@ -66,6 +66,22 @@ def build_state_object(templates: Templates, fleet: GatewayFleet, repo: RepoKey,
     return build_child(templates, "configmap.yaml.j2", fleet, COMPONENT_ROLLOUT, context, repo_labels(repo))
 
 
+def build_upgrade_state_object(templates: Templates, fleet: GatewayFleet, state: str) -> RenderedObject:
+    """The ConfigMap with the state of a fleet's image upgrade. Raises TemplateError."""
+    context = {
+        "name": names.upgrade_state_name(fleet.metadata.name),
+        "data": {STATE_FILE: state},
+        "immutable": False,
+        "fleet": fleet_context(fleet),
+    }
+    return build_child(templates, "configmap.yaml.j2", fleet, COMPONENT_ROLLOUT, context)
+
+
+def read_upgrade_state(manifest: Mapping[str, Any]) -> str:
+    """The state that such a ConfigMap holds; empty where somebody took it away."""
+    return str((manifest.get("data") or {}).get(STATE_FILE, ""))
+
+
 def read_state(manifest: Mapping[str, Any]) -> tuple[RepoKey, str]:
     """The repo and the state that a live ConfigMap of ours holds; the state is empty where somebody took it away.
 

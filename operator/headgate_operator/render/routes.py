@@ -24,7 +24,7 @@ REQUEST_TIMEOUT_MARGIN = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """A share of a repo's requests that goes to its canary."""
+    """A share of a repo's requests that goes to its canary, or to a new image."""
 
     service: str
     weight: int

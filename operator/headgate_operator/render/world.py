@@ -36,6 +36,31 @@ class RepoRollout:
 
 
 @dataclass(frozen=True, slots=True)
+class GatewayImage:
+    """What gateways run."""
+
+    name: str
+    pull_policy: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetUpgrade:
+    """Which image serves while the spec asks for another, and what of that one is to be there: decided by the upgrade."""
+
+    stable: GatewayImage
+    """What the stable gateways run, and the canaries of repos."""
+    candidate: GatewayImage | None = None
+    revision: str = ""
+    """Its hash: the value of LABEL_REVISION on its pods."""
+    replicas: int = 0
+    """Its gateways; 0: there are no objects of an upgrade."""
+    weights: Mapping[RepoKey, int] = field(default_factory=dict)
+    """Per cent of requests that go to them, of repos whose routes know them; 0 is spelled out as well."""
+    stable_floor: int = 0
+    """Below this the autoscaler must not shrink the stable gateways."""
+
+
+@dataclass(frozen=True, slots=True)
 class FleetWorld:
     """Everything that the rendering of one fleet depends on."""
 
@@ -62,6 +87,8 @@ class FleetWorld:
     rollouts: Mapping[RepoKey, RepoRollout] = field(default_factory=dict)
     """Repos that are served from what is promoted, whatever their spec says. A repo without an entry is served from its
     spec at once, as a new one is."""
+    upgrade: FleetUpgrade | None = None
+    """None: the spec's image is the one that serves."""
 
 
 @dataclass(frozen=True)

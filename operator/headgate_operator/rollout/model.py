@@ -293,6 +293,9 @@ class Observation:
     queries: Mapping[str, QueryResult] = field(default_factory=dict)
     """Results of the policy's queries, by name."""
     command: Command | None = None
+    few_suffice: bool = False
+    """Whether a step passes in which too few requests would come by the deadline, and none failed: an image is judged by
+    the repos that have traffic."""
 
 
 # What is to be done: all of it follows from the state, so that doing it twice equals doing it once.

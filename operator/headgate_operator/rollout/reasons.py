@@ -21,6 +21,11 @@ INCONCLUSIVE = "Inconclusive"
 PROMOTING = "Promoting"
 """The stable gateways take the revision, then the canary goes."""
 
+MOVING = "Moving"
+"""An image upgrade: repos move to the new image."""
+MOVED = "Moved"
+"""An image upgrade: all requests of the repo go to the new image. An Event only."""
+
 PROMOTED = "Promoted"
 """The revision is the stable one."""
 REVERTED = "Reverted"

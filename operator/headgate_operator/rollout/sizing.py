@@ -32,3 +32,24 @@ def traffic_share(requests: Mapping[RepoKey, float], key: RepoKey) -> float:
     if key in busy:
         return busy[key] / sum(busy.values())
     return 1.0 / (len(busy) + 1)
+
+
+def upgrade_replicas(fleet_replicas: int, shares: Mapping[str, float], weights: Mapping[str, int]) -> int:
+    """Gateways of an image upgrade that takes these per cents of these repos, by share of the fleet's traffic.
+
+    Bounded as a canary is; two as soon as one repo has half of its requests there. A repo without a share came later,
+    and is taken for an average one.
+    """
+    average = 1.0 / (len(shares) + 1)
+    load = sum(shares.get(repo, average) * weight / 100 for repo, weight in weights.items())
+    least = 2 if any(weight >= TWO_FROM for weight in weights.values()) else 1
+    wanted = math.ceil(round(fleet_replicas * load * RESERVE, 9))
+    return max(least, min(wanted, fleet_replicas))
+
+
+def traffic_shares(requests: Mapping[str, float]) -> dict[str, float]:
+    """Each repo's share of the requests counted of all; equal ones where nothing was counted."""
+    total = sum(requests.values())
+    if total <= 0:
+        return {repo: round(1.0 / len(requests), 6) for repo in requests}
+    return {repo: round(count / total, 6) for repo, count in requests.items()}

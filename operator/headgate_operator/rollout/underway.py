@@ -193,7 +193,7 @@ def _hold(state: RolloutState, seen: Observation, verdict: Verdict | None) -> Ro
     held = seen.now - (state.entered if state.clock is None else state.clock) - step.hold_seconds
     if held < 0:
         return state
-    if verdict is Verdict.PASS:
+    if verdict is Verdict.PASS or (verdict is Verdict.WAITING and _is_quiet(state, seen, held + step.hold_seconds)):
         return transitions.wait_for_approval(state, seen) if step.is_manual else transitions.go_on(state, seen)
     if held >= seen.policy.analysis.deadline / 1_000:
         return _give_up(state, seen)
@@ -203,6 +203,15 @@ def _hold(state: RolloutState, seen: Observation, verdict: Verdict | None) -> Ro
     if state.stage is Stage.UNDECIDED:
         return transitions.note(state, told)
     return transitions.leave_undecided(state, seen.now, told)
+
+
+def _is_quiet(state: RolloutState, seen: Observation, elapsed: float) -> bool:
+    """Whether, at the rate so far, too few requests would have come by the deadline; and none of them failed."""
+    if not seen.few_suffice or state.marks is None:
+        return False
+    canary, analysis = count_totals(seen.gauges_canary, state.marks.canary), seen.policy.analysis
+    limit = transitions.step_of(state, seen.policy).hold_seconds + analysis.deadline / 1_000
+    return canary.server_errors == 0 and canary.requests * limit < analysis.min_requests * elapsed
 
 
 def _give_up(state: RolloutState, seen: Observation) -> RolloutState:

@@ -8,6 +8,7 @@ from headgate_operator.render.world import Verdict
 from headgate_operator.status import reasons
 from headgate_operator.status.conditions import Fact, build_conditions, find, ready_facts, truth
 from headgate_operator.status.observation import WorkloadProgress
+from headgate_operator.status.upgrade import ShownUpgrade, build_upgrade_status, upgrade_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class FleetSight:
     failures: tuple[str, ...] = ()
     """Objects that could not be applied, with the reason."""
     pod_trouble: str = ""
+    upgrade: ShownUpgrade | None = None
+    """None of a fleet that never had one."""
 
 
 def build_fleet_status(sight: FleetSight, live: Mapping[str, Any], now: str) -> dict[str, Any]:
@@ -36,7 +39,8 @@ def build_fleet_status(sight: FleetSight, live: Mapping[str, Any], now: str) -> 
     accepted = Fact(reasons.ACCEPTED, truth(sight.verdict.accepted), sight.verdict.reason, sight.verdict.message)
     facts = (*_ready(sight, live, programmed), accepted, programmed)
     desired = sight.workload.desired if sight.workload else 0
-    return {
+    upgrade = {"upgrade": build_upgrade_status(sight.upgrade)} if sight.upgrade is not None else {}
+    return upgrade | {
         "observedGeneration": sight.generation,
         "gateways": f"{sight.ready_gateways}/{desired}",
         "repos": sight.repos,
@@ -75,6 +79,9 @@ def _ready(sight: FleetSight, live: Mapping[str, Any], programmed: Fact) -> tupl
         return ready_facts("False", reasons.APPLY_FAILED, _failures(sight), stalled=True)
     if workload is None:
         return ready_facts("Unknown", reasons.ROLLING_OUT, "the gateways' Deployment is being created", stalled=False)
+    upgrade = upgrade_facts(sight.upgrade.state) if sight.upgrade is not None else None
+    if upgrade is not None and sight.ready_gateways and not (workload.stuck or sight.pod_trouble):
+        return upgrade
     if not workload.observed:
         return _unobserved(sight, earlier)
     if workload.desired == 0 and workload.total == 0:

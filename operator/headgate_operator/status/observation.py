@@ -52,9 +52,9 @@ class PodView:
     trouble: str = ""
     """Why a container does not run, from its waiting state: `ImagePullBackOff: …`."""
     repo: RepoKey | None = None
-    """The repo whose canary it is; None: it serves all of them."""
+    """The repo whose canary it is; None: it serves all of them, with the stable image or a new one."""
     revision: str = ""
-    """Of a canary: the revision that it was made for."""
+    """Of a canary: the revision that it was made for; of a new image: its hash."""
     restarts: int = 0
     """How often its containers were started again."""
 
@@ -65,6 +65,8 @@ class Tracks:
 
     stable: tuple[PodView, ...]
     canaries: Mapping[RepoKey, tuple[PodView, ...]]
+    upgrade: tuple[PodView, ...] = ()
+    """Those of a new image: they serve all repos."""
 
     def of(self, repo: RepoKey) -> tuple[PodView, ...]:
         """The pods of one repo's canary."""
@@ -75,12 +77,15 @@ def split_tracks(pods: Iterable[PodView]) -> Tracks:
     """Sort pods by track."""
     stable: list[PodView] = []
     canaries: dict[RepoKey, list[PodView]] = {}
+    upgrade: list[PodView] = []
     for pod in pods:
         if pod.track != TRACK_CANARY:
             stable.append(pod)
         elif pod.repo is not None:
             canaries.setdefault(pod.repo, []).append(pod)
-    return Tracks(tuple(stable), {repo: tuple(found) for repo, found in canaries.items()})
+        else:
+            upgrade.append(pod)
+    return Tracks(tuple(stable), {repo: tuple(found) for repo, found in canaries.items()}, tuple(upgrade))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from headgate_operator.rollout.model import Phase
 from headgate_operator.status import reasons
 from headgate_operator.status.conditions import Fact, build_conditions, find, ready_facts, truth
 from headgate_operator.status.delivery import Tally
-from headgate_operator.status.rollout import Shown, build_rollout_status, rollout_facts
+from headgate_operator.status.rollout import Shown, build_rollout_status, is_move, rollout_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def _programmed(sight: RepoSight, live: Mapping[str, Any]) -> Fact:
     tally = sight.tally
     if not sight.verdict.accepted:
         return _not_programmed(reasons.NOT_ACCEPTED, "the spec is not accepted, so no gateway takes it up")
-    if sight.rollout is not None and sight.rollout.state.phase is not Phase.STABLE:
+    if sight.rollout is not None and sight.rollout.state.phase is not Phase.STABLE and not is_move(sight.rollout.state):
         state = sight.rollout.state
         return _not_programmed(
             state.phase, f"the stable gateways serve {state.stable} until {sight.revision} is promoted"

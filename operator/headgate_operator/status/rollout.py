@@ -12,7 +12,7 @@ from headgate_operator.api.rollout import (
     WrittenStatus,
 )
 from headgate_operator.rollout import reasons
-from headgate_operator.rollout.model import Measurement, Phase, RolloutState, Stage
+from headgate_operator.rollout.model import OWN_SPEC, Measurement, Phase, RolloutState, Stage
 from headgate_operator.status.conditions import Fact, ready_facts
 
 MEASUREMENTS_SHOWN = 64
@@ -52,14 +52,15 @@ def build_rollout_status(state: RolloutState, policy: Rollout, split: Split | No
         stage=state.stage if under_way else None,
         stable=state.stable,
         candidate=state.candidate,
+        cause=None if settled or state.cause.kind == OWN_SPEC.kind else state.cause.kind,
         step=f"{state.step + 1}/{len(policy.steps)}" if under_way else None,
         weight=None if settled else state.weight,
         counted_weight=str(split) if split is not None and under_way and state.stage is not Stage.STARTING else None,
         verified=("Verified" if state.verified else "Unverified") if under_way and state.clock is not None else None,
         reason=state.reason or None,
         message=state.message or None,
-        started_at=None if state.phase is Phase.STABLE or not state.began else _moment(state.began),
-        step_started_at=_moment(state.clock) if under_way and state.clock is not None else None,
+        started_at=None if state.phase is Phase.STABLE or not state.began else moment(state.began),
+        step_started_at=moment(state.clock) if under_way and state.clock is not None else None,
         measurements=tuple(
             MeasurementStatus(
                 name=each.name,
@@ -106,13 +107,19 @@ def _written(state: RolloutState) -> tuple[WrittenStatus, ...]:
     )
 
 
+def is_move(state: RolloutState) -> bool:
+    """Whether the repo moves to a new image of its fleet: its own content stays what it is."""
+    return state.cause.kind == "Image"
+
+
 def rollout_facts(state: RolloutState) -> tuple[Fact, ...] | None:
     """Ready and its companions while a rollout has the say; None where nothing is on its way.
 
     Ready stays Unknown while a change is judged (kstatus: in progress), and False once it was refused: what is served
-    is then fine, but it is not what the spec asks for.
+    is then fine, but it is not what the spec asks for. While the repo moves to a new image it is: that is the fleet's
+    affair.
     """
-    if state.phase is Phase.STABLE:
+    if state.phase is Phase.STABLE or is_move(state):
         return None
     message = state.message or state.phase
     if state.phase is Phase.ROLLED_BACK:
@@ -120,5 +127,6 @@ def rollout_facts(state: RolloutState) -> tuple[Fact, ...] | None:
     return ready_facts("Unknown", state.phase, message, stalled=False)
 
 
-def _moment(seconds: float) -> str:
+def moment(seconds: float) -> str:
+    """Seconds since the epoch as RFC 3339."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

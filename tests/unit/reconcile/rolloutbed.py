@@ -31,6 +31,7 @@ class Behaviour:
 
     drops: bool = False
     fails: bool = False
+    slow: bool = False
     preflight: str = "Passed"
     problem: str = ""
     starts: bool = True
@@ -195,7 +196,7 @@ class RolloutBed(Bed):
             uid, revision = pod["metadata"]["uid"], self._serves(pod)
             known = self.samples.setdefault(uid, {})
             before = known.get(revision) or RepoSample(namespace=REPO[0], name=REPO[1], revision=revision)
-            known[revision] = _more(before, share, behaviour)
+            known[revision] = more(before, share, behaviour)
 
     def _serves(self, pod: dict[str, Any]) -> str:
         revision = pod["metadata"]["labels"].get("headgate.dev/revision")
@@ -216,9 +217,10 @@ class RolloutBed(Bed):
             self.counted[uid] = report, self.clock.now
 
 
-def _more(before: RepoSample, requests: int, behaviour: Behaviour) -> RepoSample:
+def more(before: RepoSample, requests: int, behaviour: Behaviour) -> RepoSample:
+    """The counters after so many more requests."""
     latency = list(before.latency) or [0] * (len(LATENCY_BOUNDS) + 1)
-    latency[3] += requests
+    latency[15 if behaviour.slow else 3] += requests
     dropped = requests if behaviour.drops else 0
     failed = requests if behaviour.fails else 0
     return before.model_copy(

@@ -1,0 +1,85 @@
+"""The values of one reconcile of a fleet: what is remembered between two, what one begins with, what it decides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from headgate_operator.reconcile.apply import ObjectKey
+from headgate_operator.reconcile.gather import ServedEntries
+from headgate_operator.reconcile.holds import Holds
+from headgate_operator.reconcile.records import ResourceRecord
+from headgate_operator.reconcile.rollouts import Advanced, RolloutKeeper
+from headgate_operator.reconcile.statuses import Settled
+from headgate_operator.reconcile.upgrades import Upgraded, UpgradeKeeper
+from headgate_operator.render.memo import RenderMemo
+from headgate_operator.render.world import FleetPlan, RepoKey
+from headgate_operator.rollout.model import TOKENS_KEPT, Obeyed
+from headgate_operator.status.delivery import ShardHistory
+from headgate_operator.status.rollout import Shown
+
+
+@dataclass(slots=True)
+class FleetState:
+    """What is remembered of a fleet: memos, and nothing that the cluster does not know."""
+
+    holds: Holds
+    keeper: RolloutKeeper
+    upgrades: UpgradeKeeper
+    memo: RenderMemo = field(default_factory=RenderMemo)
+    served: ServedEntries = field(default_factory=ServedEntries)
+    history: ShardHistory = field(default_factory=ShardHistory)
+    entry_digests: dict[RepoKey, tuple[bytes, str]] = field(default_factory=dict)
+    settled: dict[RepoKey, Settled] = field(default_factory=dict)
+    failing: dict[ObjectKey, int] = field(default_factory=dict)
+    """How often in a row each object could not be written for now."""
+    plan: FleetPlan | None = None
+    """The last one: what gateways report is compared with what was rendered."""
+    shown: dict[RepoKey, tuple[float, Shown]] = field(default_factory=dict)
+    """What status shows of each rollout, and since when."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a reconcile started from: what changes meanwhile is judged by the next one."""
+
+    fleet: ResourceRecord
+    state: FleetState
+    repos: Mapping[RepoKey, str]
+    """Intent of each repo."""
+    profiles: dict[str, str]
+    """Intent of each profile."""
+    versions: Mapping[ObjectKey, str]
+    """resourceVersion of each child."""
+    commands: Mapping[RepoKey, str]
+    """What somebody asks of each repo's rollout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What a reconcile decided, before it is carried out."""
+
+    upgraded: Upgraded
+    advanced: Advanced
+    """Rollouts, and repos that move to a new image."""
+    plan: FleetPlan
+
+
+def take_together(advanced: Advanced, upgraded: Upgraded) -> Advanced:
+    """With the repos that move: what happens to their requests is shown, told and counted like a rollout."""
+    answered = {
+        key: _with_answers(advanced.shown[key], upgraded.answered[key])
+        for key in upgraded.answered.keys() & advanced.shown.keys()
+    }
+    return replace(
+        advanced,
+        shown=advanced.shown | answered | upgraded.shown,
+        active=advanced.active | upgraded.shown.keys(),
+        notes=[*advanced.notes, *upgraded.repo_notes],
+        failures=[*advanced.failures, *upgraded.failures],
+        ended=[*advanced.ended, *upgraded.ended],
+    )
+
+
+def _with_answers(shown: Shown, answers: tuple[Obeyed, ...]) -> Shown:
+    """With what became of commands to a move that is over: whoever gave them waits for that."""
+    known = sorted((*shown.state.obeyed, *answers), key=lambda each: each.at)
+    return replace(shown, state=shown.state.model_copy(update={"obeyed": tuple(known[-TOKENS_KEPT:])}))
