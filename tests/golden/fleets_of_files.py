@@ -1,7 +1,7 @@
 """Golden fleets: what rendering makes of tests/golden/fleets/*.input.yaml, as text that reviewers read.
 
 Where a *.rollouts.yaml stands beside it, that says what is promoted of each repo, and which canaries there are to be;
-the objects that keep revisions and state are then rendered too.
+the objects that keep revisions and state are then rendered too. A *.upgrade.yaml says how far the fleet's image has come.
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from headgate_gateway.config import content_hash
 from headgate_operator.api.repo import EventRepo, RepoSpec
 from headgate_operator.cli.documents import read_documents
 from headgate_operator.cli.inventory import take_inventory
@@ -19,14 +20,25 @@ from headgate_operator.cli.yaml_text import write_yaml
 from headgate_operator.render.fleet import render_fleet
 from headgate_operator.render.intent import Intent, intent_of, profile_intent
 from headgate_operator.render.judge import Judged, judge_fleet
-from headgate_operator.render.revisions import build_revision_object, build_state_object
+from headgate_operator.render.revisions import build_revision_object, build_state_object, build_upgrade_state_object
 from headgate_operator.render.template_files import load_templates
-from headgate_operator.render.world import FleetPlan, FleetWorld, RenderedObject, RepoKey, RepoRollout
+from headgate_operator.render.world import (
+    FleetPlan,
+    FleetUpgrade,
+    FleetWorld,
+    GatewayImage,
+    RenderedObject,
+    RepoKey,
+    RepoRollout,
+)
 
 DIRECTORY = Path(__file__).parent / "fleets"
 NAMES = sorted(path.name.removesuffix(".input.yaml") for path in DIRECTORY.glob("*.input.yaml"))
-STEADY_NAMES = [name for name in NAMES if not (DIRECTORY / f"{name}.rollouts.yaml").exists()]
+STEADY_NAMES = [
+    name for name in NAMES if not any((DIRECTORY / f"{name}.{of}.yaml").exists() for of in ("rollouts", "upgrade"))
+]
 """Those that are nothing but files, as `headgate render` is given them."""
+CANARY_NAMES = [name for name in NAMES if (DIRECTORY / f"{name}.rollouts.yaml").exists()]
 TEMPLATES = load_templates()
 
 
@@ -42,6 +54,10 @@ def plan_of(name: str) -> FleetPlan:
     world = build_world(inventory, fleet, fleet.key)
     if name in STEADY_NAMES:
         return render_fleet(world, TEMPLATES)
+    if (DIRECTORY / f"{name}.upgrade.yaml").exists():
+        plan = render_fleet(replace(world, upgrade=_read_upgrade(name, world)), TEMPLATES)
+        record = build_upgrade_state_object(TEMPLATES, world.fleet, '{"phase":"Upgrading"}')
+        return replace(plan, objects=(*plan.objects, record))
     judged = judge_fleet(world)
     rollouts = dict(_read_rollouts(name, world, judged))
     plan = render_fleet(replace(world, rollouts=rollouts), TEMPLATES, judged=judged)
@@ -67,6 +83,19 @@ def _read_rollouts(name: str, world: FleetWorld, judged: Judged) -> Iterator[tup
                 stable_floor=row.get("stableFloor", 0),
             ),
         )
+
+
+def _read_upgrade(name: str, world: FleetWorld) -> FleetUpgrade:
+    said = yaml.safe_load((DIRECTORY / f"{name}.upgrade.yaml").read_text())
+    image = world.fleet.spec.image
+    return FleetUpgrade(
+        stable=GatewayImage(said["stable"], "IfNotPresent"),
+        candidate=GatewayImage(image, world.fleet.spec.image_pull_policy),
+        revision=content_hash(image.encode()),
+        replicas=said["replicas"],
+        weights={(repo.partition("/")[0], repo.partition("/")[2]): weight for repo, weight in said["weights"].items()},
+        stable_floor=said["stableFloor"],
+    )
 
 
 def _promoted(world: FleetWorld, repo: EventRepo, spec: dict[str, Any]) -> Intent:

@@ -25,9 +25,10 @@ from headgate_operator.reconcile.passes import Begun, Decided, FleetState, take_
 from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.records import ResourceRecord, digest_of
-from headgate_operator.reconcile.rollouts import FleetSightings, RolloutKeeper, RolloutParts
+from headgate_operator.reconcile.rollouts import RolloutKeeper, RolloutParts
 from headgate_operator.reconcile.secrets import SecretReader
 from headgate_operator.reconcile.shown import keep_shown
+from headgate_operator.reconcile.sightings import FleetSightings
 from headgate_operator.reconcile.statuses import (
     Status,
     build_fleet_sight,

@@ -12,17 +12,18 @@ from headgate_operator.api.names import canary_name
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.rollout import Rollout, Strategy
 from headgate_operator.ports import Cluster
-from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
+from headgate_operator.reconcile.apply import Applier, Failure
 from headgate_operator.reconcile.ledger import Ledger, Stored
 from headgate_operator.reconcile.rollout_store import RESTING, Decided, RolloutStore, is_due, stored_form
+from headgate_operator.reconcile.sightings import FleetSightings
 from headgate_operator.reconcile.sights import Eyes, gauges, is_fresh, is_routed, see_canary, traffic
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.render.children import DEFAULT_REPLICAS
 from headgate_operator.render.intent import Intent
-from headgate_operator.render.judge import Judged, JudgedRepo
+from headgate_operator.render.judge import JudgedRepo
 from headgate_operator.render.profiles import secrets_of
 from headgate_operator.render.templates import Templates
-from headgate_operator.render.world import CanaryPlan, RepoKey, RepoRollout
+from headgate_operator.render.world import RepoKey, RepoRollout
 from headgate_operator.rollout.actions import actions_of
 from headgate_operator.rollout.causes import build_cause, build_change
 from headgate_operator.rollout.commands import parse_command
@@ -44,7 +45,6 @@ from headgate_operator.rollout.model import (
 )
 from headgate_operator.rollout.samples import count_split
 from headgate_operator.rollout.sizing import canary_replicas, traffic_share
-from headgate_operator.status.observation import GatewayReport, Tracks, WorkloadProgress
 from headgate_operator.status.rollout import Shown, Split
 from headgate_operator.status.transitions import EventNote
 
@@ -78,31 +78,6 @@ class Advanced:
     failures: list[Failure] = field(default_factory=list)
     ended: list[tuple[RolloutState, RolloutState]] = field(default_factory=list)
     """(before, after) of rollouts that ended, for metrics."""
-
-
-@dataclass(frozen=True, slots=True)
-class FleetSightings:
-    """What a pass begins with, of the whole fleet."""
-
-    key: FleetKey
-    fleet: GatewayFleet
-    repos: Mapping[RepoKey, EventRepo]
-    """Those that parse."""
-    commands: Mapping[RepoKey, str]
-    judged: Judged
-    stored: Stored
-    tracks: Tracks
-    workload: WorkloadProgress | None
-    versions: Mapping[ObjectKey, str]
-    plans: Mapping[RepoKey, CanaryPlan]
-    """The canaries as this process rendered them last."""
-    confirmed: Callable[[RepoKey, str], bool]
-    """Whether every ready stable gateway serves this revision of a repo."""
-    is_current: Callable[[GatewayReport], bool]
-    """Whether a gateway reports the newest config, as this process rendered it last."""
-    fleet_command: str = ""
-    held: Mapping[RepoKey, str] = field(default_factory=dict)
-    """Repos that may not begin a change now, and why: they move to a new image."""
 
 
 class RolloutKeeper:

@@ -7,14 +7,15 @@ rendering, so that nothing follows from a state that is not stored.
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headgate_operator.api.fleet import RoutingProvider
 from headgate_operator.api.names import gateway_name, upgrade_name, upgrade_state_name
 from headgate_operator.api.rollout import Rollout, Strategy
 from headgate_operator.reconcile.apply import Failure
 from headgate_operator.reconcile.rollout_store import stored_form
-from headgate_operator.reconcile.rollouts import FleetSightings, RolloutParts
+from headgate_operator.reconcile.rollouts import RolloutParts
+from headgate_operator.reconcile.sightings import FleetSightings
 from headgate_operator.reconcile.sights import gauges, is_fresh, is_routed
 from headgate_operator.reconcile.store import FleetKey
 from headgate_operator.reconcile.upgrade_sights import (
@@ -187,6 +188,7 @@ class UpgradeKeeper:
         now: float,
     ) -> dict[RepoKey, Observation]:
         found: dict[RepoKey, Observation] = {}
+        pods = replace(pods, desired=state.replicas)  # its Deployment may not ask for them yet
         for name, move in state.under_way.items():
             key = key_of(name)
             if key in repos:
@@ -322,7 +324,7 @@ def _is_due(state: UpgradeState, stored: UpgradeState | None) -> bool:
 def _stored_form(state: UpgradeState) -> UpgradeState:
     """The state as it is stored: without what changes with every look."""
     moving = {name: stored_form(move) for name, move in state.under_way.items()}
-    return state.model_copy(update={"under_way": moving, "drained": None, "quiet_since": 0.0})
+    return state.model_copy(update={"under_way": moving})
 
 
 def _dump(state: UpgradeState) -> str:

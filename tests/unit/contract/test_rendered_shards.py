@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from tests.golden.fleets_of_files import NAMES, STEADY_NAMES, plan_of
+from tests.golden.fleets_of_files import CANARY_NAMES, NAMES, plan_of
 
 from headgate_gateway.config import CONTRACT_VERSIONS, Shard, content_hash, shard_file_name
 from headgate_gateway.config.status import CREDENTIAL_PREFIX, credentials_hash
@@ -81,7 +81,7 @@ def test_every_credential_file_that_an_entry_names_is_there(name: str) -> None:
     assert all(file.startswith(CREDENTIAL_PREFIX) for file in named)
 
 
-@pytest.mark.parametrize("name", sorted(set(NAMES) - set(STEADY_NAMES)))
+@pytest.mark.parametrize("name", CANARY_NAMES)
 def test_a_canary_finds_its_candidate_where_stable_gateways_find_the_repo_and_nothing_else(name: str) -> None:
     plan = plan_of(name)
     ((key, repo, canary),) = ((key, one, one.canary) for key, one in plan.repos.items() if one.canary)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from headgate_operator.api.rollout import Rollout
-from headgate_operator.rollout.model import Measurement, Obeyed, Phase, RolloutState, Stage, Verdict, Written
+from headgate_operator.rollout.model import Cause, Measurement, Obeyed, Phase, RolloutState, Stage, Verdict, Written
 from headgate_operator.status.rollout import Split, build_rollout_status, rollout_facts
 
 POLICY = Rollout()
@@ -103,3 +103,9 @@ def test_at_rest_the_figures_of_what_is_served_stay_and_those_of_what_was_taken_
     figure = Measurement(name="dropped", value="0%", threshold="95%", requests=120, verdict=Verdict.PASS)
     block = build_rollout_status(state(Phase.STABLE, measurements=(figure,), reason=reason), POLICY, None)
     assert ("measurements" in block) is shown
+
+
+def test_a_repo_that_moves_to_a_new_image_says_so_and_stays_what_it_was() -> None:
+    moving = state(Phase.PROGRESSING, stage=Stage.MEASURING, weight=10, clock=NOON, cause=Cause(kind="Image"))
+    assert build_rollout_status(moving, POLICY, None)["cause"] == "Image"
+    assert rollout_facts(moving) is None

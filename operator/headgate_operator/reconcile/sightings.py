@@ -1,0 +1,38 @@
+"""What one pass over a fleet's rollouts begins with. Values only."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from headgate_operator.api.fleet import GatewayFleet
+from headgate_operator.api.repo import EventRepo
+from headgate_operator.reconcile.apply import ObjectKey
+from headgate_operator.reconcile.ledger import Stored
+from headgate_operator.reconcile.store import FleetKey
+from headgate_operator.render.judge import Judged
+from headgate_operator.render.world import CanaryPlan, RepoKey
+from headgate_operator.status.observation import GatewayReport, Tracks, WorkloadProgress
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSightings:
+    """What a pass begins with, of the whole fleet."""
+
+    key: FleetKey
+    fleet: GatewayFleet
+    repos: Mapping[RepoKey, EventRepo]
+    """Those that parse."""
+    commands: Mapping[RepoKey, str]
+    judged: Judged
+    stored: Stored
+    tracks: Tracks
+    workload: WorkloadProgress | None
+    versions: Mapping[ObjectKey, str]
+    plans: Mapping[RepoKey, CanaryPlan]
+    """The canaries as this process rendered them last."""
+    confirmed: Callable[[RepoKey, str], bool]
+    """Whether every ready stable gateway serves this revision of a repo."""
+    is_current: Callable[[GatewayReport], bool]
+    """Whether a gateway reports the newest config, as this process rendered it last."""
+    fleet_command: str = ""
+    held: Mapping[RepoKey, str] = field(default_factory=dict)
+    """Repos that may not begin a change now, and why: they move to a new image."""
