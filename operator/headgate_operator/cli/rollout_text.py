@@ -56,11 +56,14 @@ def _head(view: RepoView, rollout: RolloutStatus, style: Style) -> list[str]:
     lines = [f"{'Phase':<{LABEL_WIDTH}}{style.paint(clean(rollout.phase), look, 'bold')}{stage}"]
     lines += labelled("Stable", rollout.stable or "none", style)
     if rollout.candidate:
-        newest = (
-            "" if rollout.candidate == view.revision or not view.revision else f"; the spec asks for {view.revision}"
-        )
-        lines += labelled("Candidate", rollout.candidate + newest, style)
+        lines += labelled("Candidate", rollout.candidate + _beside(view, rollout), style)
     return lines
+
+
+def _beside(view: RepoView, rollout: RolloutStatus) -> str:
+    if rollout.cause == "Image":
+        return "; a new image of the fleet, both are hashes of images"
+    return "" if rollout.candidate == view.revision or not view.revision else f"; the spec asks for {view.revision}"
 
 
 def _traffic(view: RepoView, rollout: RolloutStatus, style: Style, now: datetime) -> list[str]:

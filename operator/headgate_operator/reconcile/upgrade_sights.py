@@ -75,8 +75,8 @@ def see_objections(
     found: dict[RepoKey, str] = {}
     for repo in named & revisions.keys():
         sight = see_move(eyes, tracks, repo, revisions[repo], pods)
-        failed = sight.preflight_problem if sight.preflight is Preflight.FAILED else ""
-        if why := sight.refused or failed:
+        failed = sight.preflight is Preflight.FAILED
+        if why := sight.refused or (failed and (sight.preflight_problem or "it could not deliver")) or "":
             found[repo] = why
     return found
 
@@ -117,7 +117,9 @@ def image_in(deployment: ChildRecord | None, fleet: str) -> Image | None:
     if deployment is None or deployment.owner != fleet:
         return None
     containers = json.loads(deployment.content)["spec"]["template"]["spec"].get("containers") or ()
-    gateway = next((each for each in containers if each.get("name") == "gateway"), None)
+    named = (each for each in containers if each.get("name") == "gateway")
+    # An override of the template may call it otherwise.
+    gateway = next(named, containers[0] if containers else None)
     if gateway is None or not gateway.get("image"):
         return None
     return Image(name=gateway["image"], pull_policy=gateway.get("imagePullPolicy") or "IfNotPresent")

@@ -18,6 +18,14 @@ from headgate_operator.reconcile.rollouts import RolloutParts
 from headgate_operator.reconcile.sightings import FleetSightings
 from headgate_operator.reconcile.sights import gauges, is_fresh, is_routed
 from headgate_operator.reconcile.store import FleetKey
+from headgate_operator.reconcile.upgrade_effects import (
+    RESTING,
+    build_fleet_upgrade,
+    held_repos,
+    serving_image,
+    shown_moves,
+    watched_repos,
+)
 from headgate_operator.reconcile.upgrade_sights import (
     count_all,
     image_in,
@@ -29,11 +37,10 @@ from headgate_operator.reconcile.upgrade_sights import (
 from headgate_operator.render.children import DEFAULT_REPLICAS
 from headgate_operator.render.revisions import build_upgrade_state_object, read_upgrade_state
 from headgate_operator.render.upgrade import image_of
-from headgate_operator.render.world import FleetUpgrade, GatewayImage, RepoKey
+from headgate_operator.render.world import FleetUpgrade, RepoKey
 from headgate_operator.rollout.commands import parse_command
 from headgate_operator.rollout.line import UNDER_WAY
-from headgate_operator.rollout.model import CanarySight, Command, Obeyed, Observation, Phase, RolloutState
-from headgate_operator.rollout.samples import count_split
+from headgate_operator.rollout.model import CanarySight, Command, Obeyed, Observation, RolloutState
 from headgate_operator.rollout.store_form import BrokenStateError, dump_upgrade, load_upgrade
 from headgate_operator.rollout.upgrade import advance_upgrade
 from headgate_operator.rollout.upgrade_model import (
@@ -46,16 +53,17 @@ from headgate_operator.rollout.upgrade_model import (
     Waiting,
     key_of,
     names_image,
-    touched,
     weights_of,
 )
-from headgate_operator.status.rollout import Shown, Split
+from headgate_operator.status.observation import Tracks
+from headgate_operator.status.rollout import Shown
 from headgate_operator.status.transitions import EventNote
 from headgate_operator.status.upgrade import ShownUpgrade
 
 logger = logging.getLogger("headgate.upgrades")
 
-RESTING = (UpgradePhase.STABLE, UpgradePhase.ROLLED_BACK)
+SWEEP_SECONDS = 1.5
+"""What a sweep that is under way may still take: it asks for what was wanted before."""
 
 
 @dataclass(slots=True)
@@ -97,6 +105,8 @@ class UpgradeKeeper:
         """The state as it is stored, and with what was seen since."""
         self._rendered: Image | None = None
         """What this process had the stable gateways run last: another image on the live Deployment is drift."""
+        self._counting_since: float | None = None
+        """Since when all repos are counted, for the order: only once the gateways are ready, since thousands cost."""
 
     async def advance(self, sightings: FleetSightings) -> Upgraded:
         """Decide and store. Raises NotLeaderError and TemplateError only; all else is collected."""
@@ -154,7 +164,7 @@ class UpgradeKeeper:
         starting = state.phase is UpgradePhase.UPGRADING and state.stage is UpgradeStage.STARTING
         revision = state.candidate.revision if state.candidate is not None else ""
         pods = see_upgrade(eyes, self._fleet, tracks, revision, sightings.is_current)
-        fresh = is_fresh(eyes, (*tracks.stable, *tracks.upgrade))
+        self._counting_since = (self._counting_since or eyes.clock()) if starting and pods.loaded else None
         return UpgradeSeen(
             now=now,
             image=asked,
@@ -169,7 +179,7 @@ class UpgradeKeeper:
             stuck=workload.stuck if workload is not None else "",
             routed=state.stage is UpgradeStage.DRAINING and self._are_routed(state),
             counted=count_all(eyes, tracks.upgrade),
-            fresh=fresh,
+            fresh=self._have_counted(tracks) if starting else is_fresh(eyes, (*tracks.stable, *tracks.upgrade)),
             replicas=_fleet_replicas(sightings),
             max_concurrent=spec.rollouts.max_concurrent,
             failure_budget=spec.upgrade.failure_budget,
@@ -177,6 +187,12 @@ class UpgradeKeeper:
             command=command,
             repo_commands=commands,
         )
+
+    def _have_counted(self, tracks: Tracks) -> bool:
+        """Whether every ready gateway has said what it counted of all repos, whenever that was: it is for the order."""
+        counted = [self._parts.eyes.counted(pod.uid) for pod in (*tracks.stable, *tracks.upgrade) if pod.ready]
+        since = None if self._counting_since is None else self._counting_since + SWEEP_SECONDS
+        return since is not None and all(each is not None and each[1] >= since for each in counted)
 
     def _see_moves(
         self,
@@ -238,7 +254,7 @@ class UpgradeKeeper:
         reports = [self._parts.eyes.reports(pod.uid) for pod in sightings.tracks.stable if pod.ready]
         serve = all(report is not None and sightings.is_current(report) for report in reports)
         # A fleet that is asked to have none has nobody to wait for.
-        return live == state.candidate and sightings.workload.complete and serve
+        return live is not None and live.name == state.candidate.name and sightings.workload.complete and serve
 
     # What follows.
 
@@ -251,17 +267,17 @@ class UpgradeKeeper:
         result: Upgraded,
     ) -> Upgraded:
         result.answered = {key_of(name): answers for name, answers in state.answered.items()}
-        result.upgrade = _build_upgrade(state, sightings)
-        self._rendered = _serving(state) if result.upgrade is not None else _asked(sightings)
+        result.upgrade = build_fleet_upgrade(state, sightings)
+        self._rendered = serving_image(state) if result.upgrade is not None else _asked(sightings)
         if stored is not None or state.phase is not UpgradePhase.STABLE:
             served = sum(key in sightings.judged.repos for key in sightings.judged.served)
             result.status = ShownUpgrade(state, served)
         if state.phase in RESTING:
             return result
         result.active = True
-        result.held = _held(state)
-        result.shown = _shown(state, moves)
-        result.watched = _watched(state, sightings)
+        result.held = held_repos(state)
+        result.shown = shown_moves(state, moves)
+        result.watched = watched_repos(state, sightings, all_repos=self._counting_since is not None)
         return result
 
 
@@ -337,62 +353,3 @@ def _tell(stepped: UpgradeStep, result: Upgraded) -> None:
         (key, EventNote(each.type, each.reason, each.message)) for key, each in stepped.repo_announcements
     ]
     result.ended += stepped.ended
-
-
-def _serving(state: UpgradeState) -> Image:
-    """What the stable gateways are to run."""
-    promoting = state.phase is UpgradePhase.PROMOTING and state.candidate is not None
-    return state.candidate if promoting and state.candidate is not None else state.stable
-
-
-def _build_upgrade(state: UpgradeState, sightings: FleetSightings) -> FleetUpgrade | None:
-    serving = _serving(state)
-    if state.phase is UpgradePhase.STABLE and serving.name == sightings.fleet.spec.image:
-        return None
-    stable = GatewayImage(serving.name, serving.pull_policy)
-    if state.phase in RESTING or state.candidate is None:
-        return FleetUpgrade(stable)
-    running = state.stage is not UpgradeStage.REMOVING
-    return FleetUpgrade(
-        stable=stable,
-        candidate=GatewayImage(state.candidate.name, state.candidate.pull_policy),
-        revision=state.candidate.revision,
-        replicas=state.replicas if running else 0,
-        weights=weights_of(state),
-        stable_floor=sightings.workload.desired if sightings.workload is not None else 0,
-    )
-
-
-def _held(state: UpgradeState) -> dict[RepoKey, str]:
-    """Repos that are moving or have moved: their routes are the upgrade's until it is over."""
-    image = state.candidate.name if state.candidate is not None else ""
-    told = f"the fleet's upgrade to {image} has the repo's route; its own change begins when that is over"
-    return {key: told for key in weights_of(state) if "/".join(key) not in state.failed}
-
-
-def _shown(state: UpgradeState, moves: Mapping[RepoKey, Observation]) -> dict[RepoKey, Shown]:
-    found: dict[RepoKey, Shown] = {}
-    for name, move in state.under_way.items():
-        seen = moves.get(key_of(name))
-        if state.phase is UpgradePhase.UPGRADING:
-            found[key_of(name)] = Shown(move, seen.policy if seen else Rollout(), _split(move, seen))
-        elif state.phase is UpgradePhase.ROLLING_BACK:
-            back = {"phase": Phase.ROLLING_BACK, "weight": 0, "reason": state.reason, "message": state.message}
-            found[key_of(name)] = Shown(move.model_copy(update=back), seen.policy if seen else Rollout())
-    return found
-
-
-def _split(move: RolloutState, seen: Observation | None) -> Split | None:
-    if seen is None or move.marks is None or not seen.fresh:
-        return None
-    found = count_split(seen, move.marks)
-    return Split(found.canary, found.stable)
-
-
-def _watched(state: UpgradeState, sightings: FleetSightings) -> set[RepoKey]:
-    """All repos once, for the order; then those that move. Some repo always: how much gateways count in all comes along."""
-    served = {key for key in sightings.judged.served if key in sightings.judged.repos}
-    if state.phase is UpgradePhase.UPGRADING and state.stage is UpgradeStage.STARTING:
-        return served
-    moving = {key_of(name) for name in state.under_way} & served
-    return moving or {key_of(name) for name in touched(state)[:1]} or set(sorted(served)[:1])

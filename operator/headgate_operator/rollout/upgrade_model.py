@@ -193,13 +193,11 @@ def weights_of(state: UpgradeState) -> dict[RepoKey, int]:
     if state.phase in (UpgradePhase.STABLE, UpgradePhase.ROLLED_BACK) or state.stage is UpgradeStage.REMOVING:
         return {}
     weighted = state.stage in (UpgradeStage.MOVING, UpgradeStage.CONFIRMING) and not state.dropped
-    return {key_of(name): _weight(state, name) if weighted else 0 for name in touched(state)}
-
-
-def _weight(state: UpgradeState, name: str) -> int:
-    if name in state.moved:
-        return ALL
-    return state.under_way[name].weight if name in state.under_way else 0
+    if not weighted:
+        return dict.fromkeys(map(key_of, touched(state)), 0)
+    moving = {name: move.weight for name, move in state.under_way.items()}
+    found = dict.fromkeys(state.moved, ALL) | moving | dict.fromkeys(state.failed, 0)
+    return {key_of(name): weight for name, weight in found.items()}
 
 
 def has_weight(state: UpgradeState) -> bool:

@@ -107,6 +107,7 @@ def test_a_status_of_an_older_generation_says_so() -> None:
 
 def test_a_candidate_that_is_no_longer_wanted_is_told_apart() -> None:
     assert f"{CANDIDATE}; the spec asks for 0ther" in picture(UNDER_WAY, revision="0ther")
+    assert f"{CANDIDATE}; a new image of the fleet" in picture(UNDER_WAY | {"cause": "Image"}, revision="0ther")
 
 
 def test_an_unhealthy_condition_is_shown_with_its_message() -> None:

@@ -117,8 +117,9 @@ async def test_one_repo_that_fares_badly_moves_back_all_that_moved(behaves: Imag
         (ImageBehaviour(crashes=True), "GatewaysCrashed"),
         (ImageBehaviour(starts=False), "ProgressDeadlineExceeded"),
         (ImageBehaviour(refuses={"busy"}), "ConfigRefused"),
+        (ImageBehaviour(undeliverable={"busy"}), "ConfigRefused"),
     ],
-    ids=["crashes", "never ready", "refuses a config"],
+    ids=["crashes", "never ready", "refuses a config", "fails a preflight"],
 )
 async def test_an_image_that_does_not_start_well_gets_no_request(behaves: ImageBehaviour, reason: str) -> None:
     bed = await upgrading(upgrade={"progressDeadline": "60s"})
@@ -147,8 +148,11 @@ async def test_a_refused_image_is_not_tried_again_by_itself_and_another_one_is()
     bed = await upgrading()
     bed.images[NEW] = ImageBehaviour(crashes=True)
     await bed.until_upgrade("RolledBack")
+    await bed.tick()
+    bed.cluster.writes.clear()
     for _ in range(30):
         await bed.tick()
+    assert bed.cluster.writes == []
     assert bed.block()["phase"] == "RolledBack"
     assert bed.image_of("main-gateway") == OLD
     bed.upgrade_to(NEWER)
@@ -217,6 +221,20 @@ async def test_a_repo_without_traffic_holds_up_nobody() -> None:
     await bed.begin()
     bed.upgrade_to(NEW)
     await bed.until_upgrade("Stable", seconds=200)
+    assert bed.image_of("main-gateway") == NEW
+
+
+@pytest.mark.parametrize("how", ["refused", "undeliverable"])
+async def test_what_the_old_image_serves_no_better_says_nothing_against_the_new_one(how: str) -> None:
+    bed = UpgradeBed()
+    bed.rates["broken"] = 0
+    if how == "refused":
+        bed.images = {OLD: ImageBehaviour(refuses={"broken"}), NEW: ImageBehaviour(refuses={"broken"})}
+    else:
+        bed.images = {NEW: ImageBehaviour(undeliverable={"broken"})}
+    await bed.begin()
+    bed.upgrade_to(NEW)
+    await bed.until_upgrade("Stable", seconds=300)
     assert bed.image_of("main-gateway") == NEW
 
 

@@ -36,6 +36,8 @@ class ImageBehaviour:
     slow: set[str] = field(default_factory=set)
     refuses: set[str] = field(default_factory=set)
     """Repos whose config it does not take."""
+    undeliverable: set[str] = field(default_factory=set)
+    """Repos whose preflight fails."""
 
 
 class UpgradeBed(RolloutBed):
@@ -174,7 +176,10 @@ class UpgradeBed(RolloutBed):
             found = self.reports[uid]
             preflights = {
                 ("events", name): PreflightReport(
-                    namespace="events", name=name, revision=self.revision(name), state="Passed"
+                    namespace="events",
+                    name=name,
+                    revision=self.revision(name),
+                    state="Failed" if name in behaves.undeliverable else "Passed",
                 )
                 for name in self.rates
             }
