@@ -26,12 +26,13 @@ and only then renders what follows from it: killed anywhere, the next operator g
 The stable gateways keep the old image until Promoting. All weights follow from the state (`weights_of`).
 """
 
+from collections.abc import Iterable
 from typing import assert_never
 
 from headgate_operator.rollout import reasons, transitions
 from headgate_operator.rollout.actions import NORMAL, WARNING, announcements
 from headgate_operator.rollout.commands import OBEYED
-from headgate_operator.rollout.model import TOKENS_KEPT, Announce, Command, Obeyed, Phase, RolloutState
+from headgate_operator.rollout.model import TOKENS_KEPT, Announce, Command, Obeyed, Phase, RolloutState, Stage
 from headgate_operator.rollout.sizing import traffic_shares
 from headgate_operator.rollout.upgrade_leaving import leave, move_back, settle, turn
 from headgate_operator.rollout.upgrade_model import (
@@ -209,15 +210,22 @@ def _tell_failures(state: UpgradeState, seen: UpgradeSeen) -> str:
 
 
 def _tell_progress(state: UpgradeState, seen: UpgradeSeen) -> str:
-    moving = list(state.under_way)
-    named = ", ".join(moving[:NAMED]) + (f" and {len(moving) - NAMED} more" if len(moving) > NAMED else "")
-    failed = f"; {len(state.failed)} refused it" if state.failed else ""
-    busy = "" if moving else "; the others have changes of their own under way"
-    return (
-        f"{len(state.moved)} of {len(seen.repos)} repos have moved"
-        + (f", {named} under way" if named else busy)
-        + failed
-    )
+    told = [f"{len(state.moved)} of {len(seen.repos)} repos have moved"]
+    told.append(f"{_names(state.under_way)} under way" if state.under_way else "the others have changes of their own")
+    if idle := [name for name, move in state.under_way.items() if _waits_for_people(move)]:
+        told.append(f"{_names(idle)} waits for somebody to decide: see the repo's status.rollout")
+    if state.failed:
+        told.append(f"{len(state.failed)} refused it")
+    return "; ".join(told)
+
+
+def _waits_for_people(move: RolloutState) -> bool:
+    return move.phase is Phase.PAUSED or (move.phase is Phase.PROGRESSING and move.stage is Stage.GATED)
+
+
+def _names(names: Iterable[str]) -> str:
+    known = sorted(names)
+    return ", ".join(known[:NAMED]) + (f" and {len(known) - NAMED} more" if len(known) > NAMED else "")
 
 
 def _note(state: UpgradeState, message: str, reason: str = "") -> UpgradeState:

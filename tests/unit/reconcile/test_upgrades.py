@@ -282,6 +282,7 @@ async def test_a_command_to_a_moving_repo_is_for_its_move() -> None:
         await bed.tick()
     assert (bed.rollout("quiet")["phase"], bed.rollout("quiet")["command"]["result"]) == ("Paused", "Obeyed")
     assert bed.weights() == {"quiet": 10, "busy": 0, "middle": 0}
+    assert "events/quiet waits for somebody to decide" in bed.block()["message"]
     manifest["metadata"]["annotations"] = {"headgate.dev/command": f"promote {HASH} - go"}
     bed.put(manifest)
     await bed.until_upgrade("Stable")

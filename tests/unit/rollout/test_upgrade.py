@@ -113,7 +113,7 @@ def test_failures_that_use_up_the_budget_move_back_all() -> None:
 def test_a_repo_with_a_change_of_its_own_is_waited_for() -> None:
     world = upgrading(policy=QUICK, busy={QUIET})
     assert run(world, 200)[-1] == (0, 100, 100)
-    assert "changes of their own" in world.state.message
+    assert "have changes of their own" in world.state.message
     world.busy = set()
     run(world)
     assert world.state.stable == NEW
