@@ -290,6 +290,11 @@ class Observation:
     """Counters of the stable revision in the stable gateways."""
     fresh: bool = False
     """Whether the gauges of every ready gateway of both tracks were read within the last few seconds."""
+    canary_fresh: bool = False
+    """Whether the gauges of the canary's ready gateways and of at least one stable one were read within the last few
+    seconds: enough to judge that it fails. `fresh` implies it."""
+    live_weight: int | None = None
+    """Per cent that the live route object carries to the canary, accepted or not; None: no route object is known."""
     queries: Mapping[str, QueryResult] = field(default_factory=dict)
     """Results of the policy's queries, by name."""
     command: Command | None = None
