@@ -140,4 +140,8 @@ def test_changing_one_repo_writes_one_shard(world: World, operator: OperatorProc
     wait_for("the new revision", lambda: world.versions()["EventRepo", "access"] != before["EventRepo", "access"])
     after = world.wait_until_quiet()
     changed = {key for key in after if after[key] != before.get(key) and key[0] != "Event"}
-    assert changed == {("ConfigMap", shard_name("main", shard_of(world.namespace, "access"))), ("EventRepo", "access")}
+    assert changed == {
+        ("ConfigMap", shard_name("main", shard_of(world.namespace, "access"))),
+        ("ConfigMap", f"main.{world.namespace}.access.rollout"),  # what is promoted now
+        ("EventRepo", "access"),
+    }

@@ -66,7 +66,9 @@ class World:
     def repo(self, name: str, namespace: str = "", fleet: str = "main", topic: str = "events", **spec: Any) -> None:
         reference = {"name": fleet, "namespace": self.namespace}
         kafka = {"producerProfile": "local", "topic": topic}
-        spec = {"fleetRef": reference, "kafka": kafka, **spec}
+        # Changes go to all requests at once: no kubelet here would ever make a canary ready.
+        immediate = {"strategy": "Immediate"}
+        spec = {"fleetRef": reference, "kafka": kafka, "rollout": immediate, **spec}
         spec = {key: value for key, value in spec.items() if value is not None}
         self.apply(resource("EventRepo", namespace or self.namespace, name, spec))
 
