@@ -16,8 +16,16 @@ MANUAL = "Manual"
 Share = Annotated[str, Field(pattern=r"^(100(\.0{1,4})?|[0-9]{1,2}(\.[0-9]{1,4})?)%$", max_length=9)]
 """A percentage: `1%`, `0.5%`."""
 
-Factor = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4})?$", max_length=9)]
-"""A positive decimal number, written as text because floats lose digits on their way through YAML: `1.5`."""
+Number = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4})?$", max_length=9)]
+"""A decimal number, written as text because floats lose digits on their way through YAML: `0`, `1.5`."""
+
+_LARGE = r"0{0,3}[1-9][0-9]{0,3}(\.[0-9]{1,4})?"
+_SMALL = r"0{1,4}\.[0-9]{0,3}[1-9][0-9]{0,3}"
+Factor = Annotated[str, Field(pattern=rf"^({_LARGE}|{_SMALL})$", max_length=9)]
+"""A Number above 0."""
+
+LargeFactor = Annotated[str, Field(pattern=rf"^{_LARGE}$", max_length=9)]
+"""A Number of at least 1."""
 
 
 def parse_share(text: str) -> float:
@@ -81,11 +89,11 @@ class AnalysisMetrics(ResourceModel):
     """Lines that a changed constraint may drop. A stream that has always dropped more may go on to."""
     dead_lettered: MetricBounds = MetricBounds(max="1%")
     """Lines sent to the dead-letter topic."""
-    latency_factor: Factor = "2"
+    latency_factor: LargeFactor = "2"
     """How many times the stable p99 the canary's p99 latency may be."""
     latency_floor: Duration = 50
     """A p99 below this is fine whatever the stable side does."""
-    write_rate_factor: Factor = "2"
+    write_rate_factor: LargeFactor = "2"
     """How many times fewer or more records a request may make for a topic than on the stable side; not judged where the change alters constraint or topics."""
 
 
@@ -100,9 +108,9 @@ class MetricQuery(ResourceModel):
     """What status calls it."""
     query: Annotated[str, Field(min_length=1, max_length=4096)]
     """PromQL that yields one number, as a Jinja2 template over namespace, repo, revision, track and window."""
-    min: Factor | None = None
+    min: Number | None = None
     """The lowest good value."""
-    max: Factor | None = None
+    max: Number | None = None
     """The highest good value."""
 
     @model_validator(mode="after")

@@ -18,11 +18,16 @@ VARIABLES = ("namespace", "repo", "revision", "track", "window")
 FILTERS = ("lower", "upper")
 DEPTH = 20
 """Levels of nesting."""
+LARGEST = 10**15
+"""The largest whole number that a template may write: PromQL counts in doubles."""
 
 _ALLOWED = (
     nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const,
     nodes.If, nodes.CondExpr, nodes.Compare, nodes.Operand, nodes.And, nodes.Or, nodes.Not,
 )  # fmt: skip
+
+_FAILURES = (TypeError, ValueError, ArithmeticError, RecursionError)
+"""What comparing and printing may raise in Python; other errors are ours."""
 
 _ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined, autoescape=False)
 
@@ -47,8 +52,12 @@ def render_query(query: MetricQuery, namespace: str, repo: str, revision: str, t
     }
     try:
         rendered = _compile(query).render(values).strip()
+    except QueryError:
+        raise
     except jinja2.TemplateError as error:
         raise QueryError(query, f"{error.message}; there are {', '.join(VARIABLES)}") from error
+    except _FAILURES as error:
+        raise QueryError(query, f"cannot be evaluated ({error}): compare texts with texts") from error
     if not rendered:
         raise QueryError(query, "is empty once its variables are filled in")
     return rendered
@@ -65,10 +74,14 @@ def _compile(query: MetricQuery) -> jinja2.Template:
         tree = _ENVIRONMENT.parse(query.query)
         _check(query, tree)
         return _ENVIRONMENT.from_string(tree)
+    except QueryError:
+        raise
     except jinja2.TemplateSyntaxError as error:
         raise QueryError(query, f"line {error.lineno}: {error.message}") from error
     except RecursionError as error:
         raise QueryError(query, "is nested too deeply: write it flat") from error
+    except _FAILURES as error:
+        raise QueryError(query, f"cannot be read: {str(error)[:200]}") from error
 
 
 def _check(query: MetricQuery, node: nodes.Node, depth: int = 0) -> None:
@@ -82,6 +95,8 @@ def _check(query: MetricQuery, node: nodes.Node, depth: int = 0) -> None:
             f"line {node.lineno}: a query knows no {what}: use the variables {', '.join(VARIABLES)},"
             f" if, comparisons, and the filters {' and '.join(FILTERS)}",
         )
+    if isinstance(node, nodes.Const) and isinstance(node.value, int) and abs(node.value) > LARGEST:
+        raise QueryError(query, f"line {node.lineno}: a number is at most {LARGEST}")
     for child in node.iter_child_nodes():
         _check(query, child, depth + 1)
 

@@ -101,7 +101,11 @@ def judge(
         _judge_share(case, _dropped(case, policy, change)),
         _judge_share(case, _lines(case, "deadLettered", policy.metrics.dead_lettered, lambda side: side.dead_lettered)),
         _judge_latency(case, float(policy.metrics.latency_factor), policy.metrics.latency_floor / 1_000),
-        *(() if change.constraint or change.topics else _judge_rates(case, float(policy.metrics.write_rate_factor))),
+        *(
+            ()
+            if change.constraint or change.topics
+            else _judge_rates(case, max(1.0, float(policy.metrics.write_rate_factor)))
+        ),
         *(_judge_query(case, query, queries.get(query.name)) for query in policy.queries),
     )
     return Judgement(measurements, _together(measurements), taken, sick)
@@ -266,7 +270,10 @@ def _slow_share(side: Totals, threshold: float) -> Proportion:
 
 
 def _judge_rates(case: _Case, factor: float) -> tuple[Measurement, ...]:
-    """Records per request of every topic that either side wrote to; without a stable side there is nothing to judge."""
+    """Records per request of every topic that either side wrote to; without a stable side there is nothing to judge.
+
+    `factor`: at least 1, since neither a stored policy nor its maker may make this divide by zero.
+    """
     written = {topic for side in (case.canary, case.stable) for topic, sums in side.records.items() if sums.total > 0}
     if not case.comparable:
         return ()

@@ -58,6 +58,11 @@ def test_a_window_is_a_duration_that_promql_takes(window: float, text: str) -> N
         ("{{ repo | replace('a', 'b') }}", "knows no filter replace"),
         ("{{ repo is defined }}", "knows no Test"),
         ("{{ [1] }}", "knows no List"),
+        ("{% if repo < 1 %}a{% endif %}", "cannot be evaluated"),
+        ("{{ 1 if 1 in 2 else 3 }}", "cannot be evaluated"),
+        ("{{ " + "9" * 4_000 + " }}", "line 1: a number is at most 1000000000000000"),
+        ("{{ " + "9" * 4_050 + " }}", "a number is at most"),
+        ("{{ 0x" + "f" * 4_000 + " }}", "a number is at most"),
     ],
 )
 def test_what_is_no_query_is_refused_with_a_remedy(text: str, words: str) -> None:

@@ -149,6 +149,13 @@ def test_write_rates_are_not_judged_where_the_change_alters_them(change: Change)
     assert not any(name.startswith("writeRate") for name in names)
 
 
+@pytest.mark.parametrize("factor", ["0", "0.0", "0.5"])
+def test_a_stored_factor_that_no_policy_may_have_stops_no_judgement(factor: str) -> None:
+    metrics = POLICY.metrics.model_copy(update={"write_rate_factor": factor})
+    stored = POLICY.model_copy(update={"metrics": metrics})
+    assert judge(stored, Change(), totals(200), GOOD, {}, Looks()).verdict is Verdict.PASS
+
+
 QUERY = {"name": "lag", "query": "up", "min": "1", "max": "5"}
 
 
