@@ -22,7 +22,11 @@ PATIENCE_SECONDS = 180
 BODY_LINES = 5
 BODIES_A_SECOND = 100.0
 MAX_SECONDS = 240.0
+AT_ONCE: Manifest = {"spec": {"rollout": {"strategy": "Immediate", "steps": None, "analysis": None}}}
+"""Merge patches; null takes away. A canary to which no request comes is not decided for half an hour."""
+BY_DEFAULT: Manifest = {"spec": {"rollout": None}}
 QUICK = {
+    "strategy": "Canary",
     "steps": [{"weight": 10, "hold": "10s"}, {"weight": 50, "hold": "10s"}],
     "analysis": {"minRequests": 50},
 }
@@ -97,15 +101,25 @@ class Walk:
     seconds: float
 
 
+def change_to(minimum: int) -> Manifest:
+    """The merge patch of a change that a canary takes, in steps that people can wait for."""
+    return {"spec": {"constraint": status_at_least(minimum), "rollout": QUICK}}
+
+
+def patch_repo(release: Release, show: Show, patch: Manifest) -> None:
+    """`kubectl patch` of the repo."""
+    text = json.dumps(patch)
+    show.command(f"kubectl patch eventrepo {REPO} --type merge -p '{text}'")
+    release.api.kubectl("patch", "eventrepo", REPO, "-n", NAMESPACE, "--type", "merge", "-p", text)
+
+
 def walk(release: Release, show: Show, minimum: int) -> Walk:
     """Edit the constraint and watch its rollout to the end. Raises where a stable gateway was touched."""
     pods = _stable_pods(release)
     before = rollout_of(release, NAMESPACE, REPO)
-    patch = json.dumps({"spec": {"constraint": status_at_least(minimum), "rollout": QUICK}})
-    show.command(f"kubectl patch eventrepo {REPO} --type merge -p '{patch}'")
-    show.command(f"headgate rollout watch {REPO} -n {NAMESPACE}")
     began = time.monotonic()
-    release.api.kubectl("patch", "eventrepo", REPO, "-n", NAMESPACE, "--type", "merge", "-p", patch)
+    patch_repo(release, show, change_to(minimum))
+    show.command(f"headgate rollout watch {REPO} -n {NAMESPACE}")
     weights: list[int] = []
     shown = ""
 
@@ -153,7 +167,5 @@ def _stable_pods(release: Release) -> dict[str, int]:
 
 def go_back(release: Release, show: Show, minimum: int) -> None:
     """Set the spec to what is promoted, as `git revert` would."""
-    patch = json.dumps({"spec": {"constraint": status_at_least(minimum)}})
-    show.command(f"kubectl patch eventrepo {REPO} --type merge -p '{patch}'")
-    release.api.kubectl("patch", "eventrepo", REPO, "-n", NAMESPACE, "--type", "merge", "-p", patch)
+    patch_repo(release, show, {"spec": {"constraint": status_at_least(minimum)}})
     wait_ready(release, NAMESPACE, REPO, timeout=30)
