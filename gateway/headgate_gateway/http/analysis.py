@@ -76,6 +76,9 @@ class RevisionCounters:
         if status != 200 and status not in _ALSO_JUDGED and status < 500:
             self.excluded += 1
             return
+        if status == 400 and (processed is None or not processed.received):
+            self.excluded += 1  # no line at all: any revision says the same of this body
+            return
         self.requests += 1
         if status >= 500:
             self.server_errors += 1

@@ -45,7 +45,7 @@ class Request:
 
     @property
     def judged(self) -> bool:
-        return self.status in {200, 207, 400} or self.status >= 500
+        return self.status in {200, 207} or self.status >= 500 or (self.status == 400 and self.x > 0)
 
     @property
     def x(self) -> int:
@@ -277,7 +277,8 @@ async def test_a_refusal_by_the_head_is_judged_without_lines() -> None:
     ("request_bytes", "judged"),
     [
         pytest.param(post(b"{}"), True, id="200"),
-        pytest.param(post(b""), True, id="400 of an empty body"),
+        pytest.param(post(b""), False, id="400 of an empty body"),
+        pytest.param(post(b" \n\n"), False, id="400 of blank lines"),
         pytest.param(post(b"oops"), True, id="400 of a bad line"),
         pytest.param(b"GET /log/repo/logs HTTP/1.1\r\nHost: gw\r\n\r\n", False, id="405"),
         pytest.param(post(b"x" * 2_000), False, id="413 of the body"),
