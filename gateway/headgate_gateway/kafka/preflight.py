@@ -1,8 +1,9 @@
 """Whether a revision could be delivered, from what its brokers say. Pure; `preflights` asks and remembers.
 
-nobody answers, no leader, a link that is not up -> Pending: waiting may help
-credentials refused, no right to write          -> Failed
-the topic is missing                            -> Pending, Failed once that is not news any more
+nobody answers, no leader, no link          -> Pending: waiting may help
+credentials refused, no right to see the topic
+or to write, the topic is missing           -> Pending, Failed once that is not news any more
+no legal name                               -> Failed
 """
 
 from dataclasses import dataclass
@@ -12,8 +13,10 @@ from headgate_gateway.kafka.access import TopicAccess
 from headgate_gateway.kafka.errors import MISSING_TOPIC, NONE, TOPIC_REFUSALS, code_of
 from headgate_gateway.kafka.lanes import NO_LEADER
 
-MISSING_AFTER = 3.0
-"""Seconds for which brokers must have said that a topic is missing: it may just have been made."""
+REFUSED_AFTER = 5.0
+"""Seconds for which brokers must have refused: one sync may make user, right, topic and repo at the same moment."""
+
+TOPIC_AUTHORIZATION_FAILED = 29
 
 
 class PreflightState(StrEnum):
@@ -52,19 +55,28 @@ def problem_of(name: str, code: int, leaders: list[int]) -> str:
     return f"topic {name}: no leader for partition {', '.join(map(str, leaderless))}" if leaderless else ""
 
 
-def decide_preflight(topic: str, findings: Findings, missing_for: float) -> Verdict:
-    """Judge one topic; `missing_for` is for how many seconds brokers have said that it is missing."""
+def find_refusal(topic: str, findings: Findings) -> str:
+    """What brokers refuse that somebody may be about to grant; empty: nothing."""
     access = findings.access
     if findings.refused:
-        return PreflightState.FAILED, findings.error
+        return findings.error
+    if access is None:
+        return ""
+    if problem := problem_of(topic, access.code, access.leaders):
+        return problem if access.code in (MISSING_TOPIC, TOPIC_AUTHORIZATION_FAILED) else ""
+    return "" if access.may_write else f"topic {topic}: these credentials may not write to it"
+
+
+def decide_preflight(topic: str, findings: Findings, refused_for: float) -> Verdict:
+    """Judge one topic; `refused_for` is for how many seconds brokers have refused it, for whatever reason."""
+    access = findings.access
+    if refusal := find_refusal(topic, findings):
+        return (PreflightState.FAILED if refused_for >= REFUSED_AFTER else PreflightState.PENDING), refusal
     if findings.error or access is None:
         return PreflightState.PENDING, findings.error or f"no broker speaks of topic {topic}"
     problem = problem_of(topic, access.code, access.leaders)
     if problem:
-        for_good = access.code in TOPIC_REFUSALS or (access.code == MISSING_TOPIC and missing_for >= MISSING_AFTER)
-        return (PreflightState.FAILED if for_good else PreflightState.PENDING), problem
-    if not access.may_write:
-        return PreflightState.FAILED, f"topic {topic}: these credentials may not write to it"
+        return (PreflightState.FAILED if access.code in TOPIC_REFUSALS else PreflightState.PENDING), problem
     if findings.trouble:
         return PreflightState.PENDING, f"topic {topic}: {findings.trouble}"
     return PreflightState.PASSED, ""

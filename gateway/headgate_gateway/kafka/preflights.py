@@ -16,8 +16,7 @@ from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.kafka.access import TopicAccess
 from headgate_gateway.kafka.connection import ConnectionFailedError, CredentialsRefusedError
-from headgate_gateway.kafka.errors import MISSING_TOPIC
-from headgate_gateway.kafka.preflight import Findings, PreflightState, Verdict, decide_preflight
+from headgate_gateway.kafka.preflight import Findings, PreflightState, Verdict, decide_preflight, find_refusal
 from headgate_gateway.kafka.supervise import supervise
 
 log = logging.getLogger(__name__)
@@ -50,7 +49,7 @@ class _Check:
     """What is known of one repo's revision."""
 
     report: PreflightReport
-    missing_since: float | None = None
+    refused_since: float | None = None
 
 
 class Preflights:
@@ -117,6 +116,10 @@ class Preflights:
             return dict.fromkeys(topics, Findings(error=str(error), refused=True))
         except ConnectionFailedError as error:
             return dict.fromkeys(topics, Findings(error=str(error)))
+        except Exception as error:
+            # Broad on purpose: left to `supervise`, it would open five connections a second, and no report would say why.
+            log.exception("asking the brokers of %s failed", profile.name, extra={"profile": profile.name})
+            return dict.fromkeys(topics, Findings(error=f"asking failed: {type(error).__name__}: {error}"))
         return {topic: Findings(access.get(topic), trouble=producer.trouble(topic)) for topic in topics}
 
     async def _judge(self, repos: Sequence[RepoConfig], findings: Mapping[str, Findings]) -> set[PreflightState]:
@@ -130,12 +133,12 @@ class Preflights:
 
     def _judge_one(self, repo: RepoConfig, findings: Findings, now: float) -> PreflightState:
         check = self._checks[repo.namespace, repo.name]
-        if findings.access is not None and findings.access.code == MISSING_TOPIC:
-            check.missing_since = now if check.missing_since is None else check.missing_since
+        if find_refusal(repo.kafka.topic, findings):
+            check.refused_since = now if check.refused_since is None else check.refused_since
         elif findings.access is not None:
-            check.missing_since = None
-        missing_for = 0.0 if check.missing_since is None else now - check.missing_since
-        verdict = decide_preflight(repo.kafka.topic, findings, missing_for)
+            check.refused_since = None
+        refused_for = 0.0 if check.refused_since is None else now - check.refused_since
+        verdict = decide_preflight(repo.kafka.topic, findings, refused_for)
         report = _report(repo, verdict)
         if report != check.report:
             _tell(check.report, report)

@@ -10,43 +10,47 @@ from tests.unit.gateway.builders import repo_config
 from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.kafka.access import WRITE, TopicAccess
 from headgate_gateway.kafka.connection import ConnectionFailedError, CredentialsRefusedError
-from headgate_gateway.kafka.preflight import MISSING_AFTER, Findings, PreflightState, decide_preflight
+from headgate_gateway.kafka.preflight import REFUSED_AFTER, Findings, PreflightState, decide_preflight
 from headgate_gateway.kafka.preflights import Preflights
 
 PENDING, PASSED, FAILED = PreflightState.PENDING, PreflightState.PASSED, PreflightState.FAILED
 GOOD = TopicAccess(0, [1, 2], WRITE)
 MISSING = TopicAccess(3, [], None)
+HIDDEN = TopicAccess(29, [], None)
+READ_ONLY = TopicAccess(0, [1], 8)
+WRONG_USER = Findings(error="no such user", refused=True)
 
 
 @pytest.mark.parametrize(
-    ("findings", "missing_for", "state", "problem"),
+    ("findings", "refused_for", "state", "problem"),
     [
         pytest.param(Findings(GOOD), 0, PASSED, "", id="all is well"),
         pytest.param(Findings(TopicAccess(0, [1], None)), 0, PASSED, "", id="a broker that knows no rights"),
         pytest.param(Findings(error="b:1: refused"), 0, PENDING, "b:1: refused", id="nobody answers"),
         pytest.param(Findings(), 0, PENDING, "no broker speaks of topic t", id="an answer about other topics"),
-        pytest.param(Findings(error="no such user", refused=True), 0, FAILED, "no such user", id="credentials refused"),
+        pytest.param(WRONG_USER, REFUSED_AFTER - 0.1, PENDING, "no such user", id="credentials refused for a moment"),
+        pytest.param(WRONG_USER, REFUSED_AFTER, FAILED, "no such user", id="credentials refused for long"),
         pytest.param(Findings(MISSING), 0, PENDING, "does not exist", id="missing, just asked"),
-        pytest.param(Findings(MISSING), MISSING_AFTER - 0.1, PENDING, "does not exist", id="missing for a moment"),
-        pytest.param(Findings(MISSING), MISSING_AFTER, FAILED, "does not exist", id="missing for long"),
+        pytest.param(Findings(MISSING), REFUSED_AFTER - 0.1, PENDING, "does not exist", id="missing for a moment"),
+        pytest.param(Findings(MISSING), REFUSED_AFTER, FAILED, "does not exist", id="missing for long"),
         pytest.param(Findings(GOOD), 9, PASSED, "", id="not missing any more"),
-        pytest.param(
-            Findings(TopicAccess(29, [], None)), 0, FAILED, "TOPIC_AUTHORIZATION_FAILED", id="may not be described"
-        ),
+        pytest.param(Findings(HIDDEN), REFUSED_AFTER - 0.1, PENDING, "TOPIC_AUTH", id="hidden for a moment"),
+        pytest.param(Findings(HIDDEN), REFUSED_AFTER, FAILED, "TOPIC_AUTHORIZATION_FAILED", id="hidden for long"),
         pytest.param(Findings(TopicAccess(17, [], None)), 0, FAILED, "INVALID_TOPIC", id="no legal name"),
-        pytest.param(Findings(TopicAccess(0, [1], 8)), 0, FAILED, "may not write", id="may be read only"),
+        pytest.param(Findings(READ_ONLY), REFUSED_AFTER - 0.1, PENDING, "may not write", id="read only for a moment"),
+        pytest.param(Findings(READ_ONLY), REFUSED_AFTER, FAILED, "may not write", id="read only for long"),
         pytest.param(Findings(TopicAccess(5, [], None)), 0, PENDING, "LEADER_NOT_AVAILABLE", id="being made"),
         pytest.param(
             Findings(TopicAccess(0, [1, -1, -1], WRITE)), 0, PENDING, "no leader for partition 1, 2", id="leaderless"
         ),
         pytest.param(
-            Findings(TopicAccess(0, [-1], 8)), 0, PENDING, "no leader", id="leaderless is told before lacking rights"
+            Findings(TopicAccess(0, [-1], 8)), 9, PENDING, "no leader", id="leaderless is told before lacking rights"
         ),
         pytest.param(Findings(GOOD, trouble="broker 2 is away"), 0, PENDING, "broker 2 is away", id="leader away"),
     ],
 )
-def test_the_verdict(findings: Findings, missing_for: float, state: PreflightState, problem: str) -> None:
-    found, told = decide_preflight("t", findings, missing_for)
+def test_the_verdict(findings: Findings, refused_for: float, state: PreflightState, problem: str) -> None:
+    found, told = decide_preflight("t", findings, refused_for)
     assert found is state
     assert problem in told
     assert bool(told) is (state is not PASSED)
@@ -57,7 +61,7 @@ class Brokers:
 
     def __init__(self) -> None:
         self.topics: dict[str, TopicAccess] = {"t": GOOD}
-        self.error: ConnectionFailedError | None = None
+        self.error: Exception | None = None
         self.asked: list[list[str]] = []
 
     async def fetch_access(self, topics: list[str]) -> dict[str, TopicAccess]:
@@ -94,7 +98,7 @@ async def until(holds: Callable[[], bool]) -> None:
 
 async def test_repos_of_one_profile_are_asked_about_together() -> None:
     brokers = Brokers()
-    brokers.topics["u"] = TopicAccess(0, [1], 0)
+    brokers.topics["u"] = TopicAccess(17, [], None)
     async with running(brokers) as preflights:
         preflights.look_at([repo_config("a"), repo_config("b", kafka={"topic": "u"}), repo_config("c")])
         await until(lambda: states(preflights) == {"a@r1": "Passed", "b@r1": "Failed", "c@r1": "Passed"})
@@ -117,24 +121,51 @@ async def never(topics: list[str]) -> dict[str, TopicAccess]:
     raise AssertionError(topics)
 
 
-async def test_a_missing_topic_fails_after_some_seconds_and_passes_once_it_is_made() -> None:
-    brokers = Brokers()
+def take_away_the_topic(brokers: Brokers) -> None:
     del brokers.topics["t"]
+
+
+def hide_the_topic(brokers: Brokers) -> None:
+    brokers.topics["t"] = HIDDEN
+
+
+def refuse_the_user(brokers: Brokers) -> None:
+    brokers.error = CredentialsRefusedError("no such user")
+
+
+@pytest.mark.parametrize("refuse", [take_away_the_topic, hide_the_topic, refuse_the_user])
+async def test_a_refusal_fails_after_some_seconds_and_passes_once_it_is_lifted(
+    refuse: Callable[[Brokers], None],
+) -> None:
+    brokers = Brokers()
+    refuse(brokers)
     loop = asyncio.get_running_loop()
     async with running(brokers) as preflights:
         preflights.look_at([repo_config("a")])
         begun = loop.time()
         await until(lambda: states(preflights) == {"a@r1": "Failed"})
-        assert loop.time() - begun >= MISSING_AFTER - 0.1
-        assert "does not exist" in preflights.reports()[0].problems[0]
-        brokers.topics["t"] = GOOD
+        assert loop.time() - begun >= REFUSED_AFTER - 0.1
+        brokers.topics["t"], brokers.error = GOOD, None
         preflights.look_at([repo_config("a")])
+        await until(lambda: states(preflights) == {"a@r1": "Passed"})
+
+
+async def test_an_error_that_nobody_foresaw_is_told_and_asked_again_as_seldom_as_others() -> None:
+    brokers = Brokers()
+    brokers.error = ZeroDivisionError("odd")
+    async with running(brokers) as preflights:
+        preflights.look_at([repo_config("a")])
+        await asyncio.sleep(0.7)
+        assert len(brokers.asked) == 1
+        assert states(preflights) == {"a@r1": "Pending"}
+        assert preflights.reports()[0].problems == ("asking failed: ZeroDivisionError: odd",)
+        brokers.error = None
         await until(lambda: states(preflights) == {"a@r1": "Passed"})
 
 
 @pytest.mark.parametrize(
     ("error", "state"),
-    [(ConnectionFailedError("away"), "Pending"), (CredentialsRefusedError("wrong password"), "Failed")],
+    [(ConnectionFailedError("away"), "Pending"), (CredentialsRefusedError("wrong password"), "Pending")],
 )
 async def test_why_nobody_answers_is_told_for_every_repo(error: ConnectionFailedError, state: str) -> None:
     brokers = Brokers()
