@@ -210,7 +210,8 @@ class BodyUpload:
 
     def _tell(self, submission: Submission) -> None:
         outcome, processed = submission.outcome, self._processed
-        assert processed is not None  # noqa: S101 - what was submitted was processed
+        if processed is None:
+            raise RuntimeError("records were delivered of a body that was not processed")
         self._repo.analysis.count_acks(outcome.acks)
         counters = self._repo.counters
         counters.delivered += len(outcome.acked)
