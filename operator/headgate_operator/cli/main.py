@@ -12,6 +12,7 @@ from headgate_operator import __version__
 from headgate_operator.cli.commands import Request, run_render, run_validate
 from headgate_operator.cli.inventory import Key
 from headgate_operator.cli.rollout_args import CodedParser, add_rollout
+from headgate_operator.cli.rollout_outcome import Exit
 from headgate_operator.render.templates import TemplateError
 
 _RENDER = """\
@@ -108,9 +109,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _rollout(options, program) if options.command == "rollout" else _examine_files(options)
     except BrokenPipeError:
-        # `headgate render … | head`: the reader has seen enough. Python would complain again at exit.
+        # `headgate render … | head`: the reader has seen enough. Python would complain again at exit. A rollout whose end
+        # is not known yet must not look like a good one.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return Exit.UNREAD if options.command == "rollout" else 0
 
 
 def _rollout(options: argparse.Namespace, program: str) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from headgate_operator.cli.rollout_view import RepoView
+from headgate_operator.cli.terminal import clean
 from headgate_operator.rollout.model import Phase, Stage
 from headgate_operator.status import reasons
 
@@ -26,6 +27,8 @@ class Exit(IntEnum):
     CLUSTER = 69
     """No cluster, no such repo, or no right to see it."""
     INTERRUPTED = 130
+    UNREAD = 141
+    """Nobody reads what is printed any more (SIGPIPE's code), and how it ended is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,11 @@ class Outcome:
 
     code: Exit
     text: str
-    """A sentence that names the revision and the generation."""
+    """A sentence that names the revision and the generation, fit for a terminal."""
+
+    def __post_init__(self) -> None:
+        """Messages of conditions are whatever somebody wrote into the status."""
+        object.__setattr__(self, "text", clean(self.text))
 
 
 def judge(view: RepoView, *, through_gates: bool = False) -> Outcome | None:

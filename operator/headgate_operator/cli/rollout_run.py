@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import os
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import TextIO
 
 from headgate_operator.cli.rollout_cluster import CommandError, Target
@@ -54,14 +56,26 @@ class Terminal:
         return shutil.get_terminal_size((100, 40)).lines
 
     def print(self, lines: Sequence[str]) -> None:
-        """Lines on standard output."""
-        self.out.write("".join(f"{line}\n" for line in lines))
-        self.out.flush()
+        """Lines on standard output, after which the exit code is known: it counts, whether or not anybody reads on."""
+        _write_to_any(self.out, "".join(f"{line}\n" for line in lines))
 
     def say(self, text: str) -> None:
-        """A remark on standard error."""
-        self.err.write(f"{text}\n")
-        self.err.flush()
+        """A remark on standard error, which nobody has to read."""
+        _write_to_any(self.err, f"{text}\n")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text)
+    stream.flush()
+
+
+def _write_to_any(stream: TextIO, text: str) -> None:
+    """Write; where the reader has gone, go on without."""
+    try:
+        _write(stream, text)
+    except BrokenPipeError:
+        # Python would try again at exit, and make its own exit code of the failure.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @dataclass(slots=True)
@@ -127,7 +141,7 @@ async def run_status(
     outcome: Outcome | None = None
     if wait:
         view, outcome = await Watcher(target, terminal, through_gates, seconds, terminal.say).follow(
-            _Log(terminal.err).show
+            _Log(partial(_write_to_any, terminal.err)).show
         )
     else:
         view = await target.read()
@@ -145,8 +159,8 @@ async def run_status(
 
 
 async def run_watch(target: Target, terminal: Terminal, seconds: float | None) -> int:
-    """A live picture on a terminal, else a line for each change; ends when the rollout is settled."""
-    screen = _Screen(terminal) if terminal.live else _Log(terminal.out)
+    """A live picture on a terminal, else a line for each change; ends when the rollout is settled, or nobody reads on."""
+    screen = _Screen(terminal) if terminal.live else _Log(partial(_write, terminal.out))
     with screen:
         watcher = Watcher(target, terminal, through_gates=True, seconds=seconds, remark=screen.remark)
         _, outcome = await watcher.follow(screen.show)
@@ -157,8 +171,8 @@ async def run_watch(target: Target, terminal: Terminal, seconds: float | None) -
 class _Log:
     """A line with a time for each change."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
         self._before: RepoView | None = None
 
     def __enter__(self) -> None:
@@ -169,13 +183,11 @@ class _Log:
 
     def remark(self, text: str) -> None:
         """A line of its own."""
-        self._stream.write(f"{_stamp()} {text}\n")
-        self._stream.flush()
+        self._write(f"{_stamp()} {text}\n")
 
     def show(self, view: RepoView) -> None:
         """Print what changed."""
-        self._stream.writelines(f"{_stamp()} {line}\n" for line in describe_changes(self._before, view))
-        self._stream.flush()
+        self._write("".join(f"{_stamp()} {line}\n" for line in describe_changes(self._before, view)))
         self._before = view
 
 

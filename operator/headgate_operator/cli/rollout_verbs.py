@@ -5,6 +5,7 @@ The operator has the last word: here only what status shows to be pointless is r
 
 from headgate_operator.api.rollout import RolloutStatus
 from headgate_operator.cli.rollout_view import RepoView
+from headgate_operator.cli.terminal import clean
 from headgate_operator.rollout.model import Phase, Stage
 
 VERBS = {
@@ -15,6 +16,8 @@ VERBS = {
     "abort": "take the candidate back: no traffic, stable stays",
     "retry": "try a revision again that was rolled back",
 }
+
+_STOPPING = ("abort", "pause")
 
 _FITTING: dict[str, tuple[str, ...]] = {
     Phase.STABLE: (),
@@ -87,15 +90,19 @@ def _why_not(verb: str, rollout: RolloutStatus) -> str:
 
 
 def write_command(view: RepoView, verb: str, token: str) -> str:
-    """The annotation: for the candidate and the step that status shows, so that it can promote nothing newer."""
+    """The annotation: for the candidate and the step that status shows, so that it can promote nothing newer.
+
+    Pause and abort name no step: what is to stop is to stop in the next one, too.
+    """
     revision = (view.rollout.candidate if view.rollout else None) or "-"
-    return f"{verb} {revision} {view.step[0] if view.step else '-'} {token}"
+    step = view.step[0] if view.step and verb not in _STOPPING else "-"
+    return f"{verb} {revision} {step} {token}"
 
 
 def read_answer(view: RepoView, token: str) -> str | None:
     """What became of our command; None while it was not answered."""
     command = view.rollout.command if view.rollout else None
-    return command.result if command is not None and command.token == token else None
+    return clean(command.result) if command is not None and command.token == token else None
 
 
 def read_rival(view: RepoView, token: str) -> str | None:
@@ -106,4 +113,4 @@ def read_rival(view: RepoView, token: str) -> str | None:
 
 def clean_words(words: list[str]) -> str:
     """The readable part of a command: verb, revision and step."""
-    return " ".join(words[:3])
+    return clean(" ".join(words[:3]))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -156,7 +157,7 @@ def test_a_command_is_one_annotation_by_a_merge_patch_of_its_own_manager(
     (name, command), *others = body["metadata"]["annotations"].items()
     assert (name, others) == ("headgate.dev/command", [])
     verb, revision, step, token = command.split(" ")
-    assert (verb, revision, step) == ("pause", CANDIDATE, "1")
+    assert (verb, revision, step) == ("pause", CANDIDATE, "-")
     assert len(token) == 16
     assert capsys.readouterr().out == "pause: Obeyed\n"
 
@@ -258,6 +259,31 @@ def test_ctrl_c_leaves_cleanly(api: StandInApiServer, kubeconfig: Path) -> None:
     assert process.returncode == 130
     assert "Traceback" not in out + err
     assert CANDIDATE in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "phase", "code"),
+    [
+        (["status", "access", "--wait"], "RolledBack", 1),
+        (["status", "access", "--wait", "-o", "json"], "Paused", 4),
+        (["status", "access"], "Progressing", 0),
+        (["approve", "access"], "Progressing", 1),
+        (["watch", "access"], "Progressing", 141),
+        (["watch", "access", "--timeout", "1s"], "RolledBack", 141),
+    ],
+    ids=["text", "json", "not waiting", "a refusal", "watch", "watch to its first line"],
+)
+def test_a_reader_that_leaves_does_not_make_a_rollout_good(
+    api: StandInApiServer, arguments: list[str], phase: str, code: int
+) -> None:
+    api.put_repo(manifest(rollout(phase)))
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "headgate_operator.cli.main", "rollout", *arguments]
+    try:
+        assert subprocess.run(command, stdout=writing, stderr=writing, check=False, timeout=60).returncode == code
+    finally:
+        os.close(writing)
 
 
 def keep_history(api: StandInApiServer) -> None:

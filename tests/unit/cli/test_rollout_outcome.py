@@ -30,6 +30,12 @@ def test_a_settled_rollout_has_a_code(status: dict[str, Any], fields: dict[str, 
     assert "generation 2" in outcome.text
 
 
+def test_a_message_from_the_cluster_does_not_steer_the_terminal() -> None:
+    outcome = judge(view(rollout("RolledBack", message="\x1b[2Jtoo many\n5xx")))
+    assert outcome is not None
+    assert outcome.text.endswith("is served:  [2Jtoo many 5xx")
+
+
 @pytest.mark.parametrize(
     ("status", "fields", "words"),
     [

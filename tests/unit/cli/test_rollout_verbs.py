@@ -105,13 +105,24 @@ def test_without_a_rollout_the_refusal_says_why() -> None:
 
 def test_a_command_names_the_candidate_and_the_step_of_status() -> None:
     assert write_command(view(rollout(step="2/3")), "approve", "t0") == f"approve {CANDIDATE} 2 t0"
-    assert write_command(view(rollout("Waiting")), "abort", "t0") == f"abort {CANDIDATE} - t0"
+    assert write_command(view(rollout("Paused", step="2/3")), "resume", "t0") == f"resume {CANDIDATE} 2 t0"
+
+
+@pytest.mark.parametrize("verb", ["abort", "pause"])
+def test_what_stops_a_rollout_stops_it_in_the_next_step_too(verb: str) -> None:
+    written = write_command(view(rollout(step="1/2")), verb, "t0")
+    assert written == f"{verb} {CANDIDATE} - t0"
+    state = RolloutState(phase=Phase.PROGRESSING, step=1, stable=STABLE, candidate=CANDIDATE)
+    (answer,) = obey(state, parse_command(written), Observation(now=1.0, exists=True, desired=CANDIDATE)).obeyed
+    assert answer.result == OBEYED
 
 
 def test_only_the_answer_to_our_token_is_ours() -> None:
     answered = view(rollout(command={"token": "t1", "verb": "pause", "result": "Obeyed"}))
     assert read_answer(answered, "t1") == "Obeyed"
     assert read_answer(answered, "t0") is None
+    steering = view(rollout(command={"token": "t1", "verb": "pause", "result": "\x1b[2Jno"}))
+    assert read_answer(steering, "t1") == "[2Jno"
     assert read_answer(view(None), "t0") is None
 
 
@@ -122,3 +133,4 @@ def test_a_command_that_somebody_wrote_over_ours_is_noticed() -> None:
     assert with_command("pause cafe 1 t0") is None
     assert with_command("") is None
     assert with_command("abort cafe 1 t9") == "abort cafe 1"
+    assert with_command("\x1b[2Jabort cafe 1 t9") == "[2Jabort cafe 1"
