@@ -124,7 +124,7 @@ async def is_told(gateway: GatewayProcess, text: str) -> bool:
     return any(text in problem for problem in (await report(gateway))["problems"])
 
 
-async def test_a_wrong_password_fails_at_once(kafka: Kafka, tmp_path: Path) -> None:
+async def test_a_wrong_password_fails(kafka: Kafka, tmp_path: Path) -> None:
     topic = new_name("password")
     kafka.create_topic(topic, partitions=1)
     write_config(tmp_path, secured(tmp_path, kafka, topic, "wrong"))
