@@ -56,6 +56,8 @@ class Release:
                 "spec": {
                     "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
                     "routing": {"provider": "GatewayAPI", "gatewayAPI": {"parentRefs": [parent]}},
+                    # A fleet that an earlier run left takes the images of this one at once.
+                    "upgrade": {"strategy": "Immediate"},
                 },
             },
         }
