@@ -25,7 +25,7 @@ demo-down: setup ## Take the demo and its cluster down; keep what was built.
 	@$(PYTHON) -m tests.demo down
 
 test: setup ## Every test: unit, integration (API server, Kafka), end to end (two nodes, Envoy, the chart).
-	@$(PYTHON) -m pytest tests -n 2
+	@$(PYTHON) -m pytest tests -n 2 --dist loadscope
 
 check: setup ## Format, lint, types, layers, generated files, unit tests. Under a minute.
 	@$(BIN)/ruff format --quiet --check . || { echo "run 'make format'"; exit 1; }
@@ -33,7 +33,7 @@ check: setup ## Format, lint, types, layers, generated files, unit tests. Under 
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
 	@$(PYTHON) -m headgate_operator.api.crd --check
-	@$(PYTHON) -m pytest -q tests/unit
+	@$(PYTHON) -m pytest -q -n 2 tests/unit
 
 generate: setup ## Write what is generated: CRDs, the chart's copies and its values schema.
 	@$(PYTHON) -m headgate_operator.api.crd

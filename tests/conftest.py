@@ -1,7 +1,7 @@
 """What all tests share: their order, and the testbed coming up beside the first of them.
 
 With pytest-xdist (`make test`) what needs the cluster runs in one process, in order, and beside it all else in another:
-`-n 2`. Owns no fixture that makes something; those of `tests/integration` and `tests/e2e` wait for what
+`-n 2 --dist loadscope`. Owns no fixture that makes something; those of `tests/integration` and `tests/e2e` wait for what
 they need, and each of them is used by one of the two groups alone.
 """
 
@@ -48,8 +48,9 @@ class TwoGroups(LoadScopeScheduling):
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    return TwoGroups(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """The two groups with `--dist loadscope`; else whatever xdist does, as for unit tests alone."""
+    return TwoGroups(config, log) if config.getoption("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(optionalhook=True)
