@@ -49,5 +49,5 @@ def announcements(before: RolloutState, after: RolloutState) -> tuple[Announce, 
 def _announce(state: RolloutState) -> Announce:
     if state.phase not in _NAMED_BY_PHASE:
         return Announce(WARNING if state.reason in _WARNED else NORMAL, state.reason, state.message)
-    harmless = state.phase is Phase.SUPERSEDED or state.reason in reasons.TAKEN_BACK
+    harmless = state.phase is Phase.SUPERSEDED or state.reason in reasons.TAKEN_BACK - _WARNED
     return Announce(NORMAL if harmless else WARNING, state.phase.value, f"{state.reason}: {state.message}")

@@ -37,6 +37,9 @@ _PHASES = {
     "retry": (Phase.ROLLED_BACK,),
 }
 
+_ANY_STEP = ("abort", "pause", "retry")
+"""Verbs that mean the rollout, not the step: one that has just gone on must not escape whoever stops it."""
+
 
 def parse_command(text: str) -> Command | None:
     """The command of an annotation's value; None for an empty one. Nonsense becomes a command with a problem."""
@@ -83,6 +86,14 @@ def obey(state: RolloutState, command: Command | None, seen: Observation) -> Rol
     return after.model_copy(update={"obeyed": (*after.obeyed, answer)[-TOKENS_KEPT:]})
 
 
+def is_retry(state: RolloutState, command: Command | None, desired: str | None) -> bool:
+    """Whether the command, not answered yet, would have the refused revision tried again; for the line."""
+    if command is None or command.verb != "retry" or command.problem or state.phase is not Phase.ROLLED_BACK:
+        return False
+    fits = state.candidate is not None and state.candidate.startswith(command.revision) and desired == state.candidate
+    return fits and all(known.token != command.token for known in state.obeyed)
+
+
 def _act(state: RolloutState, command: Command, seen: Observation) -> RolloutState:
     match command.verb:
         case "approve":
@@ -108,7 +119,7 @@ def _refuse(state: RolloutState, command: Command, seen: Observation) -> str:
         return f"it names revision {transitions.short(command.revision)}, this is {transitions.short(state.candidate)}"
     if state.phase not in _PHASES[command.verb]:
         return f"{command.verb} does not fit the phase {state.phase}"
-    if command.verb != "retry" and command.step not in (None, state.step + 1):
+    if command.verb not in _ANY_STEP and command.step not in (None, state.step + 1):
         return f"it names step {command.step}, this is step {state.step + 1}"
     if command.verb != "abort" and seen.desired != state.candidate:
         return "the spec no longer asks for this revision"

@@ -10,7 +10,7 @@ from headgate_operator.rollout.samples import count_all
 QUIET_SECONDS = 10.0
 """How long no request reaches a canary before it goes."""
 DRAIN_LIMIT = 120.0
-"""Seconds after which it goes all the same: an ingress that is away must not keep a bad revision."""
+"""Seconds after which it goes all the same, once the route says 0: an ingress that is away must not keep a bad revision."""
 REMOVE_LIMIT = 300.0
 """Seconds after which a rollout ends although pods still hang, as they do on a lost node."""
 
@@ -39,22 +39,30 @@ def finish(state: RolloutState, seen: Observation) -> RolloutState:
 
 
 def _confirm(state: RolloutState, seen: Observation) -> RolloutState:
-    """Stable gateways that do not serve the revision yet serve the former one, so a canary without pods gives way."""
-    if seen.stable_confirmed:
+    """Stable gateways that do not serve the revision yet serve the former one, so a canary without pods gives way.
+
+    A newer or reverted spec does not wait for the last of them: a gateway may never confirm.
+    """
+    if seen.stable_confirmed or seen.desired not in (None, state.stable):
         return transitions.drain(state, seen.now)
+    if seen.now - state.entered > seen.policy.progress_deadline / 1_000:
+        name = transitions.short(state.stable)
+        told = f"{name} is promoted, but some ready stable gateway has not confirmed within progressDeadline"
+        state = transitions.note(state, f"{told} that it serves it: look for one with an older config")
     if state.weight > 0 and seen.canary.ready == 0:
         return state.model_copy(update={"weight": 0})
     return state
 
 
 def _drain(state: RolloutState, seen: Observation) -> RolloutState:
-    if not seen.canary.exists or seen.now - state.entered >= DRAIN_LIMIT:
+    late = seen.now - state.entered >= DRAIN_LIMIT and not seen.live_weight
+    if not seen.canary.exists or late:
         return transitions.remove(state, seen.now)
     if state.phase is Phase.ROLLING_BACK:
         state = transitions.note_written(state, seen)
     if not seen.route_accepted:
         return state.model_copy(update={"drained": None, "quiet_since": seen.now})
-    if not seen.fresh:
+    if not seen.judgeable:
         return state
     reached = count_all(seen.gauges_canary)
     if state.drained != reached:
@@ -79,8 +87,8 @@ def _finish_superseded(state: RolloutState, seen: Observation) -> RolloutState:
 
 
 def finish_rollback(state: RolloutState, now: float) -> RolloutState:
-    """RolledBack; or Stable, where the spec itself went back and nothing speaks against the revision."""
-    if state.reason != reasons.REVERTED:
+    """RolledBack; or Stable, where the spec itself took it back and nothing speaks against the revision."""
+    if state.reason not in reasons.TAKEN_BACK:
         return transitions.refuse(state, now)
-    noted = transitions.remember(state, now, reasons.REVERTED, reasons.REVERTED, state.message)
-    return transitions.rest(noted, now, state.stable, reasons.REVERTED, state.message)
+    noted = transitions.remember(state, now, reasons.REVERTED, state.reason, state.message)
+    return transitions.rest(noted, now, state.stable, state.reason, state.message)

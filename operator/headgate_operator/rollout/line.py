@@ -30,6 +30,13 @@ class Entry:
     """Whether it would start a rollout if it might (see `wants_rollout`)."""
     cause: Cause = OWN_SPEC
     """What made the change that it wants."""
+    retries: bool = False
+    """Whether it wants it by command: it waits for a slot like everybody, but no stopped wave holds it."""
+
+    @property
+    def wave(self) -> str:
+        """The wave that may hold it; empty for none."""
+        return "" if self.retries else self.cause.wave
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +50,12 @@ class Admission:
 MAY_START = Admission(may_start=True)
 
 
-def wants_rollout(state: RolloutState, desired: str | None, *, immediate: bool) -> bool:
-    """Whether the repo is in line, or would come into it at the next step."""
+def wants_rollout(state: RolloutState, desired: str | None, *, immediate: bool, retries: bool = False) -> bool:
+    """Whether the repo is in line, or would come into it at the next step. `retries`: see `commands.is_retry`."""
     if desired is None or desired == state.stable or immediate:
         return False
     if state.phase is Phase.ROLLED_BACK:
-        return desired != state.candidate
+        return retries or desired != state.candidate
     return state.phase in (Phase.STABLE, Phase.WAITING)
 
 
@@ -62,7 +69,7 @@ def admit(entries: Iterable[Entry], max_concurrent: int, failure_budget: int) ->
     failures = _failures_by_wave(known)
     stopped = {wave: repos for wave, repos in failures.items() if len(repos) >= failure_budget}
     holders = [entry.key for entry in known if entry.state.phase in UNDER_WAY]
-    waiting = [entry for entry in known if entry.wants and entry.cause.wave not in stopped]
+    waiting = [entry for entry in known if entry.wants and entry.wave not in stopped]
     free = max(0, max_concurrent - len(holders))
     answers = dict.fromkeys((entry.key for entry in known), MAY_START)
     for place, entry in enumerate(waiting[free:], start=1):
@@ -70,8 +77,8 @@ def admit(entries: Iterable[Entry], max_concurrent: int, failure_budget: int) ->
             may_start=False, line=_in_line(place, len(waiting) - free, holders, waiting[:free])
         )
     for entry in known:
-        if entry.cause.wave in stopped and (entry.wants or entry.state.phase is Phase.SUPERSEDED):
-            told = _stopped(entry.cause.wave, stopped[entry.cause.wave], failure_budget)
+        if entry.wave in stopped and (entry.wants or entry.state.phase is Phase.SUPERSEDED):
+            told = _stopped(entry.wave, stopped[entry.wave], failure_budget)
             answers[entry.key] = Admission(may_start=False, line=told)
     return answers
 

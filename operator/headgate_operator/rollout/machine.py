@@ -53,6 +53,7 @@ from headgate_operator.rollout.underway import progress
 
 def step(state: RolloutState, seen: Observation) -> Step:
     """The state after this observation, and all that it asks for. Stepping again with the same observation changes nothing."""
+    state = transitions.clamp(state, seen.now)
     after = _advance(state, seen)
     return Step(after, (*actions_of(after), *announcements(state, after)))
 

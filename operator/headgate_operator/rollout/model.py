@@ -302,6 +302,11 @@ class Observation:
     """Whether a step passes in which too few requests would come by the deadline, and none failed: an image is judged by
     the repos that have traffic."""
 
+    @property
+    def judgeable(self) -> bool:
+        """Whether the canary was read: enough to go back, too little to go on."""
+        return self.fresh or self.canary_fresh
+
 
 # What is to be done: all of it follows from the state, so that doing it twice equals doing it once.
 

@@ -48,9 +48,9 @@ NO_READY_GATEWAYS = "NoReadyGateways"
 GATEWAYS_CRASHED = "GatewaysCrashed"
 """A canary gateway's container restarted while it had weight."""
 SPEC_NOT_ACCEPTED = "SpecNotAccepted"
-"""The spec stopped being accepted during the rollout."""
+"""The spec stopped being accepted during the rollout, which starts anew once it is accepted again."""
 ABORTED = "Aborted"
 """Somebody aborted the rollout."""
 
-TAKEN_BACK = frozenset({REVERTED, REPO_DELETED})
+TAKEN_BACK = frozenset({REVERTED, REPO_DELETED, SPEC_NOT_ACCEPTED})
 """Reasons for going back that say nothing against the revision."""

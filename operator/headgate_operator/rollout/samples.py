@@ -61,6 +61,11 @@ def mark(seen: Observation) -> Marks:
     return Marks(at=seen.now, canary=_slim(seen.gauges_canary), stable=_slim(seen.gauges_stable))
 
 
+def mark_split(seen: Observation) -> Marks:
+    """Marks from which a split can be counted, and nothing else: they are stored, with an entry for each process."""
+    return Marks(at=seen.now, canary=_bare(seen.gauges_canary), stable=_bare(seen.gauges_stable))
+
+
 def count_totals(gauges: Iterable[Gauge], since: Iterable[Gauge]) -> Totals:
     """What the processes did since the marks."""
     marks = {_identity(gauge): gauge.sample for gauge in since}
@@ -118,6 +123,13 @@ def _identity(gauge: Gauge) -> tuple[str, str]:
 def _slim(gauges: Iterable[Gauge]) -> tuple[Gauge, ...]:
     return tuple(
         Gauge(process=gauge.process, sample=gauge.sample.model_copy(update={"written": ()})) for gauge in gauges
+    )
+
+
+def _bare(gauges: Iterable[Gauge]) -> tuple[Gauge, ...]:
+    kept = {"namespace", "name", "revision", "requests", "excluded"}
+    return tuple(
+        Gauge(process=gauge.process, sample=RepoSample(**gauge.sample.model_dump(include=kept))) for gauge in gauges
     )
 
 

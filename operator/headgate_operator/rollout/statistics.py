@@ -47,7 +47,10 @@ def wilson(successes: float, trials: float, confidence: float) -> Interval:
     share, weight = successes / trials, z * z / trials
     middle = share + weight / 2.0
     reach = z * math.sqrt(share * (1.0 - share) / trials + weight / (4.0 * trials))
-    return Interval(max(0.0, (middle - reach) / (1.0 + weight)), min(1.0, (middle + reach) / (1.0 + weight)))
+    # Exact at its ends, which rounding would leave outside.
+    low = 0.0 if successes <= 0 else max(0.0, (middle - reach) / (1.0 + weight))
+    high = 1.0 if successes >= trials else min(1.0, (middle + reach) / (1.0 + weight))
+    return Interval(low, high)
 
 
 @dataclass(frozen=True, slots=True)

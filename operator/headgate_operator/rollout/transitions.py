@@ -15,7 +15,7 @@ from headgate_operator.rollout.model import (
     RolloutState,
     Stage,
 )
-from headgate_operator.rollout.samples import mark, merge_written
+from headgate_operator.rollout.samples import mark, mark_split, merge_written
 
 SHOWN = 8
 """Hex digits of a revision in messages; as few as a command may give."""
@@ -58,6 +58,17 @@ def remember(state: RolloutState, now: float, result: str, reason: str, message:
         started=max(state.began, state.queued), ended=now,
     )  # fmt: skip
     return state.model_copy(update={"history": (*state.history, outcome)[-HISTORY_KEPT:]})
+
+
+def clamp(state: RolloutState, now: float) -> RolloutState:
+    """The state with no time in the future: a clock that was set back would hold everything up until it catches up."""
+    times = ("began", "queued", "entered", "clock", "accepted_since", "quiet_since", "gone_since")
+    late: dict[str, object] = {name: now for name in times if (getattr(state, name) or now) > now}
+    for name in ("marks", "split_marks"):
+        marks: Marks | None = getattr(state, name)
+        if marks is not None and marks.at > now:
+            late[name] = marks.model_copy(update={"at": now})
+    return state.model_copy(update=late) if late else state
 
 
 # Beginning
@@ -105,11 +116,10 @@ def rest(state: RolloutState, now: float, stable: str, reason: str, message: str
 def shift(state: RolloutState, seen: Observation) -> RolloutState:
     """The canary is large enough and ready: the route is to carry the step's weight, and measuring starts here."""
     message = f"{name_step(state, seen.policy)}: {state.size_for}% of the requests are asked for"
-    marks = mark(seen)
     shifted = move(state, seen.now, Phase.PROGRESSING, Stage.SHIFTING, reasons.WEIGHT_REQUESTED, message)
     return shifted.model_copy(
         update={
-            "weight": state.size_for, "marks": marks, "split_marks": marks, "looked_at": 0, "clock": None,
+            "weight": state.size_for, "marks": mark(seen), "split_marks": mark_split(seen), "looked_at": 0, "clock": None,
             "verified": False, "accepted_since": None, "restarts": seen.canary.restarts,
         }
     )  # fmt: skip
@@ -231,4 +241,4 @@ def command_for(state: RolloutState, verb: str) -> str:
 
 def _withdraw(state: RolloutState, seen: Observation, phase: Phase, reason: str, message: str) -> RolloutState:
     withdrawn = note_written(move(state, seen.now, phase, state.stage, reason, message), seen)
-    return drain(withdrawn, seen.now) if state.weight > 0 else remove(withdrawn, seen.now)
+    return drain(withdrawn, seen.now) if state.weight > 0 or seen.live_weight else remove(withdrawn, seen.now)

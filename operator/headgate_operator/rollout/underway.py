@@ -15,7 +15,7 @@ from headgate_operator.rollout.model import (
     Stage,
     Verdict,
 )
-from headgate_operator.rollout.samples import Split, count_split, count_totals, mark
+from headgate_operator.rollout.samples import Split, count_split, count_totals, mark, mark_split
 
 SPLIT_REQUESTS = 200
 """Requests over which a split counts as measured."""
@@ -35,15 +35,23 @@ def progress(state: RolloutState, seen: Observation) -> RolloutState:
         return turned
     judged = _measure(state, seen)
     if judged is None:
-        return state if state.phase is Phase.PAUSED else _go_through(state, seen, None)
+        return _go_on(state, seen, None)
     state = state.model_copy(
         update={"measurements": judged.measurements, "looks": judged.looks.taken, "looked_at": judged.looks.at}
     )
     if judged.verdict is Verdict.FAIL:
         return transitions.roll_back(state, seen, reasons.ANALYSIS_FAILED, _tell(state, Verdict.FAIL))
-    if state.phase is Phase.PAUSED:
-        return state
-    return _forget_sick_counters(_go_through(state, seen, judged.verdict), seen, judged)
+    if not seen.fresh:
+        return _go_on(state, seen, None)  # a part of the counters may convict, and acquits nobody
+    after = _go_on(state, seen, judged.verdict)
+    return after if state.phase is Phase.PAUSED else _forget_sick_counters(after, seen, judged)
+
+
+def _go_on(state: RolloutState, seen: Observation, verdict: Verdict | None) -> RolloutState:
+    """Nothing speaks against the canary: at once to all, where that is the policy now, or through its stage."""
+    if seen.immediate:
+        return transitions.promote(state, seen, "changes go to all requests at once now")
+    return state if state.phase is Phase.PAUSED else _go_through(state, seen, verdict)
 
 
 def _follow_spec(state: RolloutState, seen: Observation) -> RolloutState | None:
@@ -53,9 +61,7 @@ def _follow_spec(state: RolloutState, seen: Observation) -> RolloutState | None:
     if seen.desired == state.stable:
         message = f"the spec is {transitions.short(state.stable)} again"
         return transitions.roll_back(state, seen, reasons.REVERTED, message)
-    if seen.desired != state.candidate:
-        return transitions.supersede(state, seen)
-    return transitions.promote(state, seen, "changes go to all requests at once now") if seen.immediate else None
+    return transitions.supersede(state, seen) if seen.desired != state.candidate else None
 
 
 def _check_canary(state: RolloutState, seen: Observation) -> RolloutState | None:
@@ -68,7 +74,8 @@ def _find_canary_problem(state: RolloutState, seen: Observation) -> tuple[str, s
     canary = seen.canary
     if canary.refused:
         return reasons.CONFIG_REFUSED, f"a canary gateway refuses the revision: {canary.refused}"
-    if canary.preflight is Preflight.FAILED:
+    # With weight on it the counters judge: brokers that fail it now may fail the stable side as well.
+    if state.weight == 0 and canary.preflight is Preflight.FAILED:
         return reasons.PREFLIGHT_FAILED, f"the canary could not deliver: {canary.preflight_problem}"
     if state.weight > 0 and canary.ready == 0:
         return reasons.NO_READY_GATEWAYS, f"the canary has no ready gateway. {canary.trouble}".rstrip()
@@ -79,7 +86,7 @@ def _find_canary_problem(state: RolloutState, seen: Observation) -> tuple[str, s
 
 def _measure(state: RolloutState, seen: Observation) -> Judgement | None:
     """The newest measurements; none while there is no weight, the counters are stale, or counting has just begun."""
-    if not seen.fresh or state.marks is None or state.marks.at == seen.now or state.weight == 0:
+    if not seen.judgeable or state.marks is None or state.marks.at == seen.now or state.weight == 0:
         return None
     return judge(
         seen.policy.analysis,
@@ -118,7 +125,7 @@ def _go_through(state: RolloutState, seen: Observation, verdict: Verdict | None)
 
 
 def _start(state: RolloutState, seen: Observation) -> RolloutState:
-    missing = _find_missing(seen)
+    missing = _find_missing(state, seen)
     if not missing:
         return transitions.shift(state, seen)
     if seen.now - state.entered > seen.policy.progress_deadline / 1_000:
@@ -127,7 +134,7 @@ def _start(state: RolloutState, seen: Observation) -> RolloutState:
     return transitions.note(state, f"the canary of {transitions.short(state.candidate)} starts: {missing}")
 
 
-def _find_missing(seen: Observation) -> str:
+def _find_missing(state: RolloutState, seen: Observation) -> str:
     """What keeps the canary from taking the weight; empty when nothing does."""
     canary = seen.canary
     if canary.desired < 1 or canary.ready < canary.desired:
@@ -136,6 +143,9 @@ def _find_missing(seen: Observation) -> str:
         return "its gateways have not loaded the revision"
     if canary.preflight is not Preflight.PASSED:
         return canary.preflight_problem or "its gateways try their brokers"
+    # Weight on a Service that the ingress does not find is answered with errors.
+    if state.weight == 0 and not seen.route_accepted:
+        return "the ingress has not accepted the route with the canary in it"
     return "" if seen.fresh else "the counters of some gateway cannot be read"
 
 
@@ -156,7 +166,7 @@ def _shift(state: RolloutState, seen: Observation) -> RolloutState:
     if split.interval().holds(state.weight / 100):
         return transitions.start_clock(state, seen, verified=True, found=f"counted {found}")
     if seen.now - state.split_marks.at >= SPLIT_PATIENCE:
-        state = state.model_copy(update={"split_marks": mark(seen)})
+        state = state.model_copy(update={"split_marks": mark_split(seen)})
     return _wait_for_split(state, seen, f"counted {found}")
 
 
@@ -199,7 +209,7 @@ def _hold(state: RolloutState, seen: Observation, verdict: Verdict | None) -> Ro
         return _give_up(state, seen)
     if verdict is None:
         return state
-    told = f"{transitions.name_step(state, seen.policy)} cannot be decided yet: {_tell(state, verdict)}"
+    told = f"{transitions.name_step(state, seen.policy)} cannot be decided yet: {_name(state, verdict)}"
     if state.stage is Stage.UNDECIDED:
         return transitions.note(state, told)
     return transitions.leave_undecided(state, seen.now, told)
@@ -221,7 +231,11 @@ def _give_up(state: RolloutState, seen: Observation) -> RolloutState:
     message = f"{name} could not be decided by the deadline: {told}"
     match seen.policy.analysis.on_inconclusive:
         case InconclusivePolicy.PROMOTE:
-            return transitions.go_on(state, seen) if seen.fresh else transitions.note(state, message)
+            return (
+                transitions.go_on(state, seen)
+                if seen.fresh
+                else transitions.note(state, f"{name} could not be decided by the deadline")
+            )
         case InconclusivePolicy.ROLL_BACK:
             return transitions.roll_back(state, seen, reasons.INCONCLUSIVE, message)
         case InconclusivePolicy.HOLD:
@@ -233,6 +247,13 @@ def _wait_at_gate(state: RolloutState, seen: Observation, verdict: Verdict | Non
     """Only an approval opens the gate, or an edit of the policy that takes it away."""
     gone = not transitions.step_of(state, seen.policy).is_manual
     return transitions.go_on(state, seen) if gone and verdict is Verdict.PASS else state
+
+
+def _name(state: RolloutState, verdict: Verdict) -> str:
+    """Without numbers: this is told at every poll, and each new text is written down."""
+    if verdict is Verdict.WAITING:
+        return "too few requests so far"
+    return ", ".join(f"{one.name} is {one.verdict}" for one in state.measurements if one.verdict is verdict)
 
 
 def _tell(state: RolloutState, verdict: Verdict) -> str:

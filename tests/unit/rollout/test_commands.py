@@ -7,7 +7,7 @@ import pytest
 from tests.unit.rollout.builders import HEALTHY, NEW, NEWER, OLD, START, observe, policy, state
 
 from headgate_operator.rollout import reasons
-from headgate_operator.rollout.commands import OBEYED, parse_command
+from headgate_operator.rollout.commands import OBEYED, is_retry, parse_command
 from headgate_operator.rollout.machine import step
 from headgate_operator.rollout.model import Announce, CanarySight, Command, Phase, RolloutState, Stage
 
@@ -126,6 +126,36 @@ def test_a_stale_command_does_not_act_on_a_newer_revision() -> None:
     newer = MEASURING.model_copy(update={"candidate": NEWER})
     found = give(newer, "promote bbbbbbbb - t", desired=NEWER)
     assert (found.phase, found.candidate) == (Phase.PROGRESSING, NEWER)
+
+
+@pytest.mark.parametrize(("verb", "phase"), [("abort", Phase.ROLLING_BACK), ("pause", Phase.PAUSED)])
+def test_who_stops_a_rollout_is_heard_although_its_step_has_just_gone_on(verb: str, phase: Phase) -> None:
+    second = MEASURING.model_copy(update={"step": 1})
+    found = give(second, f"{verb} bbbbbbbb 1 t")
+    assert (found.phase, result(found)) == (phase, OBEYED)
+
+
+RETRIES: dict[str, tuple[RolloutState, str, str | None, bool]] = {
+    "fits": (ROLLED_BACK, "retry bbbbbbbb - t", NEW, True),
+    "another verb": (ROLLED_BACK, "abort bbbbbbbb - t", NEW, False),
+    "another revision": (ROLLED_BACK, "retry cccccccc - t", NEW, False),
+    "no longer wanted": (ROLLED_BACK, "retry bbbbbbbb - t", NEWER, False),
+    "not accepted": (ROLLED_BACK, "retry bbbbbbbb - t", None, False),
+    "under way": (MEASURING, "retry bbbbbbbb - t", NEW, False),
+    "nonsense": (ROLLED_BACK, "retry bbbbbbbb", NEW, False),
+    "none": (ROLLED_BACK, "", NEW, False),
+}
+
+
+@pytest.mark.parametrize(("before", "text", "desired", "expected"), RETRIES.values(), ids=RETRIES)
+def test_the_line_knows_a_retry_that_would_be_obeyed(
+    before: RolloutState, text: str, desired: str | None, expected: bool
+) -> None:
+    command = parse_command(text)
+    assert is_retry(before, command, desired) is expected
+    answered = give(before, text, desired=desired)
+    assert (answered.phase is Phase.PROGRESSING and before.phase is Phase.ROLLED_BACK and desired == NEW) is expected
+    assert not is_retry(before.model_copy(update={"obeyed": answered.obeyed}), command, desired)
 
 
 def test_an_approval_of_one_step_is_none_of_the_next() -> None:

@@ -1,5 +1,6 @@
 """Slots, places in line, and waves that stop."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -89,6 +90,20 @@ def test_a_retry_lets_its_wave_go_on() -> None:
     assert starters(waiting("bad", 3.0, WAVE), waiting("a", 1.0, WAVE)) == {"a"}
 
 
+def retrying(name: str) -> Entry:
+    return replace(entry(name, Phase.ROLLED_BACK, wants=True, cause=WAVE, reason=reasons.ABORTED), retries=True)
+
+
+def test_a_retry_starts_although_its_wave_has_stopped() -> None:
+    assert starters(FAILED, retrying("again"), waiting("a", 1.0, WAVE), slots=5) == {"again"}
+
+
+def test_a_retry_waits_for_a_slot_like_everybody() -> None:
+    crowd = [entry("x", Phase.PROGRESSING), retrying("again")]
+    assert starters(*crowd) == set()
+    assert line("again", *crowd) == "1 of 1 in line; the fleet's slots are held by team/x"
+
+
 def test_one_under_way_in_a_stopped_wave_goes_on() -> None:
     assert admit([FAILED, entry("a", Phase.PROGRESSING, cause=WAVE)], 1, 1)["team", "a"].may_start
 
@@ -109,3 +124,9 @@ def test_what_supersedes_keeps_its_slot_unless_its_wave_has_stopped() -> None:
 def test_who_wants_a_rollout(phase: Phase, desired: str | None, immediate: bool, wants: bool) -> None:
     state = RolloutState(stable=OLD, phase=phase, candidate=NEW)
     assert wants_rollout(state, desired, immediate=immediate) is wants
+
+
+@pytest.mark.parametrize(("desired", "wants"), [(NEW, True), (NEWER, True), (OLD, False), (None, False)])
+def test_a_retry_wants_a_rollout_of_what_was_refused(desired: str | None, wants: bool) -> None:
+    state = RolloutState(stable=OLD, phase=Phase.ROLLED_BACK, candidate=NEW)
+    assert wants_rollout(state, desired, immediate=False, retries=True) is wants

@@ -30,6 +30,13 @@ def test_wilson_gives_the_limits_that_newcombe_1998_prints(bad: int, trials: int
     assert (round(interval.low, 4), round(interval.high, 4)) == (low, high)
 
 
+@pytest.mark.parametrize("trials", [1, 7, 200, 1_000, 12_345])
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+def test_a_share_of_all_or_none_is_held_by_its_interval(trials: int, confidence: float) -> None:
+    assert wilson(trials, trials, confidence).holds(1.0)
+    assert wilson(0, trials, confidence).holds(0.0)
+
+
 def test_wilson_knows_nothing_of_no_trials() -> None:
     assert wilson(0, 0, 0.99).holds(0.0)
     assert wilson(0, 0, 0.99).holds(1.0)

@@ -1,0 +1,135 @@
+"""What the machine does when it sees only a part of the world, or when the world does not follow."""
+
+from typing import Any
+
+import pytest
+from tests.unit.rollout.builders import NEW, NEWER, OLD, START, counted, gauge, observe, state
+
+from headgate_operator.rollout import reasons
+from headgate_operator.rollout.machine import step
+from headgate_operator.rollout.model import Announce, CanarySight, Observation, Phase, RolloutState, Stage
+
+GOOD = counted(200, 1_800)
+BAD = counted(200, 1_800, rejected=100)
+PARTLY: dict[str, Any] = {"fresh": False, "canary_fresh": True}
+WEIGHTED = [Stage.SHIFTING, Stage.MEASURING, Stage.GATED, Stage.UNDECIDED]
+
+
+def after(before: RolloutState, seen: Observation) -> RolloutState:
+    return step(before, seen).state
+
+
+# Some stable gateway cannot be read
+
+
+@pytest.mark.parametrize("phase", [Phase.PROGRESSING, Phase.PAUSED])
+@pytest.mark.parametrize("stage", WEIGHTED)
+def test_the_canarys_counters_alone_take_it_back(phase: Phase, stage: Stage) -> None:
+    found = after(state(phase, stage), observe(**PARTLY, **BAD))
+    assert (found.phase, found.reason) == (Phase.ROLLING_BACK, reasons.ANALYSIS_FAILED)
+
+
+@pytest.mark.parametrize("stage", WEIGHTED)
+def test_the_canarys_counters_alone_let_nothing_go_on(stage: Stage) -> None:
+    before = state(Phase.PROGRESSING, stage, entered=START - 100)
+    found = after(before, observe(**PARTLY, **GOOD))
+    assert (found.phase, found.stage, found.step, found.verified) == (before.phase, stage, 0, False)
+    assert found.measurements
+
+
+def test_a_canary_that_was_read_drains_beside_a_stable_gateway_that_was_not() -> None:
+    draining = state(Phase.ROLLING_BACK, Stage.DRAINING, drained=20, quiet_since=START - 10)
+    assert after(draining, observe(**PARTLY, **counted(20, 0))).stage is Stage.REMOVING
+
+
+# The route does not follow
+
+
+@pytest.mark.parametrize("phase", [Phase.ROLLING_BACK, Phase.SUPERSEDED, Phase.PROMOTING])
+@pytest.mark.parametrize(
+    ("live", "stage"), [(10, Stage.DRAINING), (0, Stage.REMOVING), (None, Stage.REMOVING)],
+    ids=["the route still names it", "the route says 0", "no route"],
+)  # fmt: skip
+def test_a_canary_stays_as_long_as_the_live_route_gives_it_requests(
+    phase: Phase, live: int | None, stage: Stage
+) -> None:
+    draining = state(phase, Stage.DRAINING, entered=START - 5_000)
+    assert after(draining, observe(route_accepted=False, live_weight=live)).stage is stage
+
+
+def test_a_canary_without_asked_weight_is_drained_when_the_live_route_carries_some() -> None:
+    assert after(state(Phase.PROGRESSING), observe(desired=OLD, live_weight=10)).stage is Stage.DRAINING
+
+
+def test_the_first_weight_waits_for_a_route_that_knows_the_canary() -> None:
+    found = after(state(Phase.PROGRESSING), observe(route_accepted=False))
+    assert (found.stage, found.weight) == (Stage.STARTING, 0)
+    assert "the ingress has not accepted the route" in found.message
+    growing = state(Phase.PROGRESSING, Stage.MEASURING).model_copy(
+        update={"stage": Stage.STARTING, "step": 1, "size_for": 50}
+    )
+    assert after(growing, observe(route_accepted=False, **GOOD)).weight == 50
+
+
+# Stable gateways do not confirm
+
+CONFIRMING = state(Phase.PROMOTING, Stage.CONFIRMING, stable=NEW, weight=10)
+
+
+@pytest.mark.parametrize("desired", [OLD, NEWER], ids=["reverted", "newer"])
+def test_a_promotion_that_nobody_confirms_gives_way_to_another_spec(desired: str) -> None:
+    draining = after(CONFIRMING, observe(desired=desired))
+    removing = after(draining, observe(START + 1, desired=desired, canary=CanarySight()))
+    done = after(removing, observe(START + 2, desired=desired, canary=CanarySight()))
+    begun = after(done, observe(START + 3, desired=desired, canary=CanarySight()))
+    assert (draining.weight, done.phase, done.stable) == (0, Phase.STABLE, NEW)
+    assert (begun.phase, begun.candidate) == (Phase.PROGRESSING, desired)
+
+
+@pytest.mark.parametrize("desired", [None, NEW], ids=["not accepted", "the same"])
+def test_otherwise_it_waits_for_all_and_says_so_after_progress_deadline(desired: str | None) -> None:
+    early, late = (after(CONFIRMING, observe(now, desired=desired)) for now in (START + 500, START + 600))
+    assert early == CONFIRMING
+    assert (late.stage, late.weight) == (Stage.CONFIRMING, 10)
+    assert "has not confirmed within progressDeadline" in late.message
+
+
+# The policy or the spec turns under way
+
+
+@pytest.mark.parametrize(
+    ("fields", "phase"),
+    [(GOOD, Phase.PROMOTING), (BAD, Phase.ROLLING_BACK), ({"canary": CanarySight(exists=True)}, Phase.ROLLING_BACK)],
+    ids=["good", "bad", "dead"],
+)
+def test_a_policy_that_becomes_immediate_promotes_nothing_that_fails(fields: dict[str, Any], phase: Phase) -> None:
+    assert after(state(Phase.PROGRESSING, Stage.MEASURING), observe(immediate=True, **fields)).phase is phase
+
+
+def test_what_went_back_for_a_spec_that_was_not_accepted_starts_again_once_it_is() -> None:
+    back = step(state(Phase.PROGRESSING, Stage.MEASURING), observe(desired=None, refusal="no such Secret"))
+    assert [each.type for each in back.actions if isinstance(each, Announce)] == ["Warning"]
+    removing = after(back.state, observe(START + 1, desired=None, canary=CanarySight()))
+    done = after(removing, observe(START + 2, desired=None, canary=CanarySight()))
+    assert (done.phase, done.reason, done.history[-1].result) == (Phase.STABLE, reasons.SPEC_NOT_ACCEPTED, "Reverted")
+    again = after(done, observe(START + 3))
+    assert (again.phase, again.candidate) == (Phase.PROGRESSING, NEW)
+
+
+# The clock is set back
+
+
+def test_times_in_the_future_become_now() -> None:
+    before = state(Phase.PROGRESSING, Stage.MEASURING)
+    found = after(before, observe(START - 5_000))
+    assert found.marks is not None
+    assert (found.entered, found.clock, found.marks.at) == (START - 5_000,) * 3
+    assert after(found, observe(START - 4_900, **GOOD)).step == 1
+
+
+def test_marks_of_a_split_keep_two_counters_of_a_process() -> None:
+    found = after(state(Phase.PROGRESSING), observe(**counted(7, 70, excluded=3, rejected=2)))
+    assert found.split_marks is not None
+    slim = found.split_marks.canary[0].sample
+    assert (slim.requests, slim.excluded, slim.received, slim.latency, slim.records) == (7, 3, 0, (), {})
+    assert found.split_marks.stable[0].process == gauge("s").process
