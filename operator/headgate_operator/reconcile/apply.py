@@ -4,7 +4,7 @@ Never deletes a volume claim, never touches what is not the fleet's. Called by t
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -108,10 +108,13 @@ class Applier:
         await for_each(found, IN_FLIGHT, lambda child: self._delete_one(child, result))
         return result
 
-    async def prune(self, fleet: FleetKey, objects: Sequence[RenderedObject]) -> ApplyResult:
-        """Delete the fleet's children that are not among these. Raises NotLeaderError only."""
+    async def prune(
+        self, fleet: FleetKey, objects: Sequence[RenderedObject], may_go: Callable[[ChildRecord], bool]
+    ) -> ApplyResult:
+        """Delete the fleet's children that are not among these, as far as they may go. Raises NotLeaderError only."""
         result, memo, desired = ApplyResult(), self._memos.setdefault(fleet, {}), {each.key for each in objects}
-        stale = [child for child in self._store.children_of(fleet) if _is_stale(child, fleet, desired)]
+        children = self._store.children_of(fleet)
+        stale = [child for child in children if may_go(child) and _is_stale(child, fleet, desired)]
         await for_each(stale, IN_FLIGHT, lambda child: self._delete_one(child, result))
         for key in memo.keys() - desired:
             del memo[key]

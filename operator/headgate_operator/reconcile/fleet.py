@@ -40,6 +40,7 @@ from headgate_operator.reconcile.statuses import (
     truths_of,
 )
 from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.reconcile.traffic_guard import ROUTE, TrafficGuard
 from headgate_operator.reconcile.upgrades import UpgradeKeeper
 from headgate_operator.render.accept import fleet_not_found
 from headgate_operator.render.fleet import render_fleet
@@ -134,7 +135,8 @@ class FleetReconciler:
         known = self._states.get(key)
         if known is None:
             rollouts, holds = self._parts.rollouts, Holds(self._parts.holding)
-            known = FleetState(holds, RolloutKeeper(rollouts, key), UpgradeKeeper(rollouts, key))
+            guard = TrafficGuard(self._parts.store, rollouts.cluster, self._parts.applier, self._parts.clock, key)
+            known = FleetState(holds, RolloutKeeper(rollouts, key), UpgradeKeeper(rollouts, key), guard)
             self._states[key] = known
         return known
 
@@ -186,12 +188,16 @@ class FleetReconciler:
         parts.watch(key, advanced.active | decided.upgraded.watched)
         state.history.record(plan.shard_hashes, entry_digests(plan, state.entry_digests))
         config = [each for each in plan.objects if each.kind in CONFIG_KINDS]
-        others = [each for each in plan.objects if each.kind not in CONFIG_KINDS]
+        others = [each for each in plan.objects if each.kind not in CONFIG_KINDS and each.kind != ROUTE]
+        routes = [each for each in plan.objects if each.kind == ROUTE]
+        await state.guard.look_at_secrets(config)
         first = await parts.applier.apply(key, config, begun.versions)
         again = await self._nudge(key, plan)
         second = await parts.applier.apply(key, others, begun.versions)
-        pruned = await parts.applier.prune(key, plan.objects) if plan.fleet.accepted else ApplyResult()
-        failures = [*advanced.failures, *first.failures, *second.failures, *pruned.failures]
+        passable = state.guard.passable(routes, [*first.failures, *second.failures])
+        third = await parts.applier.apply(key, passable, begun.versions)
+        pruned = await state.guard.prune(plan.objects) if plan.fleet.accepted else ApplyResult()
+        failures = [*advanced.failures, *first.failures, *second.failures, *third.failures, *pruned.failures]
         self._note_pruned(begun.fleet, pruned)
         self._announce(begun.fleet, decided)
         outcome = await self._publish(begun, decided, failures)

@@ -7,8 +7,10 @@ from headgate_operator.reconcile.apply import ObjectKey
 from headgate_operator.reconcile.gather import ServedEntries
 from headgate_operator.reconcile.holds import Holds
 from headgate_operator.reconcile.records import ResourceRecord
-from headgate_operator.reconcile.rollouts import Advanced, RolloutKeeper
+from headgate_operator.reconcile.rollouts import RolloutKeeper
+from headgate_operator.reconcile.sightings import Advanced
 from headgate_operator.reconcile.statuses import Settled
+from headgate_operator.reconcile.traffic_guard import TrafficGuard
 from headgate_operator.reconcile.upgrades import Upgraded, UpgradeKeeper
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.world import FleetPlan, RepoKey
@@ -24,6 +26,7 @@ class FleetState:
     holds: Holds
     keeper: RolloutKeeper
     upgrades: UpgradeKeeper
+    guard: TrafficGuard
     memo: RenderMemo = field(default_factory=RenderMemo)
     served: ServedEntries = field(default_factory=ServedEntries)
     history: ShardHistory = field(default_factory=ShardHistory)

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headgate_operator.api.fleet import GatewayFleet
-from headgate_operator.api.names import TRACK_CANARY, canary_name, rollout_name, upgrade_name
-from headgate_operator.ports import Cluster, NotFoundError, ObjectRef
+from headgate_operator.api.names import rollout_name
 from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
 from headgate_operator.reconcile.ledger import Ledger, Stored
-from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.reconcile.store import FleetKey
 from headgate_operator.render.intent import Intent
 from headgate_operator.render.revisions import (
     build_revision_object,
@@ -21,7 +20,7 @@ from headgate_operator.render.revisions import (
 )
 from headgate_operator.render.templates import Templates
 from headgate_operator.render.world import RenderedObject, RepoKey
-from headgate_operator.rollout.model import Phase, RolloutState, RunCanary, Step
+from headgate_operator.rollout.model import Phase, RolloutState, Step
 from headgate_operator.rollout.store_form import dump_state
 
 RESTING = (Phase.STABLE, Phase.ROLLED_BACK)
@@ -74,11 +73,7 @@ def is_due(state: RolloutState, known: RolloutState | None) -> bool:
 class RolloutStore:
     """Writes the rollouts of one fleet."""
 
-    def __init__(
-        self, store: Store, cluster: Cluster, applier: Applier, templates: Templates, ledger: Ledger, fleet: FleetKey
-    ) -> None:
-        self._store = store
-        self._cluster = cluster
+    def __init__(self, applier: Applier, templates: Templates, ledger: Ledger, fleet: FleetKey) -> None:
         self._applier = applier
         self._templates = templates
         self._ledger = ledger
@@ -133,27 +128,3 @@ class RolloutStore:
                 staying = revisions_to_keep(self._ledger.sequences(key, kept), state.stable, state.candidate, limit)
                 due += self._ledger.keys_of(key, kept - staying)
         return due
-
-    async def remove_secrets(self, steps: Mapping[RepoKey, Step]) -> None:
-        """Delete the credentials of canaries that are to go, while their Deployments still name them.
-
-        Secrets are not watched: once the Deployment is gone, nobody would know that the Secret is there. Raises
-        ClusterError.
-        """
-        running = {
-            canary_name(self._fleet[1], *key)
-            for key, each in steps.items()
-            if any(isinstance(action, RunCanary) for action in each.actions)
-        }
-        running.add(upgrade_name(self._fleet[1]))  # it has none of its own
-        for child in self._store.children_of(self._fleet):
-            if child.kind == "Deployment" and child.track == TRACK_CANARY and child.name not in running:
-                await self._delete_secret(child.name)
-
-    async def _delete_secret(self, name: str) -> None:
-        ref = ObjectRef("v1", "Secret", self._fleet[0], name)
-        try:
-            found = await self._cluster.get(ref)
-            await self._cluster.delete(ref, found["metadata"]["uid"])
-        except NotFoundError:
-            return

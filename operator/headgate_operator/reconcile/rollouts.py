@@ -4,21 +4,32 @@ Between judging and rendering: what is stored goes before what follows from it, 
 on from there. Where a state cannot be stored, the repo stays where it was, and the others go on.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
-from headgate_operator.api.fleet import GatewayFleet, RoutingProvider
-from headgate_operator.api.names import canary_name
+from headgate_operator.api.names import canary_name, rollout_name
 from headgate_operator.api.repo import EventRepo
-from headgate_operator.api.rollout import Rollout, Strategy
+from headgate_operator.api.rollout import Rollout
 from headgate_operator.ports import Cluster
 from headgate_operator.reconcile.apply import Applier, Failure
 from headgate_operator.reconcile.ledger import Ledger, Stored
 from headgate_operator.reconcile.rollout_store import RESTING, Decided, RolloutStore, is_due, stored_form
-from headgate_operator.reconcile.sightings import FleetSightings
-from headgate_operator.reconcile.sights import Eyes, gauges, is_fresh, is_routed, see_canary, traffic
+from headgate_operator.reconcile.sightings import Advanced, FleetSightings
+from headgate_operator.reconcile.sights import (
+    Eyes,
+    gauges,
+    has_own_limits,
+    is_canary_fresh,
+    is_fresh,
+    is_immediate,
+    is_routed,
+    live_weight,
+    pods_needed,
+    see_canary,
+    still_read,
+)
 from headgate_operator.reconcile.store import FleetKey, Store
-from headgate_operator.render.children import DEFAULT_REPLICAS
 from headgate_operator.render.intent import Intent
 from headgate_operator.render.judge import JudgedRepo
 from headgate_operator.render.profiles import secrets_of
@@ -44,9 +55,10 @@ from headgate_operator.rollout.model import (
     Step,
 )
 from headgate_operator.rollout.samples import count_split
-from headgate_operator.rollout.sizing import canary_replicas, traffic_share
 from headgate_operator.status.rollout import Shown, Split
 from headgate_operator.status.transitions import EventNote
+
+logger = logging.getLogger("headgate.rollouts")
 
 Queries = Callable[[RepoKey, Rollout, RolloutState, float], Mapping[str, QueryResult]]
 """The newest results of a repo's Prometheus queries; asking happens elsewhere."""
@@ -66,20 +78,6 @@ class RolloutParts:
     """Seconds since the epoch: what is stored outlives processes."""
 
 
-@dataclass(slots=True)
-class Advanced:
-    """What one pass decided."""
-
-    rollouts: dict[RepoKey, RepoRollout] = field(default_factory=dict)
-    shown: dict[RepoKey, Shown] = field(default_factory=dict)
-    active: set[RepoKey] = field(default_factory=set)
-    """Repos whose counters are to be read."""
-    notes: list[tuple[RepoKey, EventNote]] = field(default_factory=list)
-    failures: list[Failure] = field(default_factory=list)
-    ended: list[tuple[RolloutState, RolloutState]] = field(default_factory=list)
-    """(before, after) of rollouts that ended, for metrics."""
-
-
 class RolloutKeeper:
     """Advances the rollouts of one fleet; remembers only what the next look brings again."""
 
@@ -87,7 +85,7 @@ class RolloutKeeper:
         self._parts = parts
         self._fleet = fleet
         self.ledger = Ledger(parts.store, fleet)
-        self._records = RolloutStore(parts.store, parts.cluster, parts.applier, parts.templates, self.ledger, fleet)
+        self._records = RolloutStore(parts.applier, parts.templates, self.ledger, fleet)
         self._compared: dict[RepoKey, tuple[str, str, Cause, Change]] = {}
         """By repo: two revisions, and how they differ; thousands of repos may wait in line, and intents are parsed to tell."""
         self._newest: dict[RepoKey, tuple[RolloutState, RolloutState]] = {}
@@ -121,28 +119,59 @@ class RolloutKeeper:
     async def advance(self, sightings: FleetSightings) -> Advanced:
         """Decide and store. Raises NotLeaderError only; all else is collected."""
         now = self._parts.now()
-        states = {
-            key: state for key, repo in sightings.judged.repos.items() if (state := self._state(key, repo, sightings))
-        }
-        seen = {key: self._observe(key, state, sightings, now) for key, state in states.items()}
+        result, broken = Advanced(), dict[RepoKey, Failure]()
+        states, seen = self._look(sightings, now, broken)
         self._add_gone(states, seen, sightings, now)
         seen = self._admitted(states, seen, sightings)
-        steps = {key: step(states[key], seen[key]) for key in states}
-        result = Advanced()
+        steps = {key: found for key in states if (found := self._step(key, states[key], seen[key], broken))}
+        result.failures += broken.values()
         desired = {key: repo.desired for key, repo in sightings.judged.repos.items() if repo.desired is not None}
         decided = Decided(sightings.fleet, desired, sightings.stored, sightings.versions, steps, now)
         written = await self._records.write(decided)
-        await self._records.remove_secrets(steps)
         result.failures += written.failures
+        for table in (self._newest, self._compared):
+            for gone in table.keys() - states.keys() - broken.keys():
+                del table[gone]
         for key in written.states:
             self._newest[key] = stored_form(steps[key].state), steps[key].state
+        for key in broken:
+            self._show_unchanged(key, seen[key].policy if key in seen else None, sightings, result)
         for key, stepped in steps.items():
             if key in written.failed:
-                self._show_unchanged(key, states[key], seen[key], sightings, result)
+                self._show_unchanged(key, seen[key].policy, sightings, result)
             else:
                 self._take(key, states[key], stepped, seen[key], sightings, result)
         self._show_resting(sightings, result)
         return result
+
+    def _look(
+        self, sightings: FleetSightings, now: float, broken: dict[RepoKey, Failure]
+    ) -> tuple[dict[RepoKey, RolloutState], dict[RepoKey, Observation]]:
+        """The repos on which there is something to decide, and what is seen of them."""
+        states: dict[RepoKey, RolloutState] = {}
+        seen: dict[RepoKey, Observation] = {}
+        for key, repo in sightings.judged.repos.items():
+            try:
+                if state := self._state(key, repo, sightings):
+                    seen[key] = self._observe(key, state, sightings, now)
+                    states[key] = state
+            except Exception as error:  # noqa: BLE001 - one repo's broken object must not stop all others
+                broken[key] = self._broken(key, error)
+        return states, seen
+
+    def _step(
+        self, key: RepoKey, state: RolloutState, seen: Observation, broken: dict[RepoKey, Failure]
+    ) -> Step | None:
+        try:
+            return step(state, seen)
+        except Exception as error:  # noqa: BLE001 - as above: the others' canaries have to be watched
+            broken[key] = self._broken(key, error)
+            return None
+
+    def _broken(self, key: RepoKey, error: Exception) -> Failure:
+        logger.error("the rollout of %s/%s cannot be decided", *key, exc_info=error)
+        name = rollout_name(self._fleet[1], *key)
+        return Failure(("ConfigMap", self._fleet[0], name), "decide", f"{type(error).__name__}: {error}", False)
 
     def _state(self, key: RepoKey, repo: JudgedRepo, sightings: FleetSightings) -> RolloutState | None:
         """The state of a repo on which there is something to decide; None of one that is served as its spec says."""
@@ -183,15 +212,17 @@ class RolloutKeeper:
             desired=desired.revision if desired is not None else None,
             refusal="" if judged.verdict.accepted else f"{judged.verdict.reason}: {judged.verdict.message}",
             policy=policy,
-            immediate=_is_immediate(sightings.fleet, policy),
+            immediate=is_immediate(sightings.fleet, policy),
             cause=cause,
             change=change,
             canary=self._see_canary(key, state, sightings),
             stable_confirmed=sightings.confirmed(key, state.stable),
             route_accepted=self._is_routed(key, state),
             gauges_canary=gauges(eyes, key, pods, candidate),
-            gauges_stable=gauges(eyes, key, sightings.tracks.stable, state.stable),
+            gauges_stable=gauges(eyes, key, still_read(eyes, sightings.tracks.stable), state.stable),
             fresh=is_fresh(eyes, (*sightings.tracks.stable, *pods)),
+            canary_fresh=is_canary_fresh(eyes, sightings.tracks.stable, pods),
+            live_weight=self._live_weight(key, state),
             queries=self._parts.queries(key, policy, state, now),
             command=parse_command(asked),
         )
@@ -202,12 +233,17 @@ class RolloutKeeper:
         found = see_canary(self._parts.eyes, self._fleet, key, pods, state.candidate, plan)
         if state.candidate is None or not found.exists:
             return found
-        needed = self._replicas(key, RunCanary(state.candidate, state.size_for), sightings)
+        needed = pods_needed(self._parts.eyes, key, RunCanary(state.candidate, state.size_for), sightings)
         return replace(found, desired=needed)
 
     def _is_routed(self, key: RepoKey, state: RolloutState) -> bool:
         service = canary_name(self._fleet[1], *key)
         return state.phase in UNDER_WAY and is_routed(self._parts.eyes, self._fleet, key, state.weight, service)
+
+    def _live_weight(self, key: RepoKey, state: RolloutState) -> int | None:
+        """Only of a repo under way: thousands may wait, and each route is parsed."""
+        service = canary_name(self._fleet[1], *key)
+        return live_weight(self._parts.eyes, self._fleet, key, service) if state.phase in UNDER_WAY else None
 
     def _compare(
         self, key: RepoKey, state: RolloutState, desired: Intent | None, repo: EventRepo | None
@@ -218,7 +254,7 @@ class RolloutKeeper:
         known = self._compared.get(key)
         if known is None or known[:2] != (state.stable, desired.revision):
             stable = self.ledger.intent(key, state.stable)
-            cause = build_cause(stable, desired, own_limits=_has_own_limits(repo))
+            cause = build_cause(stable, desired, own_limits=has_own_limits(repo))
             known = self._compared[key] = state.stable, desired.revision, cause, build_change(stable, desired)
         return known[2:]
 
@@ -290,14 +326,15 @@ class RolloutKeeper:
             result.active.add(key)
 
     def _show_unchanged(
-        self, key: RepoKey, before: RolloutState, seen: Observation, sightings: FleetSightings, result: Advanced
+        self, key: RepoKey, policy: Rollout | None, sightings: FleetSightings, result: Advanced
     ) -> None:
-        """A repo whose state could not be stored: everything is done as if nothing had been decided."""
-        if key in sightings.judged.repos:
-            stored = sightings.stored.states.get(key)
+        """A repo whose state could not be decided or stored: everything is done as if nothing had been decided."""
+        stored = sightings.stored.states.get(key)
+        before = stored or _at_rest(self._promoted_revision(key, sightings))
+        if before is not None and key in sightings.judged.repos:
             actions: Sequence[object] = actions_of(stored) if stored is not None else ()
             result.rollouts[key] = self._rollout(key, before, actions, sightings)
-            result.shown[key] = Shown(before, seen.policy)
+            result.shown[key] = Shown(before, policy or Rollout())
 
     def _rollout(
         self, key: RepoKey, state: RolloutState, actions: Sequence[object], sightings: FleetSightings
@@ -314,7 +351,7 @@ class RolloutKeeper:
             stable_revision=served,
             candidate=self._intent(key, canary.revision, judged),
             candidate_revision=canary.revision,
-            canary_replicas=self._replicas(key, canary, sightings),
+            canary_replicas=pods_needed(self._parts.eyes, key, canary, sightings),
             weight=weight,
             hold_stable=True,
             stable_floor=sightings.workload.desired if sightings.workload is not None else 0,
@@ -326,20 +363,6 @@ class RolloutKeeper:
         if judged.asked is not None and judged.asked.revision == revision:
             return judged.asked
         return self.ledger.intent(key, revision)
-
-    def _replicas(self, key: RepoKey, canary: RunCanary, sightings: FleetSightings) -> int:
-        """Pods for the weight; never fewer than there are for this very candidate, since shares waver."""
-        desired = sightings.workload.desired if sightings.workload is not None else 0
-        fleet = desired or sightings.fleet.spec.replicas or DEFAULT_REPLICAS
-        share = traffic_share(
-            traffic(self._parts.eyes, key, (*sightings.tracks.stable, *sightings.tracks.upgrade)), key
-        )
-        wanted = canary_replicas(fleet, share, canary.weight)
-        plan = sightings.plans.get(key)
-        child = self._parts.store.child(("Deployment", self._fleet[0], canary_name(self._fleet[1], *key)))
-        if plan is None or plan.revision != canary.revision or child is None or child.progress is None:
-            return wanted
-        return max(wanted, child.progress.desired)
 
     def _split(self, state: RolloutState, seen: Observation) -> Split | None:
         if state.marks is None or not seen.fresh:
@@ -363,15 +386,10 @@ class RolloutKeeper:
                 result.shown[key] = Shown(state, repo.spec.rollout if repo is not None else Rollout())
 
 
+def _at_rest(revision: str | None) -> RolloutState | None:
+    return RolloutState(stable=revision) if revision is not None else None
+
+
 def _is_unanswered(text: str, state: RolloutState) -> bool:
     command = parse_command(text)
     return command is not None and command.token not in {each.token for each in state.obeyed}
-
-
-def _is_immediate(fleet: GatewayFleet, policy: Rollout) -> bool:
-    """Whether changes go to all traffic at once: without routes nothing can be split."""
-    return policy.strategy is Strategy.IMMEDIATE or fleet.spec.routing.provider is RoutingProvider.NONE
-
-
-def _has_own_limits(repo: EventRepo | None) -> bool:
-    return repo is not None and repo.spec.limits != type(repo.spec.limits)()

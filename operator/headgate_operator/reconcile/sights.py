@@ -3,14 +3,21 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from headgate_gateway.config.analysis import AnalysisReport
+from headgate_operator.api.fleet import GatewayFleet, RoutingProvider
 from headgate_operator.api.names import canary_name, route_name
+from headgate_operator.api.repo import EventRepo
+from headgate_operator.api.rollout import Rollout, Strategy
 from headgate_operator.ports import Clock
 from headgate_operator.reconcile.gather import Reports
+from headgate_operator.reconcile.sightings import FleetSightings
 from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.render.children import DEFAULT_REPLICAS
 from headgate_operator.render.world import CanaryPlan, RepoKey
-from headgate_operator.rollout.model import CanarySight, Gauge, Preflight
+from headgate_operator.rollout.model import CanarySight, Gauge, Preflight, RunCanary
+from headgate_operator.rollout.sizing import canary_replicas, traffic_share
 from headgate_operator.status.observation import GatewayReport, PodView
 
 FRESH_SECONDS = 3.0
@@ -84,6 +91,35 @@ def read_preflight(repo: RepoKey, revision: str | None, reports: list[GatewayRep
     return Preflight.PASSED, ""
 
 
+def is_canary_fresh(eyes: Eyes, stable: Iterable[PodView], canary: Iterable[PodView]) -> bool:
+    """Whether all of the canary's ready pods and at least one stable one were read lately: enough to see a failing canary."""
+    return is_fresh(eyes, canary) and any(pod.ready and is_fresh(eyes, (pod,)) for pod in stable)
+
+
+def still_read(eyes: Eyes, pods: Iterable[PodView]) -> tuple[PodView, ...]:
+    """These pods without ready ones that were not read lately, since what they serve now is not known.
+
+    Those that are not ready stay: their counters stand still, and a mark that lacked them would count all they ever did.
+    """
+    return tuple(pod for pod in pods if not pod.ready or is_fresh(eyes, (pod,)))
+
+
+def live_weight(eyes: Eyes, fleet: FleetKey, repo: RepoKey, service: str) -> int | None:
+    """Per cent that the repo's live route gives to this Service, whether or not anybody has accepted it; None: no route."""
+    route = eyes.store.child(("HTTPRoute", fleet[0], route_name(fleet[1], *repo)))
+    return None if route is None else weights_in(json.loads(route.content)).get(service, 0)
+
+
+def weights_in(route: Mapping[str, Any]) -> dict[str, int]:
+    """The weight of each Service that an HTTPRoute names: the largest of its rules'."""
+    found: dict[str, int] = {}
+    for rule in (route.get("spec") or {}).get("rules") or ():
+        for backend in rule.get("backendRefs") or ():
+            name = str(backend.get("name", ""))
+            found[name] = max(found.get(name, 0), int(backend.get("weight", 1)))
+    return found
+
+
 def gauges(eyes: Eyes, repo: RepoKey, pods: Iterable[PodView], revision: str | None) -> tuple[Gauge, ...]:
     """What these pods have counted of one revision of a repo."""
     found: list[Gauge] = []
@@ -117,6 +153,20 @@ def traffic(eyes: Eyes, repo: RepoKey, pods: Iterable[PodView]) -> Mapping[RepoK
     return {repo: float(own), ("", ""): float(max(0, total - own))}
 
 
+def pods_needed(eyes: Eyes, key: RepoKey, canary: RunCanary, sightings: FleetSightings) -> int:
+    """Pods for the weight; never fewer than there are for this very candidate, since shares waver."""
+    fleet, tracks = sightings.key, sightings.tracks
+    desired = sightings.workload.desired if sightings.workload is not None else 0
+    counted = traffic(eyes, key, (*tracks.stable, *tracks.upgrade))
+    # Nothing was counted of it, as before each first rollout: an average one of those that are served.
+    share = traffic_share(counted, key) if counted[key] > 0 else 1.0 / max(1, len(sightings.judged.served))
+    wanted = canary_replicas(desired or sightings.fleet.spec.replicas or DEFAULT_REPLICAS, share, canary.weight)
+    plan, child = sightings.plans.get(key), eyes.store.child(("Deployment", fleet[0], canary_name(fleet[1], *key)))
+    if plan is None or plan.revision != canary.revision or child is None or child.progress is None:
+        return wanted
+    return max(wanted, child.progress.desired)
+
+
 def is_routed(eyes: Eyes, fleet: FleetKey, repo: RepoKey, weight: int, service: str) -> bool:
     """Whether the ingress has accepted the repo's route as it is now, with this weight on that Service."""
     route = eyes.store.child(("HTTPRoute", fleet[0], route_name(fleet[1], *repo)))
@@ -127,3 +177,13 @@ def is_routed(eyes: Eyes, fleet: FleetKey, repo: RepoKey, weight: int, service: 
         each.get("weight", 1) for rule in rules for each in rule.get("backendRefs") or () if each.get("name") == service
     ]
     return route.accepted and all(each == weight for each in weights) and (bool(weights) or weight == 0)
+
+
+def is_immediate(fleet: GatewayFleet, policy: Rollout) -> bool:
+    """Whether changes go to all traffic at once: without routes nothing can be split."""
+    return policy.strategy is Strategy.IMMEDIATE or fleet.spec.routing.provider is RoutingProvider.NONE
+
+
+def has_own_limits(repo: EventRepo | None) -> bool:
+    """Whether a repo sets limits of its own, which the fleet's then do not change."""
+    return repo is not None and repo.spec.limits != type(repo.spec.limits)()

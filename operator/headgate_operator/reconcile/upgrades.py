@@ -16,7 +16,7 @@ from headgate_operator.reconcile.apply import Failure
 from headgate_operator.reconcile.rollout_store import stored_form
 from headgate_operator.reconcile.rollouts import RolloutParts
 from headgate_operator.reconcile.sightings import FleetSightings
-from headgate_operator.reconcile.sights import gauges, is_fresh, is_routed
+from headgate_operator.reconcile.sights import gauges, is_canary_fresh, is_fresh, is_routed, live_weight, still_read
 from headgate_operator.reconcile.store import FleetKey
 from headgate_operator.reconcile.upgrade_effects import (
     RESTING,
@@ -234,8 +234,10 @@ class UpgradeKeeper:
             canary=see_move(eyes, tracks, key, revision, pods),
             route_accepted=is_routed(eyes, self._fleet, key, move.weight, upgrade_name(self._fleet[1])),
             gauges_canary=gauges(eyes, key, tracks.upgrade, revision),
-            gauges_stable=gauges(eyes, key, tracks.stable, revision),
+            gauges_stable=gauges(eyes, key, still_read(eyes, tracks.stable), revision),
             fresh=is_fresh(eyes, (*tracks.stable, *tracks.upgrade)),
+            canary_fresh=is_canary_fresh(eyes, tracks.stable, tracks.upgrade),
+            live_weight=live_weight(eyes, self._fleet, key, upgrade_name(self._fleet[1])),
             queries=self._parts.queries(key, repo.policy, move, now),
             command=command,
             few_suffice=True,
