@@ -21,7 +21,7 @@ from headgate_operator.reconcile.gather import Gateways, Gatherer, Reports
 from headgate_operator.reconcile.holds import Holds, HoldTiming
 from headgate_operator.reconcile.ledger import Stored
 from headgate_operator.reconcile.nudge import Nudger, config_hash, lagging
-from headgate_operator.reconcile.passes import Begun, Decided, FleetState, take_together
+from headgate_operator.reconcile.passes import Begun, Decided, FleetState, is_hurried, pace, take_together
 from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.records import ResourceRecord, digest_of
@@ -57,9 +57,6 @@ from headgate_operator.status.transitions import EventNote
 
 CONFIG_KINDS = frozenset({"Secret", "ConfigMap"})
 """What gateways mount: applied first, and kubelets told, before anything that takes longer."""
-
-TICK_SECONDS = 1.0
-"""Between looks at a fleet with rollouts under way, where nothing else brings one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +198,10 @@ class FleetReconciler:
         self._note_pruned(begun.fleet, pruned)
         self._announce(begun.fleet, decided)
         outcome = await self._publish(begun, decided, failures)
-        under_way = bool(advanced.active) or decided.upgraded.active
-        soon = TICK_SECONDS if under_way else None
+        soon = pace(advanced, decided.upgraded)
         return replace(
             outcome,
-            awaiting=outcome.awaiting or under_way,
+            awaiting=outcome.awaiting or is_hurried(advanced, decided.upgraded),
             again=_sooner(_sooner(again, soon), outcome.again),
         )
 

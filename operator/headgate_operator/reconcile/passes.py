@@ -14,9 +14,15 @@ from headgate_operator.reconcile.traffic_guard import TrafficGuard
 from headgate_operator.reconcile.upgrades import Upgraded, UpgradeKeeper
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.world import FleetPlan, RepoKey
-from headgate_operator.rollout.model import TOKENS_KEPT, Obeyed
+from headgate_operator.rollout.model import TOKENS_KEPT, Obeyed, Phase, Stage
+from headgate_operator.rollout.upgrade_model import UpgradeStage
 from headgate_operator.status.delivery import ShardHistory
 from headgate_operator.status.rollout import Shown
+
+TICK_SECONDS = 1.0
+"""Between looks at a fleet with rollouts under way, where nothing else brings one."""
+IDLE_SECONDS = 5.0
+"""The same where all of them wait for a person: a canary that dies brings a look by itself."""
 
 
 @dataclass(slots=True)
@@ -80,6 +86,24 @@ def take_together(advanced: Advanced, upgraded: Upgraded) -> Advanced:
         failures=[*advanced.failures, *upgraded.failures],
         ended=[*advanced.ended, *upgraded.ended],
     )
+
+
+def pace(advanced: Advanced, upgraded: Upgraded) -> float | None:
+    """Seconds until the next look, where nothing else brings one; None where nothing is under way."""
+    if not advanced.active and not upgraded.active:
+        return None
+    states = [advanced.shown[key].state for key in advanced.active & advanced.shown.keys()]
+    idle = all(state.phase is Phase.PAUSED or state.stage is Stage.GATED for state in states)
+    return IDLE_SECONDS if states and idle and not upgraded.active else TICK_SECONDS
+
+
+def is_hurried(advanced: Advanced, upgraded: Upgraded) -> bool:
+    """Whether something waits for what gateways report: all of them are then asked many times a second."""
+    states = (advanced.shown[key].state for key in advanced.active & advanced.shown.keys())
+    stages = (Stage.STARTING, Stage.CONFIRMING)
+    move = upgraded.status.state if upgraded.status is not None and upgraded.active else None
+    awaited = move is not None and move.stage in (UpgradeStage.STARTING, UpgradeStage.CONFIRMING)
+    return awaited or any(state.stage in stages and state.phase is not Phase.PAUSED for state in states)
 
 
 def _with_answers(shown: Shown, answers: tuple[Obeyed, ...]) -> Shown:

@@ -59,8 +59,12 @@ class Written:
 
 
 def stored_form(state: RolloutState) -> RolloutState:
-    """The state as it is stored: while a rollout is under way without what changes with every look."""
-    return state if state.phase in RESTING else state.model_copy(update=UNSTORED)
+    """The state as it is stored: without what changes with every look, or with every other repo in line."""
+    if state.phase in RESTING:
+        return state
+    # Each admission moves the whole line: thousands of states would be written for a place in it.
+    waits = {"message": ""} if state.phase is Phase.WAITING else {}
+    return state.model_copy(update=UNSTORED | waits)
 
 
 def is_due(state: RolloutState, known: RolloutState | None) -> bool:
@@ -84,16 +88,22 @@ class RolloutStore:
         revisions = self._due_revisions(decided)
         steps, stored = decided.steps, decided.stored.states
         states = {key: each.state for key, each in steps.items() if is_due(each.state, stored.get(key))}
+        first = await self._applier.apply(self._fleet, [*revisions.values()], decided.versions)
+        unkept = {failure.key for failure in first.failures}
+        broken_revisions = {key for (key, _), each in revisions.items() if each.key in unkept}
+        # A state whose revision is not kept would name what nobody can render.
         objects = [
-            *revisions.values(),
-            *(self._state_object(decided.fleet, key, state) for key, state in states.items()),
+            self._state_object(decided.fleet, key, state)
+            for key, state in states.items()
+            if key not in broken_revisions
         ]
-        applied = await self._applier.apply(self._fleet, objects, decided.versions)
+        second = await self._applier.apply(self._fleet, objects, decided.versions)
+        failures = (*first.failures, *second.failures)
         dropped = await self._applier.delete(self._expired(decided))
-        broken = {failure.key for failure in applied.failures}
+        broken = {failure.key for failure in failures}
         owners = {each.key: key for (key, _), each in revisions.items()} | {self._key(key): key for key in states}
         failed = frozenset(owners[key] for key in broken if key in owners)
-        return Written(failed, frozenset(states.keys() - failed), (*applied.failures, *dropped.failures))
+        return Written(failed, frozenset(states.keys() - failed), (*failures, *dropped.failures))
 
     def _key(self, repo: RepoKey) -> ObjectKey:
         return "ConfigMap", self._fleet[0], rollout_name(self._fleet[1], *repo)

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 
 from headgate_operator.render.world import RepoKey
+from headgate_operator.rollout.model import Phase
 from headgate_operator.status.rollout import Shown
 
 SHOWN_SECONDS = 5.0
 """How long status may show the same measurements: people read no faster, and each is a write."""
+WAITING_SECONDS = 60.0
+"""How long status may show the same place in line: each admission moves thousands."""
 
 
 def keep_shown(
@@ -16,14 +19,24 @@ def keep_shown(
     found: dict[RepoKey, tuple[float, Shown]] = {}
     for key, shown in newest.items():
         known = before.get(key)
-        fresh = known is not None and now - known[0] < SHOWN_SECONDS and _headline(known[1]) == _headline(shown)
+        fresh = known is not None and now - known[0] < _patience(shown) and _headline(known[1]) == _headline(shown)
         found[key] = known if known is not None and fresh else (now, shown)
     return found
 
 
+def _patience(shown: Shown) -> float:
+    return WAITING_SECONDS if _in_line(shown) else SHOWN_SECONDS
+
+
+def _in_line(shown: Shown) -> bool:
+    """Whether it tells a place in line; that its wave has stopped is told at once."""
+    return shown.state.phase is Phase.WAITING and " in line; " in shown.state.message
+
+
 def _headline(shown: Shown) -> tuple[object, ...]:
     state = shown.state
+    message = "" if _in_line(shown) else state.message
     return (
         *(state.phase, state.stage, state.step, state.weight, state.stable, state.candidate),
-        *(state.clock, state.verified, state.reason, state.message, state.obeyed, shown.policy),
+        *(state.clock, state.verified, state.reason, message, state.obeyed, shown.policy),
     )
