@@ -37,7 +37,7 @@ from headgate_operator.render.templates import Templates
 from headgate_operator.render.world import RepoKey, RepoRollout
 from headgate_operator.rollout.actions import actions_of
 from headgate_operator.rollout.causes import build_cause, build_change
-from headgate_operator.rollout.commands import parse_command
+from headgate_operator.rollout.commands import is_retry, parse_command
 from headgate_operator.rollout.line import UNDER_WAY, Admission, Entry, admit, wants_rollout
 from headgate_operator.rollout.machine import step
 from headgate_operator.rollout.model import (
@@ -52,6 +52,7 @@ from headgate_operator.rollout.model import (
     RouteWeight,
     RunCanary,
     ServeStable,
+    Stage,
     Step,
 )
 from headgate_operator.rollout.samples import count_split
@@ -238,7 +239,11 @@ class RolloutKeeper:
 
     def _is_routed(self, key: RepoKey, state: RolloutState) -> bool:
         service = canary_name(self._fleet[1], *key)
-        return state.phase in UNDER_WAY and is_routed(self._parts.eyes, self._fleet, key, state.weight, service)
+        # Before the first weight the ingress has to know the canary's Service: requests would find nothing there.
+        starts = state.stage is Stage.STARTING
+        return state.phase in UNDER_WAY and is_routed(
+            self._parts.eyes, self._fleet, key, state.weight, service, named=starts
+        )
 
     def _live_weight(self, key: RepoKey, state: RolloutState) -> int | None:
         """Only of a repo under way: thousands may wait, and each route is parsed."""
@@ -285,8 +290,11 @@ class RolloutKeeper:
                 state,
                 wants=seen[key].exists
                 and key not in sightings.held
-                and wants_rollout(state, seen[key].desired, immediate=seen[key].immediate),
+                and wants_rollout(
+                    state, seen[key].desired, immediate=seen[key].immediate, retries=_retries(state, seen[key])
+                ),
                 cause=seen[key].cause,
+                retries=_retries(state, seen[key]),
             )
             for key, state in states.items()
         ]
@@ -393,3 +401,7 @@ def _at_rest(revision: str | None) -> RolloutState | None:
 def _is_unanswered(text: str, state: RolloutState) -> bool:
     command = parse_command(text)
     return command is not None and command.token not in {each.token for each in state.obeyed}
+
+
+def _retries(state: RolloutState, seen: Observation) -> bool:
+    return is_retry(state, seen.command, seen.desired)

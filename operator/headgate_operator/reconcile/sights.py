@@ -167,16 +167,19 @@ def pods_needed(eyes: Eyes, key: RepoKey, canary: RunCanary, sightings: FleetSig
     return max(wanted, child.progress.desired)
 
 
-def is_routed(eyes: Eyes, fleet: FleetKey, repo: RepoKey, weight: int, service: str) -> bool:
-    """Whether the ingress has accepted the repo's route as it is now, with this weight on that Service."""
+def is_routed(eyes: Eyes, fleet: FleetKey, repo: RepoKey, weight: int, service: str, *, named: bool = False) -> bool:
+    """Whether the ingress has accepted the repo's route as it is now, with this weight on that Service.
+
+    `named`: a route that does not name the Service (yet), or is not there, is no such route at weight 0 either.
+    """
     route = eyes.store.child(("HTTPRoute", fleet[0], route_name(fleet[1], *repo)))
     if route is None:
-        return weight == 0
+        return weight == 0 and not named
     rules = json.loads(route.content).get("spec", {}).get("rules") or ()
     weights = [
         each.get("weight", 1) for rule in rules for each in rule.get("backendRefs") or () if each.get("name") == service
     ]
-    return route.accepted and all(each == weight for each in weights) and (bool(weights) or weight == 0)
+    return route.accepted and all(each == weight for each in weights) and (bool(weights) or (weight == 0 and not named))
 
 
 def is_immediate(fleet: GatewayFleet, policy: Rollout) -> bool:

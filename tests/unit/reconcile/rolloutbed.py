@@ -166,16 +166,18 @@ class RolloutBed(Bed):
         sources = deployment["spec"]["template"]["spec"]["volumes"][0]["projected"]["sources"]
         config = self.cluster.objects["ConfigMap", "events", sources[0]["configMap"]["name"]]
         ((name, text),) = config["data"].items()
-        assert name == shard_file_name(shard_of(*REPO))
+        entry = json.loads(text)["repos"][0]
+        served = entry["namespace"], entry["name"]
+        assert name == shard_file_name(shard_of(*served))
         preflight = PreflightReport(
-            namespace=REPO[0],
-            name=REPO[1],
-            revision=json.loads(text)["repos"][0]["revision"],
+            namespace=served[0],
+            name=served[1],
+            revision=entry["revision"],
             state=self.behaviour.preflight,
             problems=(self.behaviour.problem,) if self.behaviour.problem else (),
         )
         self.reports[uid] = GatewayReport(
-            (1,), {shard_of(*REPO): content_hash(text.encode())}, credentials_hash({}), preflights={REPO: preflight}
+            (1,), {shard_of(*served): content_hash(text.encode())}, credentials_hash({}), preflights={served: preflight}
         )
 
     # Requests.

@@ -236,3 +236,24 @@ async def test_a_profile_edit_walks_through_its_repos_in_line_and_stops_at_the_f
     second = bed.cluster.objects["EventRepo", "events", "second"]["status"]["rollout"]
     assert second["phase"] == "Waiting"
     assert "1 of 1 failures (events/access)" in second["message"]
+
+
+async def test_a_retry_waits_for_a_slot_like_everybody_else() -> None:
+    bed = RolloutBed()
+    await bed.settle()
+    bed.put(fleet(routing=ROUTED, replicas=1, rollouts={"maxConcurrent": 1}), repo("second", rollout=QUICK))
+    await bed.tick()
+    bed.behaviour.fails = True
+    bed.put(repo("access", rollout=QUICK, constraint=AFTER))
+    await bed.until("RolledBack")
+    manual = {"steps": [{"weight": 10, "hold": "Manual"}], "analysis": {"minRequests": 50}}
+    bed.put(repo("second", rollout=manual, constraint=AFTER))
+    for _ in range(5):
+        await bed.tick()
+    manifest = repo("access", rollout=QUICK, constraint=AFTER)
+    manifest["metadata"]["annotations"] = {"headgate.dev/command": f"retry {bed.status()['candidate']} - again"}
+    bed.put(manifest)
+    for _ in range(3):
+        await bed.tick()
+    assert bed.status()["phase"] == "Waiting"
+    assert "events/second" in bed.status()["message"]
