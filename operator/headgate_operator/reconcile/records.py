@@ -202,7 +202,8 @@ def _progress(manifest: Mapping[str, Any]) -> WorkloadProgress:
     conditions = {each["type"]: each for each in status.get("conditions") or ()}
     rollout = conditions.get("Progressing") or {}
     # ReplicaFailure has the API server's words where it takes no pod at all: a quota, a policy.
-    why = conditions.get("ReplicaFailure") or rollout
+    failure = conditions.get("ReplicaFailure") or {}
+    why = failure or rollout
     return WorkloadProgress(
         desired=spec.get("replicas", 1),
         updated=status.get("updatedReplicas", 0),
@@ -211,6 +212,7 @@ def _progress(manifest: Mapping[str, Any]) -> WorkloadProgress:
         observed=status.get("observedGeneration", 0) >= manifest["metadata"].get("generation", 0),
         settled=rollout.get("reason") == "NewReplicaSetAvailable",
         stuck=str(why.get("message")) if rollout.get("reason") == "ProgressDeadlineExceeded" else "",
+        refused=str(failure.get("message", "")) if failure.get("status") == "True" else "",
     )
 
 

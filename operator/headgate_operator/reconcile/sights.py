@@ -58,7 +58,10 @@ def see_canary(
         refused=next((why for report in said.values() if (why := _refusal(report, repo, revision, plan))), ""),
         preflight=preflight,
         preflight_problem=problem,
-        trouble=next((pod.trouble for pod in own if pod.trouble), progress.stuck if progress is not None else ""),
+        trouble=next(
+            (pod.trouble for pod in own if pod.trouble),
+            (progress.refused or progress.stuck) if progress is not None else "",
+        ),
         restarts=sum(pod.restarts for pod in own),
     )
 

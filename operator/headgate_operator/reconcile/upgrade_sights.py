@@ -34,7 +34,10 @@ def see_upgrade(eyes: Eyes, fleet: FleetKey, tracks: Tracks, revision: str, is_c
         ready=len(said),
         loaded=bool(said) and all(report is not None and is_current(report) for report in said),
         refused=_refused_shard(said, [eyes.reports(pod.uid) for pod in tracks.stable]),
-        trouble=next((pod.trouble for pod in own if pod.trouble), progress.stuck if progress is not None else ""),
+        trouble=next(
+            (pod.trouble for pod in own if pod.trouble),
+            (progress.refused or progress.stuck) if progress is not None else "",
+        ),
         restarts=sum(pod.restarts for pod in own),
     )
 

@@ -101,7 +101,8 @@ def _measure(state: RolloutState, seen: Observation) -> Judgement | None:
 def _forget_sick_counters(state: RolloutState, seen: Observation, judged: Judgement) -> RolloutState:
     """While the stable side fails by itself an undecided step counts anew every hold, so that an outage which is over
     does not stand in the way until somebody comes. The deadline goes on; a failing canary was found before this."""
-    if not judged.sick or state.stage is not Stage.UNDECIDED or state.marks is None:
+    # Marks that lack a gateway which could not be read would count all of its history once it can be.
+    if not judged.sick or not seen.fresh or state.stage is not Stage.UNDECIDED or state.marks is None:
         return state
     span = max(SICK_SECONDS, transitions.step_of(state, seen.policy).hold_seconds)
     if seen.now - state.marks.at < span:

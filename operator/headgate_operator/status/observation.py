@@ -110,6 +110,8 @@ class WorkloadProgress:
     """Whether the newest template has been rolled out once: what is missing since is missing for another reason."""
     stuck: str = ""
     """Why its controller has given up on the newest template."""
+    refused: str = ""
+    """Why the API server takes no pod of it: a quota, a policy."""
 
     @property
     def complete(self) -> bool:

@@ -36,6 +36,11 @@ def test_why_a_deployment_goes_no_further() -> None:
     assert progress(UPDATING, NO_PODS).stuck == ""
 
 
+def test_why_a_deployment_gets_no_pod_is_known_before_its_controller_gives_up() -> None:
+    assert progress(UPDATING, NO_PODS).refused == "exceeded quota"
+    assert progress(UPDATING, {**NO_PODS, "status": "False"}).refused == ""
+
+
 @pytest.mark.parametrize(
     ("layout", "name"),
     [("PerRepo", "main.events.access"), ("Shared", "main-shared")],
