@@ -59,6 +59,7 @@ def test_defaults_are_filled_in(server: ApiServer) -> None:
         "allowedRepos": {"namespaces": {"from": "Same"}},
         "limits": {"bodyBytes": 8388608, "lineBytes": 524288, "bufferBytes": 134217728},
         "rollouts": {"maxConcurrent": 5, "revisionHistoryLimit": 10, "failureBudget": 1},
+        "upgrade": {"strategy": "Canary", "failureBudget": 1, "progressDeadline": "10m"},
     }
     profile = server.create(manifest("KafkaProducerProfile", "defaults", {"bootstrapServers": ["kafka:9092"]}))
     assert profile["spec"] == {
@@ -142,9 +143,16 @@ def test_get_shows_profiles_and_fleets(server: ApiServer) -> None:
     assert row[:-1] == ["shown", "True", "Ready", '["a:1","b:2"]', "3", "well"]
     # No gateways: they would have no image to start from.
     server.create(manifest("GatewayFleet", "shown", {"image": "gateway:1", "replicas": 0}))
-    header, row = _shown_with_status(server, "gwf", gateways="0/0", repos=1)
-    assert header == ["NAME", "READY", "REASON", "GATEWAYS", "REPOS", "IMAGE", "MESSAGE", "AGE"]
-    assert row[:-1] == ["shown", "True", "Ready", "0/0", "1", "gateway:1", "well"]
+    upgrade = {"phase": "Upgrading", "moved": "3/5"}
+    header, row = _shown_with_status(server, "gwf", gateways="0/0", repos=1, upgrade=upgrade)
+    assert header == [
+        *("NAME", "READY", "REASON", "GATEWAYS", "REPOS", "IMAGE"),
+        *("UPGRADE", "MOVED", "MESSAGE", "AGE"),
+    ]
+    assert row[:-1] == [
+        *("shown", "True", "Ready", "0/0", "1", "gateway:1"),
+        *("Upgrading", "3/5", "well"),
+    ]
 
 
 def test_the_narrow_table_leaves_out_what_is_long(server: ApiServer) -> None:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.kafka.producer import Producer
@@ -31,7 +31,7 @@ def read_all(bootstrap: str, topic: str) -> list[Read]:
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "tests", "check.crcs": True})
     try:
         numbers = list(consumer.list_topics(topic, timeout=20).topics[topic].partitions)
-        marks = {n: consumer.get_watermark_offsets(TopicPartition(topic, n), timeout=20) for n in numbers}
+        marks = {n: _watermarks(consumer, TopicPartition(topic, n)) for n in numbers}
         missing = sum(high - low for low, high in marks.values())
         consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in numbers])
         found: list[Read] = []
@@ -44,6 +44,21 @@ def read_all(bootstrap: str, topic: str) -> list[Read]:
         consumer.close()
     assert len(found) == missing
     return sorted(found)
+
+
+def _watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    """Where a partition begins and ends. A broker that is just back gets its partitions back: one asks again, elsewhere."""
+    until = time.monotonic() + 20
+    while True:
+        try:
+            low, high = consumer.get_watermark_offsets(partition, timeout=20)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > until:
+                raise
+            time.sleep(0.3)
+            consumer.list_topics(partition.topic, timeout=20)
+        else:
+            return low, high
 
 
 def _read(message: Any) -> Read:
