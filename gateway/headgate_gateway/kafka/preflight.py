@@ -67,11 +67,11 @@ def find_refusal(topic: str, findings: Findings) -> str:
     return "" if access.may_write else f"topic {topic}: these credentials may not write to it"
 
 
-def decide_preflight(topic: str, findings: Findings, refused_for: float) -> Verdict:
+def decide_preflight(topic: str, findings: Findings, refused_for: float, patience: float = REFUSED_AFTER) -> Verdict:
     """Judge one topic; `refused_for` is for how many seconds brokers have refused it, for whatever reason."""
     access = findings.access
     if refusal := find_refusal(topic, findings):
-        return (PreflightState.FAILED if refused_for >= REFUSED_AFTER else PreflightState.PENDING), refusal
+        return (PreflightState.FAILED if refused_for >= patience else PreflightState.PENDING), refusal
     if findings.error or access is None:
         return PreflightState.PENDING, findings.error or f"no broker speaks of topic {topic}"
     problem = problem_of(topic, access.code, access.leaders)

@@ -16,7 +16,14 @@ from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.kafka.access import TopicAccess
 from headgate_gateway.kafka.connection import ConnectionFailedError, CredentialsRefusedError
-from headgate_gateway.kafka.preflight import Findings, PreflightState, Verdict, decide_preflight, find_refusal
+from headgate_gateway.kafka.preflight import (
+    REFUSED_AFTER,
+    Findings,
+    PreflightState,
+    Verdict,
+    decide_preflight,
+    find_refusal,
+)
 from headgate_gateway.kafka.supervise import supervise
 
 log = logging.getLogger(__name__)
@@ -55,9 +62,13 @@ class _Check:
 class Preflights:
     """The preflights of all repos that are served."""
 
-    def __init__(self, producer_of: Callable[[ProducerConfig], Asked | None]) -> None:
-        """`producer_of` gives the producer that serves a profile's content now, or None."""
+    def __init__(self, producer_of: Callable[[ProducerConfig], Asked | None], patience: float = REFUSED_AFTER) -> None:
+        """`producer_of` gives the producer that serves a profile's content now, or None.
+
+        `patience`: seconds for which brokers must have refused before it counts.
+        """
         self._producer_of = producer_of
+        self._patience = patience
         self._configs: Mapping[RepoName, RepoConfig] = {}
         self._checks: dict[RepoName, _Check] = {}
         self._changed = asyncio.Event()
@@ -138,7 +149,7 @@ class Preflights:
         elif findings.access is not None:
             check.refused_since = None
         refused_for = 0.0 if check.refused_since is None else now - check.refused_since
-        verdict = decide_preflight(repo.kafka.topic, findings, refused_for)
+        verdict = decide_preflight(repo.kafka.topic, findings, refused_for, self._patience)
         report = _report(repo, verdict)
         if report != check.report:
             _tell(check.report, report)

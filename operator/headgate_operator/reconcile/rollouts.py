@@ -37,7 +37,7 @@ from headgate_operator.render.templates import Templates
 from headgate_operator.render.world import RepoKey, RepoRollout
 from headgate_operator.rollout.actions import actions_of
 from headgate_operator.rollout.causes import build_cause, build_change
-from headgate_operator.rollout.commands import is_retry, parse_command
+from headgate_operator.rollout.commands import is_retry, is_unanswered, parse_command
 from headgate_operator.rollout.line import UNDER_WAY, Admission, Entry, admit, wants_rollout
 from headgate_operator.rollout.machine import step
 from headgate_operator.rollout.model import (
@@ -186,7 +186,11 @@ class RolloutKeeper:
                 return None
             return RolloutState(stable=promoted)
         at_rest = state.phase is Phase.STABLE and desired is not None and desired.revision == state.stable
-        return None if at_rest and state.gone_since is None and not _is_unanswered(asked, state) else state
+        return (
+            None
+            if at_rest and state.gone_since is None and not is_unanswered(state.obeyed, parse_command(asked))
+            else state
+        )
 
     def _known_state(self, key: RepoKey, stored: Stored) -> RolloutState | None:
         state = stored.states.get(key)
@@ -385,10 +389,8 @@ class RolloutKeeper:
             state = sightings.stored.states.get(key)
             if state is None:
                 served = sightings.judged.served.get(key)
-                revision = (
-                    judged.desired.revision if judged.desired is not None else served.revision if served else None
-                )
-                state = RolloutState(stable=revision) if revision is not None else None
+                content = judged.desired or served
+                state = _at_rest(content.revision if content is not None else None)
             if state is not None:
                 repo = sightings.repos.get(key)
                 result.shown[key] = Shown(state, repo.spec.rollout if repo is not None else Rollout())
@@ -396,11 +398,6 @@ class RolloutKeeper:
 
 def _at_rest(revision: str | None) -> RolloutState | None:
     return RolloutState(stable=revision) if revision is not None else None
-
-
-def _is_unanswered(text: str, state: RolloutState) -> bool:
-    command = parse_command(text)
-    return command is not None and command.token not in {each.token for each in state.obeyed}
 
 
 def _retries(state: RolloutState, seen: Observation) -> bool:

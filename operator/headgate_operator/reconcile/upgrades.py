@@ -38,7 +38,7 @@ from headgate_operator.render.children import DEFAULT_REPLICAS
 from headgate_operator.render.revisions import build_upgrade_state_object, read_upgrade_state
 from headgate_operator.render.upgrade import image_of
 from headgate_operator.render.world import FleetUpgrade, RepoKey
-from headgate_operator.rollout.commands import parse_command
+from headgate_operator.rollout.commands import is_unanswered, parse_command
 from headgate_operator.rollout.line import UNDER_WAY
 from headgate_operator.rollout.model import CanarySight, Command, Obeyed, Observation, RolloutState
 from headgate_operator.rollout.store_form import BrokenStateError, dump_upgrade, load_upgrade
@@ -303,8 +303,8 @@ def _read_commands(sightings: FleetSightings, state: UpgradeState) -> dict[RepoK
 
 
 def _is_at_rest(state: UpgradeState, asked: Image, command: Command | None) -> bool:
-    unanswered = command is not None and command.token not in {each.token for each in state.obeyed}
-    return state.phase is UpgradePhase.STABLE and state.stable == asked and not unanswered
+    settled = state.phase is UpgradePhase.STABLE and state.stable == asked
+    return settled and not is_unanswered(state.obeyed, command)
 
 
 def _is_possible(sightings: FleetSightings) -> bool:

@@ -6,6 +6,7 @@ that the annotation may stay where it is (Git owns it, perhaps) and acts once.
 
 import hashlib
 import re
+from collections.abc import Iterable
 
 from headgate_operator.rollout import reasons, transitions
 from headgate_operator.rollout.model import (
@@ -78,7 +79,7 @@ def _nonsense(text: str, problem: str) -> Command:
 
 def obey(state: RolloutState, command: Command | None, seen: Observation) -> RolloutState:
     """The state after the command, with what became of it; unchanged for one that was answered before."""
-    if command is None or any(known.token == command.token for known in state.obeyed):
+    if command is None or not is_unanswered(state.obeyed, command):
         return state
     refusal = command.problem or _refuse(state, command, seen)
     after = state if refusal else _act(state, command, seen)
@@ -86,12 +87,17 @@ def obey(state: RolloutState, command: Command | None, seen: Observation) -> Rol
     return after.model_copy(update={"obeyed": (*after.obeyed, answer)[-TOKENS_KEPT:]})
 
 
+def is_unanswered(obeyed: Iterable[Obeyed], command: Command | None) -> bool:
+    """Whether nothing has become of a command yet, as far as is remembered: each token is answered once."""
+    return command is not None and all(known.token != command.token for known in obeyed)
+
+
 def is_retry(state: RolloutState, command: Command | None, desired: str | None) -> bool:
     """Whether the command, not answered yet, would have the refused revision tried again; for the line."""
     if command is None or command.verb != "retry" or command.problem or state.phase is not Phase.ROLLED_BACK:
         return False
     fits = state.candidate is not None and state.candidate.startswith(command.revision) and desired == state.candidate
-    return fits and all(known.token != command.token for known in state.obeyed)
+    return fits and is_unanswered(state.obeyed, command)
 
 
 def _act(state: RolloutState, command: Command, seen: Observation) -> RolloutState:

@@ -92,8 +92,11 @@ NOTHING = Proportion(0.0, 0.0)
 
 
 def share_of_requests(bad: int, requests: int) -> Proportion:
-    """A share of requests: each is one trial."""
-    return Proportion(bad / requests, float(requests)) if requests else NOTHING
+    """A share of requests: each is one trial.
+
+    At most 1, whatever gateways count: a derived image that counts wrongly must not stop its fleet's reconcile.
+    """
+    return Proportion(min(1.0, bad / requests), float(requests)) if requests else NOTHING
 
 
 def share_of_lines(
@@ -109,9 +112,9 @@ def share_of_lines(
     """
     if not received:
         return NOTHING
-    share = total / received
+    share = min(1.0, total / received)
     spread = squares - 2.0 * share * products + share * share * received_squares
-    if total in (0, received) or spread <= 0.0:
+    if share in (0.0, 1.0) or spread <= 0.0:
         return Proportion(share, float(requests))
     if requests < 2:
         return Proportion(share, 0.0)

@@ -31,7 +31,7 @@ from typing import assert_never
 
 from headgate_operator.rollout import reasons, transitions
 from headgate_operator.rollout.actions import NORMAL, WARNING, announcements
-from headgate_operator.rollout.commands import OBEYED
+from headgate_operator.rollout.commands import OBEYED, is_unanswered
 from headgate_operator.rollout.model import TOKENS_KEPT, Announce, Command, Obeyed, Phase, RolloutState, Stage
 from headgate_operator.rollout.sizing import traffic_shares
 from headgate_operator.rollout.upgrade_leaving import leave, move_back, settle, turn
@@ -247,7 +247,7 @@ def _revision(state: UpgradeState) -> str:
 def _obey(state: UpgradeState, seen: UpgradeSeen) -> UpgradeState:
     """The state after a command to the fleet, with what became of it; unchanged for one that was answered before."""
     command = seen.command
-    if command is None or any(known.token == command.token for known in state.obeyed):
+    if command is None or not is_unanswered(state.obeyed, command):
         return state
     refusal = command.problem or _refuse(state, command, seen)
     after = state if refusal else _act(state, command, seen)

@@ -4,9 +4,9 @@
 """
 
 from headgate_operator.rollout import reasons, transitions
-from headgate_operator.rollout.commands import OBEYED
+from headgate_operator.rollout.commands import OBEYED, is_unanswered
 from headgate_operator.rollout.machine import step
-from headgate_operator.rollout.model import Cause, Command, Obeyed, Phase, RolloutState, Stage
+from headgate_operator.rollout.model import TOKENS_KEPT, Cause, Command, Obeyed, Phase, RolloutState, Stage
 from headgate_operator.rollout.sizing import upgrade_replicas
 from headgate_operator.rollout.upgrade_model import (
     ALL,
@@ -115,7 +115,7 @@ def _retry_failed(state: UpgradeState, seen: UpgradeSeen) -> UpgradeState:
         ):
             continue
         answer = Obeyed(token=command.token, verb=command.verb, result=OBEYED, at=seen.now)
-        known = (*state.answered.get(name, ()), answer)[-10:]
+        known = (*state.answered.get(name, ()), answer)[-TOKENS_KEPT:]
         failed = {each: move for each, move in state.failed.items() if each != name}
         state = state.model_copy(update={"failed": failed, "answered": state.answered | {name: known}})
         state = _begin(state, seen, key_of(name))
@@ -123,7 +123,7 @@ def _retry_failed(state: UpgradeState, seen: UpgradeSeen) -> UpgradeState:
 
 
 def _is_answered(state: UpgradeState, name: str, command: Command) -> bool:
-    return command.token in {each.token for each in state.answered.get(name, ())}
+    return not is_unanswered(state.answered.get(name, ()), command)
 
 
 def _begin_more(state: UpgradeState, seen: UpgradeSeen) -> UpgradeState:

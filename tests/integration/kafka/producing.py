@@ -46,6 +46,16 @@ def read_all(bootstrap: str, topic: str) -> list[Read]:
     return sorted(found)
 
 
+# What a broker that is just back says of partitions until it leads them again and knows how far they go.
+_NOT_YET = {
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+}
+
+
 def _watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
     """Where a partition begins and ends. A broker that is just back gets its partitions back: one asks again, elsewhere."""
     until = time.monotonic() + 20
@@ -53,7 +63,7 @@ def _watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int
         try:
             low, high = consumer.get_watermark_offsets(partition, timeout=20)
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > until:
+            if error.args[0].code() not in _NOT_YET or time.monotonic() > until:
                 raise
             time.sleep(0.3)
             consumer.list_topics(partition.topic, timeout=20)

@@ -75,9 +75,13 @@ class Brokers:
         return ""
 
 
+PATIENCE = 0.5
+"""Seconds of a refusal; real ones, so few."""
+
+
 @asynccontextmanager
 async def running(brokers: Brokers) -> AsyncIterator[Preflights]:
-    preflights = Preflights(lambda _: brokers)
+    preflights = Preflights(lambda _: brokers, PATIENCE)
     task = asyncio.create_task(preflights.run())
     try:
         yield preflights
@@ -144,7 +148,7 @@ async def test_a_refusal_fails_after_some_seconds_and_passes_once_it_is_lifted(
         preflights.look_at([repo_config("a")])
         begun = loop.time()
         await until(lambda: states(preflights) == {"a@r1": "Failed"})
-        assert loop.time() - begun >= REFUSED_AFTER - 0.1
+        assert loop.time() - begun >= PATIENCE - 0.1
         brokers.topics["t"], brokers.error = GOOD, None
         preflights.look_at([repo_config("a")])
         await until(lambda: states(preflights) == {"a@r1": "Passed"})

@@ -165,3 +165,9 @@ def test_mover_recovers_newcombes_interval_from_wilsons_limits() -> None:
 )
 def test_rates_differ(canary: tuple[int, int, int], stable: tuple[int, int, int], differs: bool) -> None:
     assert rates_differ(rate_per_request(*canary), rate_per_request(*stable), 2.0, 0.001) is differs
+
+
+def test_counters_that_claim_more_bad_requests_than_requests_are_a_share_of_one() -> None:
+    assert share_of_requests(100, 50) == share_of_requests(50, 50)
+    assert share_of_requests(100, 50).exceeds(0.01, 0.001)
+    assert share_of_lines(40, 400, 4_000, 800, 16_000, 8_000).share == 1.0

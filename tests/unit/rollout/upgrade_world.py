@@ -63,6 +63,8 @@ class UpgradeWorld:
     weights: dict[RepoKey, int] = field(default_factory=dict)
     counted: dict[tuple[str, RepoKey], int] = field(default_factory=dict)
     """Requests by side (old, new) and repo."""
+    failed: dict[RepoKey, int] = field(default_factory=dict)
+    """Requests that the new image answered with 500."""
 
     def pass_time(self, seconds: float = 2.0) -> None:
         """Time and traffic; pods start, the ingress follows."""
@@ -74,6 +76,8 @@ class UpgradeWorld:
             new = requests * self.weights.get(key, 0) // 100 if self.pods else 0
             for side, count in (("new", new), ("old", requests - new)):
                 self.counted[side, key] = self.counted.get((side, key), 0) + count
+            if key in self.bad:
+                self.failed[key] = self.failed.get(key, 0) + new
 
     def observe(self) -> UpgradeSeen:
         ready = 0 if self.stuck or self.dead or self.crashes else self.pods
@@ -102,7 +106,7 @@ class UpgradeWorld:
 
     def _gauges(self, side: str, key: RepoKey) -> tuple[Gauge, ...]:
         requests = self.counted.get((side, key), 0)
-        return (gauge(side, requests, errors=requests if side == "new" and key in self.bad else 0),)
+        return (gauge(side, requests, errors=self.failed.get(key, 0) if side == "new" else 0),)
 
     def step(self) -> UpgradeStep:
         """One reconcile, from the stored form and back to it, and what follows from it."""
@@ -121,6 +125,7 @@ class UpgradeWorld:
         if resting or (state.stage is UpgradeStage.REMOVING and not self.hangs):
             self.pods = self.restarts = 0
             self.counted = {each: count for each, count in self.counted.items() if each[0] == "old"}
+            self.failed.clear()
         elif state.stage is not UpgradeStage.REMOVING:
             self.pods = state.replicas
 
