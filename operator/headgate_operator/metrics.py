@@ -72,6 +72,12 @@ class Metrics:
             registry=registry,
             buckets=ROLLOUT_BUCKETS,
         )
+        self.rollout_errors = Counter(
+            "headgate_rollout_errors",
+            "What could not be decided, stored or rendered of single rollouts, by an error of the operator or its input.",
+            ["verb"],
+            registry=registry,
+        )
         self._phases: dict[tuple[str, str], set[str]] = {}
         self._weights: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._repo_series: dict[tuple[str, str], set[tuple[str, str]]] = {}

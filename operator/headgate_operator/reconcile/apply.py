@@ -52,6 +52,8 @@ class Failure:
     verb: str
     message: str
     retryable: bool
+    repo: tuple[str, str] | None = None
+    """Whose it is, where the object is none that rendering knows."""
 
     def __str__(self) -> str:
         kind, _, name = self.key

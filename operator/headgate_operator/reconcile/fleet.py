@@ -19,6 +19,7 @@ from headgate_operator.ports import Clock
 from headgate_operator.reconcile.apply import Applier, ApplyResult, Failure
 from headgate_operator.reconcile.gather import Gateways, Gatherer, Reports
 from headgate_operator.reconcile.holds import Holds, HoldTiming
+from headgate_operator.reconcile.isolation import ISOLATED
 from headgate_operator.reconcile.ledger import Stored
 from headgate_operator.reconcile.nudge import Nudger, config_hash, lagging
 from headgate_operator.reconcile.passes import Begun, Decided, FleetState, is_hurried, pace, take_together
@@ -27,7 +28,7 @@ from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.records import ResourceRecord, digest_of
 from headgate_operator.reconcile.rollouts import RolloutKeeper, RolloutParts
 from headgate_operator.reconcile.secrets import SecretReader
-from headgate_operator.reconcile.shown import keep_shown
+from headgate_operator.reconcile.shown import keep_shown, new_troubles, with_trouble
 from headgate_operator.reconcile.sightings import FleetSightings
 from headgate_operator.reconcile.statuses import (
     Status,
@@ -53,6 +54,7 @@ from headgate_operator.status.fleet import build_fleet_status
 from headgate_operator.status.observation import split_tracks
 from headgate_operator.status.profile import build_refused_status
 from headgate_operator.status.repo import RepoSight, build_repo_status, is_passing
+from headgate_operator.status.rollout import Shown
 from headgate_operator.status.transitions import EventNote
 
 CONFIG_KINDS = frozenset({"Secret", "ConfigMap"})
@@ -173,6 +175,8 @@ class FleetReconciler:
             workload=gateways.workload,
             versions=begun.versions,
             plans={repo: verdict.canary for repo, verdict in verdicts.items() if verdict.canary is not None},
+            troubles=begun.state.troubles,
+            unrendered=last.unrendered if last is not None else {},
             confirmed=confirmed,
             is_current=lambda report: last is not None and not behind(report, last.shard_hashes, last.credentials_hash),
             fleet_command=begun.fleet.command,
@@ -193,8 +197,12 @@ class FleetReconciler:
         second = await parts.applier.apply(key, others, begun.versions)
         passable = state.guard.passable(routes, [*first.failures, *second.failures])
         third = await parts.applier.apply(key, passable, begun.versions)
-        pruned = await state.guard.prune(plan.objects) if plan.fleet.accepted else ApplyResult()
+        pruned = ApplyResult()
+        if plan.fleet.accepted:
+            pruned = await state.guard.prune(plan.objects, plan.unrendered)
         failures = [*advanced.failures, *first.failures, *second.failures, *third.failures, *pruned.failures]
+        failures += self._unrendered(begun.fleet.key, plan)
+        self._count_errors(failures)
         self._note_pruned(begun.fleet, pruned)
         self._announce(begun.fleet, decided)
         outcome = await self._publish(begun, decided, failures)
@@ -222,6 +230,24 @@ class FleetReconciler:
         pods = lagging(gateways, self._parts.reports, plan.shard_hashes, plan.credentials_hash)
         return await self._parts.nudger.nudge(key, pods, config_hash(plan.shard_hashes, plan.credentials_hash))
 
+    def _unrendered(self, fleet: FleetKey, plan: FleetPlan) -> list[Failure]:
+        return [
+            Failure((ISOLATED, fleet[0], "/".join(repo)), "render", why, retryable=False, repo=repo)
+            for repo, why in plan.unrendered.items()
+        ]
+
+    def _count_errors(self, failures: list[Failure]) -> None:
+        for failure in failures:
+            if failure.key[0] == ISOLATED:
+                self._parts.metrics.rollout_errors.labels(failure.verb).inc()
+
+    def _note_troubles(self, begun: Begun, troubles: dict[RepoKey, str], shown: Mapping[RepoKey, Shown]) -> None:
+        for repo in new_troubles(begun.state.troubles, troubles, shown):
+            record = self._parts.store.resource(EventRepo.KIND, repo)
+            if record is not None:
+                self._parts.publisher.note(record, EventNote("Warning", reasons.APPLY_FAILED, troubles[repo]))
+        begun.state.troubles = troubles
+
     def _note_pruned(self, record: ResourceRecord, result: ApplyResult) -> None:
         if result.deleted:
             names = ", ".join(f"{kind} {name}" for kind, _, name in result.deleted[:5])
@@ -235,6 +261,8 @@ class FleetReconciler:
         lasting = lasting_failures(failures, begun.state.failing)
         troubles = troubles_of(plan.objects, lasting)
         begun.state.shown = keep_shown(begun.state.shown, advanced.shown, parts.clock())
+        own = {key: told for key, told in troubles.items() if isinstance(key, tuple)}
+        self._note_troubles(begun, own, advanced.shown)
         sights = list(self._repo_sights(begun, decided, gateways, troubles))
         repos, truths = build_repo_statuses(sights, begun.state.settled, now)
         told = self._without_held(repos, begun.state.holds)
@@ -285,7 +313,7 @@ class FleetReconciler:
                 tally=tally,
                 trouble=trouble,
                 route_trouble=self._route_trouble(key, record.key),
-                rollout=shown[1] if shown is not None else None,
+                rollout=with_trouble(shown[1], trouble) if shown is not None else None,
             )
             yield record, sight
 

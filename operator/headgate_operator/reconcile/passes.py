@@ -44,6 +44,8 @@ class FleetState:
     """The last one: what gateways report is compared with what was rendered."""
     shown: dict[RepoKey, tuple[float, Shown]] = field(default_factory=dict)
     """What status shows of each rollout, and since when."""
+    troubles: dict[RepoKey, str] = field(default_factory=dict)
+    """What could not be done for each repo in the last pass."""
 
 
 @dataclass(frozen=True, slots=True)

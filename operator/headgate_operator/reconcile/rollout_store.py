@@ -4,11 +4,13 @@ Called by the keeper between deciding and rendering, so that nothing follows fro
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import rollout_name
 from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
+from headgate_operator.reconcile.isolation import Isolation
 from headgate_operator.reconcile.ledger import Ledger, Stored
 from headgate_operator.reconcile.store import FleetKey
 from headgate_operator.render.intent import Intent
@@ -85,39 +87,45 @@ class RolloutStore:
 
     async def write(self, decided: Decided) -> Written:
         """Write revisions, then states. Raises NotLeaderError only."""
-        revisions = self._due_revisions(decided)
-        steps, stored = decided.steps, decided.stored.states
-        states = {key: each.state for key, each in steps.items() if is_due(each.state, stored.get(key))}
+        apart = Isolation(self._fleet)
+        revisions = self._due_revisions(decided, apart)
         first = await self._applier.apply(self._fleet, [*revisions.values()], decided.versions)
-        unkept = {failure.key for failure in first.failures}
-        broken_revisions = {key for (key, _), each in revisions.items() if each.key in unkept}
+        owners = {each.key: key for (key, _), each in revisions.items()}
         # A state whose revision is not kept would name what nobody can render.
-        objects = [
-            self._state_object(decided.fleet, key, state)
-            for key, state in states.items()
-            if key not in broken_revisions
-        ]
-        second = await self._applier.apply(self._fleet, objects, decided.versions)
-        failures = (*first.failures, *second.failures)
-        dropped = await self._applier.delete(self._expired(decided))
-        broken = {failure.key for failure in failures}
-        owners = {each.key: key for (key, _), each in revisions.items()} | {self._key(key): key for key in states}
-        failed = frozenset(owners[key] for key in broken if key in owners)
+        unkept = {owners[failure.key] for failure in first.failures} | apart.failures.keys()
+        states = self._due_states(decided, unkept, apart)
+        second = await self._applier.apply(self._fleet, [*states.values()], decided.versions)
+        owners |= {each.key: key for key, each in states.items()}
+        dropped = await self._applier.delete(self._expired(decided, apart))
+        failures = [replace(each, repo=owners.get(each.key)) for each in (*first.failures, *second.failures)]
+        failures += apart.failures.values()
+        failed = frozenset(each.repo for each in failures if each.repo is not None)
         return Written(failed, frozenset(states.keys() - failed), (*failures, *dropped.failures))
 
     def _key(self, repo: RepoKey) -> ObjectKey:
         return "ConfigMap", self._fleet[0], rollout_name(self._fleet[1], *repo)
 
-    def _due_revisions(self, decided: Decided) -> dict[tuple[RepoKey, str], RenderedObject]:
+    def _due_revisions(self, decided: Decided, apart: Isolation) -> dict[tuple[RepoKey, str], RenderedObject]:
         """Intents that are asked for and not kept yet; one that is asked for again becomes the newest."""
         found: dict[tuple[RepoKey, str], RenderedObject] = {}
         for key, intent in decided.desired.items():
-            kept = decided.stored.revisions.get(key, frozenset())
-            started = key in decided.steps and decided.steps[key].state.candidate == intent.revision
-            if intent.revision not in kept or (started and self._is_older(key, intent, kept)):
-                sequence = next_sequence(self._ledger.sequences(key, kept))
-                built = build_revision_object(self._templates, decided.fleet, key, intent, sequence)
-                found[key, intent.revision] = built
+            with apart.of(key, "store"):
+                kept = decided.stored.revisions.get(key, frozenset())
+                started = key in decided.steps and decided.steps[key].state.candidate == intent.revision
+                if intent.revision not in kept or (started and self._is_older(key, intent, kept)):
+                    sequence = next_sequence(self._ledger.sequences(key, kept))
+                    built = build_revision_object(self._templates, decided.fleet, key, intent, sequence)
+                    found[key, intent.revision] = built
+        return found
+
+    def _due_states(
+        self, decided: Decided, unkept: AbstractSet[RepoKey], apart: Isolation
+    ) -> dict[RepoKey, RenderedObject]:
+        found: dict[RepoKey, RenderedObject] = {}
+        for key, each in decided.steps.items():
+            with apart.of(key, "store"):
+                if key not in unkept and is_due(each.state, decided.stored.states.get(key)):
+                    found[key] = self._state_object(decided.fleet, key, each.state)
         return found
 
     def _is_older(self, key: RepoKey, intent: Intent, kept: frozenset[str]) -> bool:
@@ -127,14 +135,19 @@ class RolloutStore:
     def _state_object(self, fleet: GatewayFleet, key: RepoKey, state: RolloutState) -> RenderedObject:
         return build_state_object(self._templates, fleet, key, dump_state(stored_form(state)).decode())
 
-    def _expired(self, decided: Decided) -> list[ObjectKey]:
+    def _expired(self, decided: Decided, apart: Isolation) -> list[ObjectKey]:
         """What has outlived its repo for a day, and revisions beyond the limit."""
-        limit, due = decided.fleet.spec.rollouts.revision_history_limit, list[ObjectKey]()
+        due: list[ObjectKey] = []
         for key, stepped in decided.steps.items():
-            state, kept = stepped.state, decided.stored.revisions.get(key, frozenset())
-            if state.gone_since is not None and decided.now - state.gone_since > KEPT_SECONDS:
-                due += [*self._ledger.keys_of(key, kept), self._key(key)]
-            elif len(kept) > limit:
-                staying = revisions_to_keep(self._ledger.sequences(key, kept), state.stable, state.candidate, limit)
-                due += self._ledger.keys_of(key, kept - staying)
+            with apart.of(key, "store"):
+                due += self._expired_of(key, stepped.state, decided)
         return due
+
+    def _expired_of(self, key: RepoKey, state: RolloutState, decided: Decided) -> list[ObjectKey]:
+        limit, kept = decided.fleet.spec.rollouts.revision_history_limit, decided.stored.revisions.get(key, frozenset())
+        if state.gone_since is not None and decided.now - state.gone_since > KEPT_SECONDS:
+            return [*self._ledger.keys_of(key, kept), self._key(key)]
+        if len(kept) <= limit:
+            return []
+        staying = revisions_to_keep(self._ledger.sequences(key, kept), state.stable, state.candidate, limit)
+        return self._ledger.keys_of(key, kept - staying)

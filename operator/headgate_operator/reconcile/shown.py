@@ -1,9 +1,11 @@
 """What status is to show of rollouts, so that measurements alone do not write it every second. Decides nothing."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from headgate_operator.render.world import RepoKey
 from headgate_operator.rollout.model import Phase
+from headgate_operator.rollout.transitions import MESSAGE_LIMIT
 from headgate_operator.status.rollout import Shown
 
 SHOWN_SECONDS = 5.0
@@ -22,6 +24,23 @@ def keep_shown(
         fresh = known is not None and now - known[0] < _patience(shown) and _headline(known[1]) == _headline(shown)
         found[key] = known if known is not None and fresh else (now, shown)
     return found
+
+
+def with_trouble(shown: Shown, trouble: str) -> Shown:
+    """With what could not be done for the repo, while a rollout has the say of its conditions."""
+    state = shown.state
+    if not trouble or state.phase is Phase.STABLE or trouble in state.message:
+        return shown
+    message = f"{trouble}; {state.message}"[:MESSAGE_LIMIT]
+    return replace(shown, state=state.model_copy(update={"message": message}))
+
+
+def new_troubles(
+    before: Mapping[RepoKey, str], now: Mapping[RepoKey, str], shown: Mapping[RepoKey, Shown]
+) -> set[RepoKey]:
+    """Repos of whose trouble an Event is to tell: of those at rest a condition's transition does."""
+    new = {key for key, trouble in now.items() if before.get(key) != trouble}
+    return {key for key in new & shown.keys() if shown[key].state.phase is not Phase.STABLE}
 
 
 def _patience(shown: Shown) -> float:

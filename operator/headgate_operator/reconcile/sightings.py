@@ -36,6 +36,10 @@ class FleetSightings:
     """Whether every ready stable gateway serves this revision of a repo."""
     is_current: Callable[[GatewayReport], bool]
     """Whether a gateway reports the newest config, as this process rendered it last."""
+    troubles: Mapping[RepoKey, str] = field(default_factory=dict)
+    """Objects of repos that could not be written last, in the API server's words."""
+    unrendered: Mapping[RepoKey, str] = field(default_factory=dict)
+    """Canaries that this process could not render last, and why."""
     fleet_command: str = ""
     held: Mapping[RepoKey, str] = field(default_factory=dict)
     """Repos that may not begin a change now, and why: they move to a new image."""

@@ -92,7 +92,7 @@ def lasting_failures(failures: list[Failure], failing: dict[ObjectKey, int]) -> 
 def troubles_of(objects: tuple[RenderedObject, ...], failures: list[Failure]) -> dict[RepoKey | int, str]:
     """What failed, by the repo whose own object it is, or by the shard."""
     failed = {failure.key: str(failure) for failure in failures}
-    found: dict[RepoKey | int, str] = {}
+    found: dict[RepoKey | int, str] = {each.repo: str(each) for each in failures if each.repo is not None}
     for each in objects:
         if each.key in failed:
             manifest = each.manifest

@@ -6,7 +6,7 @@ reconcile once a pass.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from headgate_operator.api.names import (
@@ -26,7 +26,7 @@ from headgate_operator.reconcile.ledger import STATE_SUFFIX
 from headgate_operator.reconcile.records import ChildRecord, owner_of
 from headgate_operator.reconcile.sights import weights_in
 from headgate_operator.reconcile.store import FleetKey, Store
-from headgate_operator.render.world import RenderedObject
+from headgate_operator.render.world import RenderedObject, RepoKey
 
 ROUTE = "HTTPRoute"
 GUARDED = frozenset({"Deployment", "Service", "ConfigMap", "PodDisruptionBudget"})
@@ -83,10 +83,13 @@ class TrafficGuard:
         child = self._store.child(route)
         return weights_in(json.loads(child.content)) if child is not None else {}
 
-    async def prune(self, objects: Sequence[RenderedObject]) -> ApplyResult:
-        """Delete what is no longer wanted: routes first, then what none of them names. Raises NotLeaderError only."""
+    async def prune(self, objects: Sequence[RenderedObject], unrendered: Collection[RepoKey] = ()) -> ApplyResult:
+        """Delete what is no longer wanted: routes first, then what none of them names. Raises NotLeaderError only.
+
+        `unrendered`: repos whose canary stays although it is not among the objects, until its rollout has gone back.
+        """
         routes = await self._applier.prune(self._fleet, objects, lambda child: child.kind == ROUTE)
-        spared = self._named(objects)
+        spared = self._named(objects, unrendered)
         failures = await self._remove_secrets({each.key for each in objects} | spared)
         # While its Secret is there the Deployment stays: nobody else would know of it.
         names = [failure.key[2] for failure in failures]
@@ -99,7 +102,7 @@ class TrafficGuard:
             failures=[*routes.failures, *failures, *others.failures],
         )
 
-    def _named(self, objects: Sequence[RenderedObject]) -> set[ObjectKey]:
+    def _named(self, objects: Sequence[RenderedObject], unrendered: Collection[RepoKey]) -> set[ObjectKey]:
         """What no plan wants and a live route still sends requests to: its own could not be written, or not yet."""
         desired = {each.key for each in objects}
         found: set[ObjectKey] = set()
@@ -107,7 +110,7 @@ class TrafficGuard:
             if child.kind not in GUARDED or child.key in desired or child.name.endswith(STATE_SUFFIX):
                 continue
             labels = json.loads(child.content)["metadata"].get("labels") or {}
-            if labels.get(LABEL_TRACK) == TRACK_CANARY and self._has_weight(labels):
+            if labels.get(LABEL_TRACK) == TRACK_CANARY and (_repo_in(labels) in unrendered or self._has_weight(labels)):
                 found.add(child.key)
         return found
 
@@ -116,7 +119,7 @@ class TrafficGuard:
             service = upgrade_name(self._fleet[1])
             routes = [each.key for each in self._store.children_of(self._fleet) if each.kind == ROUTE]
             return any(self._live_weights(route).get(service, 0) > 0 for route in routes)
-        repo = labels.get(LABEL_REPO_NAMESPACE, ""), labels.get(LABEL_REPO, "")
+        repo = _repo_in(labels)
         route = ROUTE, self._fleet[0], route_name(self._fleet[1], *repo)
         return self._live_weights(route).get(canary_name(self._fleet[1], *repo), 0) > 0
 
@@ -151,6 +154,10 @@ class TrafficGuard:
 
     def _drop(self, child: ChildRecord) -> None:
         self._store.remove(child.kind, child.namespace, child.name, child.uid, child.version)
+
+
+def _repo_in(labels: Mapping[str, str]) -> RepoKey:
+    return labels.get(LABEL_REPO_NAMESPACE, ""), labels.get(LABEL_REPO, "")
 
 
 def _is_canary(manifest: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from headgate_operator.api.fleet import RoutingProvider
 from headgate_operator.api.names import gateway_name, upgrade_name, upgrade_state_name
 from headgate_operator.api.rollout import Rollout, Strategy
 from headgate_operator.reconcile.apply import Failure
+from headgate_operator.reconcile.isolation import Isolation
 from headgate_operator.reconcile.rollout_store import stored_form
 from headgate_operator.reconcile.rollouts import RolloutParts
 from headgate_operator.reconcile.sightings import FleetSightings
@@ -40,6 +41,7 @@ from headgate_operator.render.upgrade import image_of
 from headgate_operator.render.world import FleetUpgrade, RepoKey
 from headgate_operator.rollout.commands import is_unanswered, parse_command
 from headgate_operator.rollout.line import UNDER_WAY
+from headgate_operator.rollout.machine import step
 from headgate_operator.rollout.model import CanarySight, Command, Obeyed, Observation, RolloutState
 from headgate_operator.rollout.store_form import BrokenStateError, dump_upgrade, load_upgrade
 from headgate_operator.rollout.upgrade import advance_upgrade
@@ -112,13 +114,21 @@ class UpgradeKeeper:
         """Decide and store. Raises NotLeaderError and TemplateError only; all else is collected."""
         stored, asked = self._stored(), _asked(sightings)
         state = self._state(stored, asked)
-        commands = _read_commands(sightings, state)
+        commands, apart = _read_commands(sightings, state), Isolation(self._fleet)
         result = Upgraded(commands={key: text for key, text in sightings.commands.items() if key not in commands})
         command = parse_command(sightings.fleet_command) if stored is not None else None
         if _is_at_rest(state, asked, command):
             return self._finish(state, stored, sightings, {}, result)
-        seen = self._observe(state, asked, sightings, command, commands)
-        stepped = advance_upgrade(state, seen)
+        try:
+            seen = self._observe(state, asked, sightings, command, commands, apart)
+            stepped = advance_upgrade(state, seen)
+        except Exception as error:
+            # The repos' own rollouts and what the fleet serves must not wait for its image.
+            logger.exception("the upgrade of %s/%s cannot be decided", *self._fleet)
+            told = f"{type(error).__name__}: {error}"
+            result.failures.append(Failure(self._key, "decide", told, retryable=False))
+            return self._finish(state, stored, sightings, {}, result)
+        result.failures += apart.failures.values()
         if _is_due(stepped.state, stored):
             built = build_upgrade_state_object(self._parts.templates, sightings.fleet, _dump(stepped.state))
             written = await self._parts.applier.apply(self._fleet, [built], sightings.versions)
@@ -157,6 +167,7 @@ class UpgradeKeeper:
         sightings: FleetSightings,
         command: Command | None,
         commands: Mapping[RepoKey, Command],
+        apart: Isolation,
     ) -> UpgradeSeen:
         eyes, tracks, spec = self._parts.eyes, sightings.tracks, sightings.fleet.spec
         workload, now = sightings.workload, self._parts.now()
@@ -171,7 +182,7 @@ class UpgradeKeeper:
             possible=_is_possible(sightings) and bool(repos),
             alive=workload is not None and (workload.ready > 0 or any(pod.ready for pod in tracks.stable)),
             repos=repos,
-            moves=self._see_moves(state, sightings, repos, pods, commands, now) if not starting else {},
+            moves=self._see_moves(state, sightings, repos, pods, commands, now, apart) if not starting else {},
             pods=pods,
             objections=see_objections(eyes, tracks, _revisions(sightings), pods) if starting else {},
             requests=requests_of(eyes, tracks.stable) if starting else {},
@@ -202,13 +213,18 @@ class UpgradeKeeper:
         pods: CanarySight,
         commands: Mapping[RepoKey, Command],
         now: float,
+        apart: Isolation,
     ) -> dict[RepoKey, Observation]:
+        """One that cannot be seen or judged is left out: it stays where it is, and the others go on."""
         found: dict[RepoKey, Observation] = {}
         pods = replace(pods, desired=state.replicas)  # its Deployment may not ask for them yet
         for name, move in state.under_way.items():
             key = key_of(name)
             if key in repos:
-                found[key] = self._see_move(key, move, sightings, repos[key], pods, commands.get(key), now)
+                with apart.of(key):
+                    seen = self._see_move(key, move, sightings, repos[key], pods, commands.get(key), now)
+                    step(move, seen)  # what raises here would stop all moves
+                    found[key] = seen
         return found
 
     def _see_move(

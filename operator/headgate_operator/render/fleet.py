@@ -19,7 +19,7 @@ from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.profiles import read_credentials
 from headgate_operator.render.routes import Split, build_repo_route, build_shared_route, build_urls
 from headgate_operator.render.shards import build_shards
-from headgate_operator.render.templates import Templates
+from headgate_operator.render.templates import TemplateError, Templates
 from headgate_operator.render.upgrade import build_upgrade, with_stable_image
 from headgate_operator.render.world import FleetPlan, FleetWorld, RenderedObject, RepoKey, RepoVerdict
 
@@ -52,7 +52,7 @@ def render_fleet(
     shards = build_shards(entries, version)
     known = _known_credentials(world, judged, served)
     credentials = _credentials(known, served.entries.values())
-    canaries = _canaries(world, templates, memo, served, known, version)
+    canaries, unrendered = _canaries(world, templates, memo, served, known, version)
     objects = (
         *_credentials_objects(world, templates, memo, credentials),
         *_shard_objects(world, templates, memo, shards),
@@ -71,6 +71,7 @@ def render_fleet(
         shard_hashes={index: content_hash(content) for index, content in enumerate(shards)},
         credentials_hash=credentials_hash(credentials),
         contract_version=version,
+        unrendered=unrendered,
     )
 
 
@@ -140,18 +141,23 @@ def _canaries(
     served: _Served,
     known: Mapping[str, bytes],
     version: int,
-) -> dict[RepoKey, RenderedCanary]:
+) -> tuple[dict[RepoKey, RenderedCanary], dict[RepoKey, str]]:
+    """The canaries, and those that cannot be rendered: a candidate must not stop what other repos serve."""
     fleet = world.fleet
     found: dict[RepoKey, RenderedCanary] = {}
+    broken: dict[RepoKey, str] = {}
     for key, entry in sorted(served.candidates.items()):
         rollout = world.rollouts[key]
         canary = Canary(entry, _credentials(known, [entry]), rollout.canary_replicas, rollout.weight, version)
-        found[key] = memo.recall(
-            ("canary", key),
-            (templates, fleet.spec, fleet.key, fleet.metadata.uid, canary),
-            lambda key=key, canary=canary: build_canary(templates, fleet, key, canary),  # type: ignore[misc]
-        )
-    return found
+        try:
+            found[key] = memo.recall(
+                ("canary", key),
+                (templates, fleet.spec, fleet.key, fleet.metadata.uid, canary),
+                lambda key=key, canary=canary: build_canary(templates, fleet, key, canary),  # type: ignore[misc]
+            )
+        except TemplateError as error:
+            broken[key] = str(error)
+    return found, broken
 
 
 def _credentials_objects(

@@ -179,3 +179,5 @@ class FleetPlan:
     """`content_hash` of each shard file's bytes; what gateways report in /status."""
     credentials_hash: str
     contract_version: int
+    unrendered: Mapping[RepoKey, str] = field(default_factory=dict)
+    """Repos whose canary cannot be rendered, and why: no request goes there, and what is live of it stays until it goes."""

@@ -219,6 +219,8 @@ class CanarySight:
     """Whether every ready pod reports the candidate's config as loaded."""
     refused: str = ""
     """Why a pod refuses the config: it does not compile."""
+    unrendered: str = ""
+    """Why its objects cannot be rendered."""
     preflight: Preflight = Preflight.PENDING
     preflight_problem: str = ""
     trouble: str = ""

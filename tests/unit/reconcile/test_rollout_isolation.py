@@ -1,23 +1,54 @@
 """What one repo's rollout cannot do keeps no other from going on."""
 
 import dataclasses
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from tests.unit.reconcile.fleetbed import repo
-from tests.unit.reconcile.rolloutbed import QUICK, REPO, RolloutBed
+import pytest
+from tests.unit.reconcile.fleetbed import fleet, repo
+from tests.unit.reconcile.partsbed import breaking, fail, renew
+from tests.unit.reconcile.rolloutbed import QUICK, REPO, ROUTED, RolloutBed
 
+from headgate_gateway.config import content_hash
+from headgate_operator.api.names import canary_name, revision_name, rollout_name
 from headgate_operator.api.rollout import Rollout
+from headgate_operator.reconcile.sights import Eyes
+from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.world import RepoKey
 from headgate_operator.rollout.model import QueryResult, RolloutState
 
 AFTER = {"matchExpressions": [{"field": "status", "operator": "Ge", "values": [400]}]}
+SECOND = ("events", "second")
+CANARY = canary_name("main", *REPO)
+IMMEDIATE = {"strategy": "Immediate"}
+
+
+async def two_repos(**spec: Any) -> RolloutBed:
+    """Two repos at rest."""
+    bed = RolloutBed()
+    await bed.settle()
+    bed.put(repo("second", rollout=QUICK), fleet(routing=ROUTED, replicas=1, **spec))
+    await bed.tick()
+    return bed
+
+
+def shown(bed: RolloutBed, key: RepoKey) -> dict[str, Any]:
+    found: dict[str, Any] = bed.cluster.objects["EventRepo", *key]["status"]["rollout"]
+    return found
+
+
+async def is_served(bed: RolloutBed, key: RepoKey) -> bool:
+    """Whether a change of this repo that needs no canary reaches the gateways."""
+    before = shown(bed, key)["stable"]
+    bed.put(repo(key[1], rollout=IMMEDIATE, constraint=AFTER))
+    for _ in range(3):
+        await bed.tick()
+    return bool(shown(bed, key)["stable"] != before)
 
 
 async def test_a_repo_that_cannot_be_judged_keeps_its_weight_and_stops_no_other() -> None:
-    bed = RolloutBed()
-    await bed.settle()
-    bed.put(repo("second", rollout=QUICK))
-    await bed.tick()
+    bed = await two_repos()
     raising: set[RepoKey] = set()
 
     def ask(key: RepoKey, policy: Rollout, state: RolloutState, now: float) -> Mapping[str, QueryResult]:
@@ -25,20 +56,112 @@ async def test_a_repo_that_cannot_be_judged_keeps_its_weight_and_stops_no_other(
             raise ZeroDivisionError("a factor of nothing")
         return {}
 
-    parts = bed.reconciler._parts
-    bed.reconciler._parts = dataclasses.replace(parts, rollouts=dataclasses.replace(parts.rollouts, queries=ask))
-    bed.reconciler._states.clear()
+    renew(bed, queries=ask)
     bed.put(repo("access", rollout=QUICK, constraint=AFTER))
     while bed.weight() != 10:
         await bed.tick()
     raising.add(REPO)
-    bed.put(repo("second", rollout={"strategy": "Immediate"}, constraint=AFTER))
-    before = bed.cluster.objects["EventRepo", "events", "second"]["status"]["revision"]
-    for _ in range(5):
-        await bed.tick()
-    second = bed.cluster.objects["EventRepo", "events", "second"]["status"]
-    assert (second["rollout"]["phase"], second["rollout"]["stable"] != before) == ("Stable", True)
+    assert await is_served(bed, SECOND)
     assert (bed.weight(), bed.canary() is None) == (10, False)
     assert "a factor of nothing" in str(bed.cluster.objects["GatewayFleet", "events", "main"]["status"])
+    assert "a factor of nothing" in bed.status()["message"]
+    assert bed.events.count(("access", "ApplyFailed")) == 1
+    counted = bed.metrics.registry.get_sample_value("headgate_rollout_errors_total", {"verb": "decide"})
+    assert counted is not None
+    assert counted >= 3
     raising.clear()
     await bed.until("Stable")
+    assert "a factor of nothing" not in str(bed.status())
+
+
+async def test_a_repo_that_cannot_be_judged_keeps_its_slot() -> None:
+    bed = await two_repos(rollouts={"maxConcurrent": 1})
+    raising: set[RepoKey] = set()
+
+    def ask(key: RepoKey, policy: Rollout, state: RolloutState, now: float) -> Mapping[str, QueryResult]:
+        return {} if key not in raising else fail("a broken query")
+
+    renew(bed, queries=ask)
+    bed.put(repo("access", rollout=QUICK, constraint=AFTER))
+    while bed.weight() != 10:
+        await bed.tick()
+    raising.add(REPO)
+    bed.put(repo("second", rollout=QUICK, constraint=AFTER))
+    for _ in range(5):
+        await bed.tick()
+    assert shown(bed, SECOND)["phase"] == "Waiting"
+    assert "events/access" in shown(bed, SECOND)["message"]
+
+
+async def test_a_deleted_repo_whose_canary_cannot_be_looked_at_stops_no_other() -> None:
+    bed = await two_repos()
+    bed.put(repo("access", rollout=QUICK, constraint=AFTER))
+    while bed.weight() != 10:
+        await bed.tick()
+    eyes: Eyes = bed.reconciler._parts.rollouts.eyes
+    pods = {pod["metadata"]["uid"] for key, pod in bed.cluster.objects.items() if key[2].startswith(CANARY)}
+
+    def raising(known: Callable[[str], Any]) -> Callable[[str], Any]:
+        return lambda uid: fail("nonsense") if uid in pods else known(uid)
+
+    renew(bed, eyes=dataclasses.replace(eyes, reports=raising(eyes.reports)))
+    del bed.cluster.objects["EventRepo", *REPO]
+    bed.put(repo("second", rollout=IMMEDIATE, constraint=AFTER))
+    before = shown(bed, SECOND)["stable"]
+    for _ in range(2):
+        await bed.relister.relist()
+        await bed.reconciler.reconcile(("events", "main"))
+    assert shown(bed, SECOND)["stable"] != before
+
+
+async def test_a_stored_intent_that_cannot_be_rendered_stops_nobody() -> None:
+    bed = await two_repos()
+    kept = next(
+        each for key, each in bed.cluster.objects.items() if key[0] == "ControllerRevision" and "access" in key[2]
+    )
+    data = kept["data"] | {"profiles": {"local": {"bootstrapServers": 5}}}
+    broken = content_hash(canonical_json(data))
+    labels = kept["metadata"]["labels"] | {"headgate.dev/revision": broken}
+    metadata = {"namespace": "events", "name": revision_name("main", *REPO, broken), "labels": labels}
+    state = {"phase": "RolledBack", "stable": shown(bed, REPO)["stable"], "candidate": broken}
+    bed.put(
+        {"apiVersion": "apps/v1", "kind": "ControllerRevision", "metadata": metadata, "data": data, "revision": 7},
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": metadata | {"name": rollout_name("main", *REPO)},
+            "data": {"state.json": json.dumps(state)},
+        },
+    )
+    assert await is_served(bed, SECOND)
+
+
+@pytest.mark.parametrize("weight", [0, 10])
+async def test_a_candidate_that_cannot_be_rendered_goes_back_and_stops_no_other(weight: int) -> None:
+    bed = await two_repos()
+    if weight:
+        bed.put(repo("access", rollout=QUICK, constraint=AFTER))
+        while bed.weight() != weight:
+            await bed.tick()
+    renew(bed, templates=breaking("deployment.yaml.j2", CANARY))
+    bed.put(repo("access", rollout=QUICK, constraint=AFTER))
+    await bed.tick()
+    assert bed.weight() == 0
+    assert (bed.canary() is not None) is bool(weight)  # it drains first
+    assert await is_served(bed, SECOND)
+    await bed.until("RolledBack")
+    await bed.tick()
+    assert bed.canary() is None
+    assert bed.status()["reason"] == "ConfigRefused"
+    assert "ZeroDivisionError" in bed.status()["message"]
+    assert ("access", "ApplyFailed") in bed.events
+
+
+async def test_a_state_that_cannot_be_rendered_moves_nothing_and_stops_no_other() -> None:
+    bed = await two_repos()
+    renew(bed, templates=breaking("configmap.yaml.j2", rollout_name("main", *REPO)))
+    bed.put(repo("access", rollout=QUICK, constraint=AFTER))
+    assert await is_served(bed, SECOND)
+    assert (bed.weight(), bed.canary()) == (0, None)
+    assert shown(bed, REPO)["phase"] == "Stable"
+    assert bed.conditions("EventRepo", "access")["Programmed"] == ("False", "ApplyFailed")
