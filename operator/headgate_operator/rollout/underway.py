@@ -72,6 +72,8 @@ def _check_canary(state: RolloutState, seen: Observation) -> RolloutState | None
 
 def _find_canary_problem(state: RolloutState, seen: Observation) -> tuple[str, str]:
     canary = seen.canary
+    if canary.unrendered:
+        return reasons.CONFIG_REFUSED, f"the canary cannot be rendered: {canary.unrendered}"
     if canary.refused:
         return reasons.CONFIG_REFUSED, f"a canary gateway refuses the revision: {canary.refused}"
     # With weight on it the counters judge: brokers that fail it now may fail the stable side as well.
@@ -178,7 +180,8 @@ def _note_acceptance(state: RolloutState, seen: Observation) -> RolloutState:
 
 def _wait_for_split(state: RolloutState, seen: Observation, found: str) -> RolloutState:
     if seen.now - state.entered > seen.policy.progress_deadline / 1_000:
-        message = f"{state.weight}% of the requests did not reach the canary within progressDeadline: {found}"
+        told = f"{found}. {seen.canary.trouble}".removesuffix(". ")
+        message = f"{state.weight}% of the requests did not reach the canary within progressDeadline: {told}"
         return transitions.roll_back(state, seen, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
     return state
 
