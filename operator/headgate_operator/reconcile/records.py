@@ -6,7 +6,7 @@ Pure functions from plain dicts to values; called by the store's intake alone.
 import hashlib
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from headgate_operator.api.fleet import GatewayFleet
@@ -28,7 +28,7 @@ from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.resource import InvalidResourceError
 from headgate_operator.render.canonical import canonical_json
 from headgate_operator.status.observation import PodView, WorkloadProgress
-from headgate_operator.status.routes import route_accepted, route_trouble
+from headgate_operator.status.routes import route_accepted, route_trouble, route_unresolved
 
 Parsed = GatewayFleet | KafkaProducerProfile | EventRepo
 
@@ -149,6 +149,8 @@ class ChildRecord:
     """Of a Deployment: whom its pods serve."""
     accepted: bool = False
     """Of an HTTPRoute: whether its parents take it as it is now."""
+    unresolved: str = ""
+    """Of an HTTPRoute: what a parent does not find of what it names, as it is now."""
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -167,7 +169,7 @@ def build_child_record(manifest: dict[str, Any]) -> ChildRecord:
     slim = {name: value for name, value in metadata.items() if name not in VOLATILE_METADATA}
     content = canonical_json({**{k: v for k, v in manifest.items() if k != "status"}, "metadata": slim})
     labels, owner = metadata.get("labels") or {}, owner_of(metadata)
-    return ChildRecord(
+    record = ChildRecord(
         api_version=manifest["apiVersion"],
         kind=manifest["kind"],
         namespace=metadata["namespace"],
@@ -180,11 +182,19 @@ def build_child_record(manifest: dict[str, Any]) -> ChildRecord:
         digest=digest_of(content),
         # Shards of thousands of repos pack to a tenth; level 1 costs 5 ms a megabyte.
         packed=zlib.compress(content, 1),
-        progress=_progress(manifest) if manifest["kind"] == "Deployment" else None,
-        trouble=route_trouble(manifest.get("status") or {}) if manifest["kind"] == "HTTPRoute" else "",
-        track=labels.get(LABEL_TRACK, "") if manifest["kind"] == "Deployment" else "",
-        accepted=manifest["kind"] == "HTTPRoute"
-        and route_accepted(manifest.get("status") or {}, metadata.get("generation", 0)),
+    )
+    if record.kind == "Deployment":
+        return replace(record, progress=_progress(manifest), track=labels.get(LABEL_TRACK, ""))
+    return _with_parents(record, manifest) if record.kind == "HTTPRoute" else record
+
+
+def _with_parents(route: ChildRecord, manifest: Mapping[str, Any]) -> ChildRecord:
+    status, generation = manifest.get("status") or {}, manifest["metadata"].get("generation", 0)
+    return replace(
+        route,
+        trouble=route_trouble(status),
+        accepted=route_accepted(status, generation),
+        unresolved=route_unresolved(status, generation),
     )
 
 

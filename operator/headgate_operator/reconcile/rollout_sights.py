@@ -23,6 +23,7 @@ from headgate_operator.reconcile.sights import (
     pods_needed,
     see_canary,
     still_read,
+    unresolved,
 )
 from headgate_operator.reconcile.store import FleetKey
 from headgate_operator.render.intent import Intent
@@ -79,6 +80,7 @@ class Observer:
             fresh=is_fresh(eyes, (*sightings.tracks.stable, *pods)),
             canary_fresh=is_canary_fresh(eyes, sightings.tracks.stable, pods),
             live_weight=self._live_weight(key, state),
+            unresolved=unresolved(eyes, self._fleet, key, canary_name(self._fleet[1], *key)),
             queries=self._queries(key, policy, state, now),
             command=parse_command(sightings.commands.get(key, "")),
         )

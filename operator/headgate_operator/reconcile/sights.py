@@ -113,6 +113,14 @@ def live_weight(eyes: Eyes, fleet: FleetKey, repo: RepoKey, service: str) -> int
     return None if route is None else weights_in(json.loads(route.content)).get(service, 0)
 
 
+def unresolved(eyes: Eyes, fleet: FleetKey, repo: RepoKey, service: str) -> str:
+    """What the ingress does not find of what the repo's live route names, where that gives requests to this Service."""
+    route = eyes.store.child(("HTTPRoute", fleet[0], route_name(fleet[1], *repo)))
+    if route is None or not route.unresolved:
+        return ""
+    return route.unresolved if weights_in(json.loads(route.content)).get(service, 0) > 0 else ""
+
+
 def weights_in(route: Mapping[str, Any]) -> dict[str, int]:
     """The weight of each Service that an HTTPRoute names: the largest of its rules'."""
     found: dict[str, int] = {}

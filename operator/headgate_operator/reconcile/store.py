@@ -276,4 +276,4 @@ class Store:
 
 def _state_of(child: ChildRecord) -> tuple[object, ...]:
     """What a reconcile depends on: the rest of a status may change as it likes."""
-    return child.uid, child.digest, child.progress, child.trouble, child.accepted
+    return child.uid, child.digest, child.progress, child.trouble, child.accepted, child.unresolved

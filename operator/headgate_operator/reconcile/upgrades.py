@@ -17,7 +17,15 @@ from headgate_operator.reconcile.isolation import Isolation
 from headgate_operator.reconcile.rollout_store import stored_form
 from headgate_operator.reconcile.rollouts import RolloutParts
 from headgate_operator.reconcile.sightings import FleetSightings
-from headgate_operator.reconcile.sights import gauges, is_canary_fresh, is_fresh, is_routed, live_weight, still_read
+from headgate_operator.reconcile.sights import (
+    gauges,
+    is_canary_fresh,
+    is_fresh,
+    is_routed,
+    live_weight,
+    still_read,
+    unresolved,
+)
 from headgate_operator.reconcile.store import FleetKey
 from headgate_operator.reconcile.upgrade_effects import (
     RESTING,
@@ -254,6 +262,7 @@ class UpgradeKeeper:
             fresh=is_fresh(eyes, (*tracks.stable, *tracks.upgrade)),
             canary_fresh=is_canary_fresh(eyes, tracks.stable, tracks.upgrade),
             live_weight=live_weight(eyes, self._fleet, key, upgrade_name(self._fleet[1])),
+            unresolved=unresolved(eyes, self._fleet, key, upgrade_name(self._fleet[1])),
             queries=self._parts.queries(key, repo.policy, move, now),
             command=command,
             few_suffice=True,

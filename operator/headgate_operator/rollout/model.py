@@ -177,6 +177,8 @@ class RolloutState(StoredModel):
     """Counters from which the split is counted; moves on while it does not fit."""
     accepted_since: float | None = None
     """Since when the ingress has accepted the route with the step's weight, as far as seen."""
+    unresolved_since: float | None = None
+    """Since when the ingress does not find what the route with the step's weight names."""
     restarts: int = 0
     """Restarts of the canary's containers when the step's weight was first asked for."""
     looks: int = 0
@@ -297,6 +299,8 @@ class Observation:
     seconds: enough to judge that it fails. `fresh` implies it."""
     live_weight: int | None = None
     """Per cent that the live route object carries to the canary, accepted or not; None: no route object is known."""
+    unresolved: str = ""
+    """What the ingress does not find of what the route names, as it is now and with requests for the canary."""
     queries: Mapping[str, QueryResult] = field(default_factory=dict)
     """Results of the policy's queries, by name."""
     command: Command | None = None

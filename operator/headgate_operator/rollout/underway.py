@@ -22,6 +22,8 @@ SPLIT_REQUESTS = 200
 SPLIT_PATIENCE = 10.0
 """Seconds between two beginnings of counting a split that does not fit: requests from before the ingress took the weight
 are forgotten, and chance gets no new try with every poll."""
+UNRESOLVED_SECONDS = 5.0
+"""How long an ingress may not find what a route names that it has just been given: it may hear of Services later."""
 SICK_SECONDS = 30.0
 """The shortest time over which counters are kept while the stable side fails by itself."""
 ACCEPTED_SECONDS = 15.0
@@ -30,6 +32,7 @@ ACCEPTED_SECONDS = 15.0
 
 def progress(state: RolloutState, seen: Observation) -> RolloutState:
     """One step of a rollout under way."""
+    state = _note_unresolved(state, seen)
     turned = _follow_spec(state, seen) or _check_canary(state, seen)
     if turned is not None:
         return turned
@@ -70,6 +73,20 @@ def _check_canary(state: RolloutState, seen: Observation) -> RolloutState | None
     return transitions.roll_back(state, seen, reason, message) if reason else None
 
 
+def _note_unresolved(state: RolloutState, seen: Observation) -> RolloutState:
+    lasts = bool(seen.unresolved) and state.weight > 0
+    since = (state.unresolved_since or seen.now) if lasts else None
+    return state if since == state.unresolved_since else state.model_copy(update={"unresolved_since": since})
+
+
+def _is_unresolved(state: RolloutState, seen: Observation) -> bool:
+    """Whether the ingress has lost what it had found, or does not find it for a while."""
+    if state.unresolved_since is None:
+        return False
+    found = state.accepted_since is not None or state.clock is not None
+    return found or seen.now - state.unresolved_since >= UNRESOLVED_SECONDS
+
+
 def _find_canary_problem(state: RolloutState, seen: Observation) -> tuple[str, str]:
     canary = seen.canary
     if canary.unrendered:
@@ -79,6 +96,8 @@ def _find_canary_problem(state: RolloutState, seen: Observation) -> tuple[str, s
     # With weight on it the counters judge: brokers that fail it now may fail the stable side as well.
     if state.weight == 0 and canary.preflight is Preflight.FAILED:
         return reasons.PREFLIGHT_FAILED, f"the canary could not deliver: {canary.preflight_problem}"
+    if _is_unresolved(state, seen):
+        return reasons.ROUTE_NOT_RESOLVED, f"the ingress does not find what the route names: {seen.unresolved}"
     if state.weight > 0 and canary.ready == 0:
         return reasons.NO_READY_GATEWAYS, f"the canary has no ready gateway. {canary.trouble}".rstrip()
     if state.weight > 0 and canary.restarts > state.restarts:

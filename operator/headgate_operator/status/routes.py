@@ -31,6 +31,19 @@ def route_accepted(status: Mapping[str, Any], generation: int) -> bool:
     return bool(parents) and all(_accepts(parent, generation) for parent in parents)
 
 
+def route_unresolved(status: Mapping[str, Any], generation: int) -> str:
+    """What a parent does not find of what the route names, as it is now; empty where all is found, or nobody has looked.
+
+    A word about an earlier generation says nothing: the route may have named something else then.
+    """
+    for parent in status.get("parents") or ():
+        for condition in parent.get("conditions") or ():
+            resolves = condition.get("type") != "ResolvedRefs" or condition.get("status") != "False"
+            if not resolves and condition.get("observedGeneration") == generation:
+                return f"{condition.get('reason')}: {condition.get('message', '')}".removesuffix(": ")
+    return ""
+
+
 def _accepts(parent: Mapping[str, Any], generation: int) -> bool:
     found = {each.get("type"): each for each in parent.get("conditions") or ()}
     return all(

@@ -116,10 +116,11 @@ class RolloutBed(Bed):
     def _accept_routes(self) -> None:
         for key, route in list(self.cluster.objects.items()):
             if key[0] == "HTTPRoute":
-                generation = route["metadata"]["generation"]
+                told = {"observedGeneration": route["metadata"]["generation"], "reason": "x"}
+                found = "True" if self._are_there(route) else "False"
                 conditions = [
-                    {"type": type_, "status": "True", "observedGeneration": generation, "reason": "x", "message": ""}
-                    for type_ in ("Accepted", "ResolvedRefs")
+                    {"type": "Accepted", "status": "True", "message": "", **told},
+                    {"type": "ResolvedRefs", "status": found, "message": "no such Service", **told},
                 ]
                 self.cluster.put(
                     {
@@ -128,6 +129,10 @@ class RolloutBed(Bed):
                         "status": {"parents": [{"parentRef": {"name": "edge"}, "conditions": conditions}]},
                     }
                 )
+
+    def _are_there(self, route: dict[str, Any]) -> bool:
+        named = {each["name"] for rule in route["spec"]["rules"] for each in rule["backendRefs"]}
+        return all(("Service", "events", name) in self.cluster.objects for name in named)
 
     def _run(self, deployment: str, track: str, labels: dict[str, str], *, ready: bool) -> None:
         found = self.cluster.objects.get(("Deployment", "events", deployment))

@@ -450,3 +450,17 @@ async def test_the_stable_side_keeps_its_size_while_requests_leave_it() -> None:
     await bed.tick()
     least = bed.cluster.objects["HorizontalPodAutoscaler", "events", "main-gateway"]["spec"]["minReplicas"]
     assert least == max(2, live)
+
+
+async def test_a_new_images_service_that_the_ingress_does_not_find_any_more_moves_everything_back_at_once() -> None:
+    bed = await upgrading(rollouts=ONE_BY_ONE)
+    while bed.weights()["quiet"] != 10:
+        await bed.tick()
+    while bed.rollout("quiet").get("stage") != "Measuring":
+        await bed.tick()
+    service = ("Service", "events", "main-upgrade")
+    del bed.cluster.objects[service]
+    bed.cluster.failing[service] = UnavailableError("down")
+    await bed.tick()
+    assert bed.weights() == dict.fromkeys(RATES, 0)
+    assert bed.block()["reason"] == "RouteNotResolved"

@@ -90,6 +90,7 @@ OBSERVATIONS: dict[str, dict[str, Any]] = {
     "route not accepted": {"route_accepted": False}, "confirmed": {"stable_confirmed": True},
     "refused": {"canary": replace(HEALTHY, refused="x")}, "crash": {"canary": replace(HEALTHY, restarts=1)},
     "preflight failed": {"canary": replace(HEALTHY, preflight=Preflight.FAILED)},
+    "route not resolved": {"unresolved": "BackendNotFound", "route_accepted": False},
     "no slot": {"may_start": False}, "immediate": {"immediate": True}, "much later": {"now": START + 10_000},
 }  # fmt: skip
 

@@ -94,6 +94,48 @@ def test_otherwise_it_waits_for_all_and_says_so_after_progress_deadline(desired:
     assert "has not confirmed within progressDeadline" in late.message
 
 
+# The ingress does not find what the route names
+
+LOST: dict[str, Any] = {"unresolved": "BackendNotFound: Service c not found", "route_accepted": False}
+
+
+@pytest.mark.parametrize("phase", [Phase.PROGRESSING, Phase.PAUSED])
+@pytest.mark.parametrize("stage", [Stage.MEASURING, Stage.GATED, Stage.UNDECIDED])
+def test_what_the_ingress_had_found_and_has_lost_goes_back_at_once(phase: Phase, stage: Stage) -> None:
+    found = after(state(phase, stage), observe(**LOST, **GOOD))
+    assert (found.phase, found.weight, found.reason) == (Phase.ROLLING_BACK, 0, reasons.ROUTE_NOT_RESOLVED)
+    assert "Service c not found" in found.message
+
+
+def test_a_growing_canary_that_the_ingress_has_lost_goes_back_at_once() -> None:
+    growing = state(Phase.PROGRESSING, Stage.MEASURING).model_copy(update={"stage": Stage.STARTING, "step": 1})
+    assert after(growing, observe(**LOST)).reason == reasons.ROUTE_NOT_RESOLVED
+
+
+def test_a_route_that_the_ingress_has_just_been_given_may_be_unresolved_for_five_seconds() -> None:
+    given = state(Phase.PROGRESSING, Stage.SHIFTING)
+    waits = after(given, observe(**LOST))
+    assert waits.phase is Phase.PROGRESSING
+    assert after(waits, observe(START + 4.9, **LOST)).phase is Phase.PROGRESSING
+    assert after(waits, observe(START + 5, **LOST)).reason == reasons.ROUTE_NOT_RESOLVED
+
+
+def test_five_seconds_count_without_a_break() -> None:
+    waits = after(state(Phase.PROGRESSING, Stage.SHIFTING), observe(**LOST))
+    found = after(waits, observe(START + 3, route_accepted=False))
+    again = after(found, observe(START + 4, **LOST))
+    assert after(again, observe(START + 8, **LOST)).phase is Phase.PROGRESSING
+
+
+def test_a_route_that_was_accepted_with_this_weight_and_is_lost_goes_back_at_once() -> None:
+    accepted = after(state(Phase.PROGRESSING, Stage.SHIFTING), observe())
+    assert after(accepted, observe(START + 1, **LOST)).reason == reasons.ROUTE_NOT_RESOLVED
+
+
+def test_without_weight_nothing_is_lost() -> None:
+    assert after(state(Phase.PROGRESSING), observe(START + 20, **LOST)).phase is Phase.PROGRESSING
+
+
 # The policy or the spec turns under way
 
 

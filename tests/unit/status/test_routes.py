@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from headgate_operator.status.routes import route_accepted, route_trouble
+from headgate_operator.status.routes import route_accepted, route_trouble, route_unresolved
 
 
 def parent(**conditions: str) -> dict[str, Any]:
@@ -55,3 +55,24 @@ def test_a_route_is_accepted_once_every_parent_takes_it_as_it_is_now(
     parents: list[dict[str, Any]], accepted: bool
 ) -> None:
     assert route_accepted({"parents": parents}, 3) is accepted
+
+
+def resolved(status: str, generation: int) -> dict[str, Any]:
+    condition = {"type": "ResolvedRefs", "status": status, "reason": "BackendNotFound", "message": "no Service c"}
+    return {"parentRef": {"name": "edge"}, "conditions": [condition | {"observedGeneration": generation}]}
+
+
+@pytest.mark.parametrize(
+    ("parents", "expected"),
+    [
+        ([resolved("False", 3)], "BackendNotFound: no Service c"),
+        ([resolved("True", 3), resolved("False", 3)], "BackendNotFound: no Service c"),
+        ([resolved("False", 2)], ""),
+        ([resolved("True", 3)], ""),
+        ([parent(Accepted="False")], ""),
+        ([], ""),
+    ],
+    ids=["not found", "by one parent", "an earlier route", "found", "another refusal", "nobody has looked"],
+)
+def test_only_what_is_said_of_the_route_as_it_is_counts_as_not_found(parents: list[Any], expected: str) -> None:
+    assert route_unresolved({"parents": parents}, 3) == expected
