@@ -63,13 +63,15 @@ class Observer:
         pods, desired = sightings.tracks.of(key), judged.desired
         policy = repo.spec.rollout if repo is not None else Rollout()
         cause, change = self._compare(key, state, desired, repo)
+        unreadable = f"EventRepos in namespace {key[0]} cannot be read" if self.is_unreadable(key) else ""
         return Observation(
             now=now,
             exists=True,
             desired=desired.revision if desired is not None else None,
             refusal="" if judged.verdict.accepted else f"{judged.verdict.reason}: {judged.verdict.message}",
+            unreadable=unreadable,
             policy=policy,
-            immediate=is_immediate(sightings.fleet, policy),
+            immediate=is_immediate(sightings.fleet, policy) and not unreadable,
             cause=cause,
             change=change,
             canary=self._see_canary(key, state, sightings),
@@ -84,6 +86,10 @@ class Observer:
             queries=self._queries(key, policy, state, now),
             command=parse_command(sightings.commands.get(key, "")),
         )
+
+    def is_unreadable(self, key: RepoKey) -> bool:
+        """Whether what is known of a repo may be old: its namespace may not be listed any more."""
+        return key[0] in self._eyes.store.unreadable
 
     def observe_gone(self, key: RepoKey, state: RolloutState, sightings: FleetSightings, now: float) -> Observation:
         """A repo that no longer exists."""

@@ -187,7 +187,9 @@ class RolloutKeeper:
 
     def _gone(self, sightings: FleetSightings) -> Iterator[RepoKey]:
         """Repos that no longer exist: what was promoted of them is remembered for a day."""
-        yield from (sightings.stored.states.keys() | sightings.stored.revisions.keys()) - sightings.judged.repos.keys()
+        stored = sightings.stored.states.keys() | sightings.stored.revisions.keys()
+        # To be refused a look is not to see that something has gone.
+        yield from (key for key in stored - sightings.judged.repos.keys() if not self._observer.is_unreadable(key))
 
     def _gone_state(self, key: RepoKey, stored: Stored) -> RolloutState | None:
         state = self._known_state(key, stored)
@@ -210,6 +212,7 @@ class RolloutKeeper:
                 entries.append(_entry(key, state, seen[key], held=key in sightings.held))
         rules = sightings.fleet.spec.rollouts
         answers = dict(admit(entries, rules.max_concurrent, rules.failure_budget))
+        answers |= {key: Admission(False, each.unreadable) for key, each in seen.items() if each.unreadable}
         answers |= {key: Admission(False, why) for key, why in sightings.held.items()}
         return {
             key: replace(each, may_start=answers[key].may_start, line=answers[key].line)
@@ -319,7 +322,7 @@ class RolloutKeeper:
 def _entry(key: RepoKey, state: RolloutState, seen: Observation, *, held: bool) -> Entry:
     """One repo in line, or beside it."""
     retries = _retries(state, seen)
-    wants = seen.exists and not held
+    wants = seen.exists and not held and not seen.unreadable
     wants = wants and wants_rollout(state, seen.desired, immediate=seen.immediate, retries=retries)
     return Entry(key, state, wants=wants, cause=seen.cause, retries=retries)
 

@@ -20,7 +20,7 @@ from headgate_operator.rollout.model import (
 
 NORMAL, WARNING = "Normal", "Warning"
 
-_WARNED = frozenset({reasons.INCONCLUSIVE, reasons.UNDECIDED, reasons.SPEC_NOT_ACCEPTED})
+_WARNED = frozenset({reasons.INCONCLUSIVE, reasons.UNDECIDED, reasons.SPEC_NOT_ACCEPTED, reasons.NAMESPACE_UNREADABLE})
 _NAMED_BY_PHASE = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.SUPERSEDED})
 
 

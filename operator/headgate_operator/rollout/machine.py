@@ -69,6 +69,9 @@ def _advance(state: RolloutState, seen: Observation) -> RolloutState:
 
 
 def _dispatch(state: RolloutState, seen: Observation) -> RolloutState:
+    if seen.unreadable and state.phase in (Phase.STABLE, Phase.WAITING, Phase.ROLLED_BACK):
+        # What an old spec asks for begins nothing.
+        return transitions.note(state, seen.unreadable) if state.phase is Phase.WAITING else state
     match state.phase:
         case Phase.STABLE:
             return _leave_stable(state, seen)

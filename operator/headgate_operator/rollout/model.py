@@ -274,6 +274,8 @@ class Observation:
     """The revision that its accepted spec asks for; None while the spec is not accepted."""
     refusal: str = ""
     """Why the spec is not accepted."""
+    unreadable: str = ""
+    """Why the EventRepo cannot be read now: what is known of its spec, its policy and its commands may be old."""
     policy: Rollout = field(default_factory=Rollout)
     immediate: bool = False
     """Whether changes go straight to all traffic: by strategy, or because the fleet has no routing."""

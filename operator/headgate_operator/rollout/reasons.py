@@ -16,6 +16,8 @@ UNDECIDED = "Undecided"
 """The hold is over, and the measurements cannot decide yet."""
 PAUSED = "PausedByCommand"
 """Somebody paused the rollout."""
+NAMESPACE_UNREADABLE = "NamespaceUnreadable"
+"""The EventRepo's namespace cannot be read: the rollout is held, and goes back at progressDeadline."""
 INCONCLUSIVE = "Inconclusive"
 """The measurements could not decide by the deadline."""
 PROMOTING = "Promoting"
@@ -55,5 +57,5 @@ SPEC_NOT_ACCEPTED = "SpecNotAccepted"
 ABORTED = "Aborted"
 """Somebody aborted the rollout."""
 
-TAKEN_BACK = frozenset({REVERTED, REPO_DELETED, SPEC_NOT_ACCEPTED})
+TAKEN_BACK = frozenset({REVERTED, REPO_DELETED, SPEC_NOT_ACCEPTED, NAMESPACE_UNREADABLE})
 """Reasons for going back that say nothing against the revision."""

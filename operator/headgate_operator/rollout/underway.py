@@ -33,7 +33,7 @@ ACCEPTED_SECONDS = 15.0
 def progress(state: RolloutState, seen: Observation) -> RolloutState:
     """One step of a rollout under way."""
     state = _note_unresolved(state, seen)
-    turned = _follow_spec(state, seen) or _check_canary(state, seen)
+    turned = (None if seen.unreadable else _follow_spec(state, seen)) or _check_canary(state, seen)
     if turned is not None:
         return turned
     judged = _measure(state, seen)
@@ -52,9 +52,25 @@ def progress(state: RolloutState, seen: Observation) -> RolloutState:
 
 def _go_on(state: RolloutState, seen: Observation, verdict: Verdict | None) -> RolloutState:
     """Nothing speaks against the canary: at once to all, where that is the policy now, or through its stage."""
+    if seen.unreadable:
+        return _hold_unreadable(state, seen)
+    if state.phase is Phase.PAUSED and state.reason == reasons.NAMESPACE_UNREADABLE:
+        return transitions.resume(state, seen)
     if seen.immediate:
         return transitions.promote(state, seen, "changes go to all requests at once now")
     return state if state.phase is Phase.PAUSED else _go_through(state, seen, verdict)
+
+
+def _hold_unreadable(state: RolloutState, seen: Observation) -> RolloutState:
+    """Nobody can take back or abort what cannot be read, so it goes no further, and back when that lasts too long."""
+    if state.phase is not Phase.PAUSED:
+        message = f"{seen.unreadable}: the weight stays, and goes back after progressDeadline"
+        return transitions.pause(state, seen.now, reasons.NAMESPACE_UNREADABLE, message)
+    since = seen.now - state.entered
+    if state.reason != reasons.NAMESPACE_UNREADABLE or since <= seen.policy.progress_deadline / 1_000:
+        return state
+    message = f"{seen.unreadable}, for longer than progressDeadline"
+    return transitions.roll_back(state, seen, reasons.NAMESPACE_UNREADABLE, message)
 
 
 def _follow_spec(state: RolloutState, seen: Observation) -> RolloutState | None:

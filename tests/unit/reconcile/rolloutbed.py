@@ -40,6 +40,9 @@ class Behaviour:
 class RolloutBed(Bed):
     """A bed whose canaries live."""
 
+    key = REPO
+    """The repo that is looked at."""
+
     def __init__(
         self, cluster: FakeCluster | None = None, counted: dict[str, dict[str, RepoSample]] | None = None
     ) -> None:
@@ -61,12 +64,12 @@ class RolloutBed(Bed):
 
     def status(self) -> dict[str, Any]:
         """The repo's rollout as users see it."""
-        block: dict[str, Any] = self.cluster.objects["EventRepo", *REPO]["status"]["rollout"]
+        block: dict[str, Any] = self.cluster.objects["EventRepo", *self.key]["status"]["rollout"]
         return block
 
     def weight(self) -> int:
         """Per cent that the route gives to the canary."""
-        route = self.cluster.objects["HTTPRoute", "events", route_name("main", *REPO)]
+        route = self.cluster.objects["HTTPRoute", "events", route_name("main", *self.key)]
         backends = route["spec"]["rules"][0]["backendRefs"]
         return sum(each["weight"] for each in backends if "canary" in each["name"])
 
@@ -202,15 +205,15 @@ class RolloutBed(Bed):
             share = requests // len(pods) + (1 if index < requests % len(pods) else 0)
             uid, revision = pod["metadata"]["uid"], self._serves(pod)
             known = self.samples.setdefault(uid, {})
-            before = known.get(revision) or RepoSample(namespace=REPO[0], name=REPO[1], revision=revision)
+            before = known.get(revision) or RepoSample(namespace=self.key[0], name=self.key[1], revision=revision)
             known[revision] = more(before, share, behaviour)
 
     def _serves(self, pod: dict[str, Any]) -> str:
         revision = pod["metadata"]["labels"].get("headgate.dev/revision")
         if revision:
             return str(revision)
-        shard = self.cluster.objects["ConfigMap", "events", f"main-shard-{shard_of(*REPO):02d}"]
-        entries = json.loads(shard["data"][shard_file_name(shard_of(*REPO))])["repos"]
+        shard = self.cluster.objects["ConfigMap", "events", f"main-shard-{shard_of(*self.key):02d}"]
+        entries = json.loads(shard["data"][shard_file_name(shard_of(*self.key))])["repos"]
         return str(entries[0]["revision"])
 
     def read(self) -> None:

@@ -136,6 +136,68 @@ def test_without_weight_nothing_is_lost() -> None:
     assert after(state(Phase.PROGRESSING), observe(START + 20, **LOST)).phase is Phase.PROGRESSING
 
 
+# The repo's namespace cannot be read
+
+BLIND: dict[str, Any] = {"unreadable": "EventRepos in namespace team cannot be read"}
+
+
+@pytest.mark.parametrize("stage", [Stage.STARTING, *WEIGHTED])
+@pytest.mark.parametrize("desired", [NEW, None, OLD, NEWER], ids=["the same", "unknown", "old", "newer"])
+@pytest.mark.parametrize("immediate", [False, True])
+def test_a_repo_that_cannot_be_read_is_held_with_its_weight(stage: Stage, desired: str | None, immediate: bool) -> None:
+    before = state(Phase.PROGRESSING, stage)
+    held = after(before, observe(desired=desired, immediate=immediate, **BLIND, **GOOD))
+    assert (held.phase, held.stage, held.reason) == (Phase.PAUSED, stage, reasons.NAMESPACE_UNREADABLE)
+    assert (held.weight, held.step, held.clock) == (before.weight, 0, before.clock)
+    assert "namespace team cannot be read" in held.message
+
+
+def test_once_it_can_be_read_it_goes_on_with_its_clock_moved_by_the_pause() -> None:
+    before = state(Phase.PROGRESSING, Stage.MEASURING, clock=START - 30)
+    held = after(before, observe(**BLIND, **GOOD))
+    again = after(held, observe(START + 100, **GOOD))
+    assert (again.phase, again.stage, again.clock) == (Phase.PROGRESSING, Stage.MEASURING, START + 70)
+    assert after(again, observe(START + 129, **GOOD)).step == 0
+    assert after(again, observe(START + 130, **GOOD)).step == 1
+
+
+def test_a_spec_that_was_set_back_meanwhile_ends_it_once_it_is_read() -> None:
+    held = after(state(Phase.PROGRESSING, Stage.MEASURING), observe(**BLIND))
+    assert after(held, observe(START + 9, desired=OLD)).reason == reasons.REVERTED
+
+
+@pytest.mark.parametrize("fields", [BAD, {"canary": CanarySight(exists=True)}], ids=["fails", "dead"])
+def test_a_repo_that_cannot_be_read_goes_back_all_the_same_when_its_canary_is_bad(fields: dict[str, Any]) -> None:
+    held = after(state(Phase.PROGRESSING, Stage.MEASURING), observe(**BLIND))
+    assert after(held, observe(START + 1, **BLIND, **fields)).phase is Phase.ROLLING_BACK
+
+
+def test_one_that_stays_unreadable_goes_back_at_the_deadline_and_begins_nothing_until_it_is_read() -> None:
+    held = after(state(Phase.PROGRESSING, Stage.MEASURING), observe(**BLIND, **GOOD))
+    assert after(held, observe(START + 600, **BLIND, **GOOD)).phase is Phase.PAUSED
+    back = step(held, observe(START + 601, **BLIND, **GOOD))
+    assert (back.state.phase, back.state.weight) == (Phase.ROLLING_BACK, 0)
+    assert [each.type for each in back.actions if isinstance(each, Announce)] == ["Warning"]
+    removing = after(back.state, observe(START + 602, canary=CanarySight(), **BLIND))
+    done = after(removing, observe(START + 603, canary=CanarySight(), **BLIND))
+    assert (done.phase, done.reason) == (Phase.STABLE, reasons.NAMESPACE_UNREADABLE)
+    assert after(done, observe(START + 604, **BLIND)) == done
+    assert after(done, observe(START + 605)).phase is Phase.PROGRESSING
+
+
+def test_one_that_somebody_paused_stays_paused_whether_or_not_it_can_be_read() -> None:
+    paused = state(Phase.PAUSED, Stage.MEASURING, reason=reasons.PAUSED)
+    found = after(after(paused, observe(START + 5_000, **BLIND, **GOOD)), observe(START + 5_001, **GOOD))
+    assert (found.phase, found.reason) == (Phase.PAUSED, reasons.PAUSED)
+
+
+@pytest.mark.parametrize("phase", [Phase.STABLE, Phase.WAITING, Phase.ROLLED_BACK])
+@pytest.mark.parametrize("desired", [NEWER, OLD, None])
+def test_an_old_spec_begins_and_ends_nothing(phase: Phase, desired: str | None) -> None:
+    found = after(state(phase), observe(desired=desired, **BLIND))
+    assert (found.phase, found.candidate, found.stable) == (phase, state(phase).candidate, OLD)
+
+
 # The policy or the spec turns under way
 
 
