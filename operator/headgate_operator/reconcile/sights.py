@@ -113,6 +113,12 @@ def live_weight(eyes: Eyes, fleet: FleetKey, repo: RepoKey, service: str) -> int
     return None if route is None else weights_in(json.loads(route.content)).get(service, 0)
 
 
+def is_carried(eyes: Eyes, fleet: FleetKey, service: str) -> bool:
+    """Whether any live route of the fleet gives requests to this Service."""
+    routes = (child for child in eyes.store.children_of(fleet) if child.kind == "HTTPRoute")
+    return any(weights_in(json.loads(route.content)).get(service, 0) > 0 for route in routes)
+
+
 def unresolved(eyes: Eyes, fleet: FleetKey, repo: RepoKey, service: str) -> str:
     """What the ingress does not find of what the repo's live route names, where that gives requests to this Service."""
     route = eyes.store.child(("HTTPRoute", fleet[0], route_name(fleet[1], *repo)))

@@ -20,6 +20,7 @@ from headgate_operator.reconcile.sightings import FleetSightings
 from headgate_operator.reconcile.sights import (
     gauges,
     is_canary_fresh,
+    is_carried,
     is_fresh,
     is_routed,
     live_weight,
@@ -180,6 +181,7 @@ class UpgradeKeeper:
         eyes, tracks, spec = self._parts.eyes, sightings.tracks, sightings.fleet.spec
         workload, now = sightings.workload, self._parts.now()
         repos = _waiting(sightings)
+        draining = state.stage is UpgradeStage.DRAINING
         starting = state.phase is UpgradePhase.UPGRADING and state.stage is UpgradeStage.STARTING
         revision = state.candidate.revision if state.candidate is not None else ""
         pods = see_upgrade(eyes, self._fleet, tracks, revision, sightings.is_current)
@@ -196,7 +198,8 @@ class UpgradeKeeper:
             requests=requests_of(eyes, tracks.stable) if starting else {},
             settled=self._is_settled(state, sightings),
             stuck=workload.stuck if workload is not None else "",
-            routed=state.stage is UpgradeStage.DRAINING and self._are_routed(state),
+            routed=draining and self._are_routed(state),
+            carried=draining and is_carried(eyes, self._fleet, upgrade_name(self._fleet[1])),
             counted=count_all(eyes, tracks.upgrade),
             fresh=self._have_counted(tracks) if starting else is_fresh(eyes, (*tracks.stable, *tracks.upgrade)),
             replicas=_fleet_replicas(sightings),

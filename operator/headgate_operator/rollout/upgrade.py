@@ -42,6 +42,7 @@ from headgate_operator.rollout.upgrade_model import (
     UpgradeStage,
     UpgradeState,
     UpgradeStep,
+    clamp,
     has_weight,
     key_of,
     name_of,
@@ -56,6 +57,7 @@ NAMED = 3
 
 def advance_upgrade(state: UpgradeState, seen: UpgradeSeen) -> UpgradeStep:
     """The state after this observation, and what people should hear. One transition of the fleet an observation."""
+    state = clamp(state, seen.now)
     after = _obey(state, seen)
     if after.entered == state.entered:
         after = _dispatch(after, seen)

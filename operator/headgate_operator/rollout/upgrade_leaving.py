@@ -31,7 +31,8 @@ def turn(
 def move_back(state: UpgradeState, seen: UpgradeSeen, reason: str, message: str) -> UpgradeState:
     """All weights to zero at once, then drain, then remove. Gateways that never had a request need no draining."""
     back = turn(state, seen.now, UpgradePhase.ROLLING_BACK, UpgradeStage.DRAINING, reason, message)
-    return _drain(back, seen.now) if has_weight(state) else _remove(back, seen.now)
+    # What was asked for says nothing of what the live routes still carry, once any weight was asked for.
+    return _remove(back, seen.now) if state.stage is UpgradeStage.STARTING else _drain(back, seen.now)
 
 
 def leave(state: UpgradeState, seen: UpgradeSeen) -> UpgradeState:
@@ -67,9 +68,11 @@ def _confirm(state: UpgradeState, seen: UpgradeSeen) -> UpgradeState:
 
 
 def _quieten(state: UpgradeState, seen: UpgradeSeen) -> UpgradeState:
-    if not seen.pods.exists or seen.now - state.entered >= DRAIN_LIMIT:
+    """The live routes decide: what was asked of them may not have been written."""
+    late = seen.now - state.entered >= DRAIN_LIMIT and not seen.carried
+    if not seen.pods.exists or late:
         return _remove(state, seen.now)
-    if not seen.routed:
+    if not seen.routed or seen.carried:
         return state.model_copy(update={"drained": None, "quiet_since": seen.now})
     if not seen.fresh:
         return state

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from headgate_gateway.config import content_hash
 from headgate_operator.api.rollout import Rollout
+from headgate_operator.rollout import transitions
 from headgate_operator.rollout.model import (
     HISTORY_KEPT,
     TOKENS_KEPT,
@@ -144,6 +145,8 @@ class UpgradeSeen:
     """Why they do not get there."""
     routed: bool = False
     """Whether the ingress has accepted the routes of all repos that were touched, with their weights."""
+    carried: bool = False
+    """While Draining: whether some live route object still gives requests to the upgrade's gateways, whatever was asked."""
     counted: int = 0
     """All requests that the upgrade's gateways have counted."""
     fresh: bool = False
@@ -170,6 +173,17 @@ class UpgradeStep:
     repo_announcements: tuple[tuple[RepoKey, Announce], ...] = ()
     ended: tuple[tuple[RolloutState, RolloutState], ...] = ()
     """(before, after) of repos whose move ended, for metrics."""
+
+
+def clamp(state: UpgradeState, now: float) -> UpgradeState:
+    """The state with no time in the future, as `transitions.clamp` has it: a clock may be set back."""
+    late: dict[str, object] = {
+        name: now for name in ("began", "entered", "quiet_since") if getattr(state, name) > now
+    }
+    moves = {name: transitions.clamp(move, now) for name, move in state.under_way.items()}
+    if moves != state.under_way:
+        late["under_way"] = moves
+    return state.model_copy(update=late) if late else state
 
 
 def name_of(key: RepoKey) -> str:

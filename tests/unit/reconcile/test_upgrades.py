@@ -9,6 +9,7 @@ from tests.unit.reconcile.rolloutbed import QUICK, ROUTED
 from tests.unit.reconcile.upgradebed import NEW, NEWER, OLD, RATES, ImageBehaviour, UpgradeBed
 
 from headgate_gateway.config import content_hash
+from headgate_operator.api.names import route_name
 from headgate_operator.ports import UnavailableError
 
 HASH = content_hash(NEW.encode())
@@ -464,3 +465,20 @@ async def test_a_new_images_service_that_the_ingress_does_not_find_any_more_move
     await bed.tick()
     assert bed.weights() == dict.fromkeys(RATES, 0)
     assert bed.block()["reason"] == "RouteNotResolved"
+
+
+async def test_the_new_gateways_stay_until_the_live_routes_name_them_no_more() -> None:
+    bed = await upgrading(rollouts=ONE_BY_ONE)
+    while bed.weights()["quiet"] != 100:
+        await bed.tick()
+    stuck = ("HTTPRoute", "events", route_name("main", "events", "quiet"))
+    bed.cluster.failing[stuck] = UnavailableError("down")
+    bed.upgrade_to(OLD)
+    for _ in range(300):
+        await bed.tick()
+        assert bed.block()["phase"] == "RollingBack"
+        assert bed.image_of("main-upgrade") == NEW
+    assert bed.lost == 0
+    bed.cluster.failing.clear()
+    await bed.until_upgrade("Stable")
+    assert no_leftovers(bed)

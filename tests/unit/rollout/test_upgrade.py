@@ -10,7 +10,7 @@ from tests.unit.rollout.upgrade_world import NEW, NEWER, OLD, RATES, UpgradeWorl
 from headgate_operator.api.rollout import Rollout
 from headgate_operator.rollout import reasons
 from headgate_operator.rollout.commands import parse_command
-from headgate_operator.rollout.model import Announce, CanarySight
+from headgate_operator.rollout.model import Announce, CanarySight, Phase
 from headgate_operator.rollout.upgrade import CRASHES, advance_upgrade
 from headgate_operator.rollout.upgrade_model import (
     Image,
@@ -232,6 +232,70 @@ def test_upgrades_that_hang_end_all_the_same() -> None:
     world.image, world.routed = OLD, False
     run(world, 1_000)
     assert world.state.phase is UpgradePhase.STABLE
+
+
+@pytest.mark.parametrize("routed", [True, False])
+def test_the_new_gateways_stay_as_long_as_a_live_route_gives_them_requests(routed: bool) -> None:
+    world = moving(carried=True)
+    world.image, world.routed = OLD, routed
+    run(world, 1_000)
+    assert (world.state.stage, world.pods > 0, set(world.weights.values())) == (UpgradeStage.DRAINING, True, {0})
+    world.carried, world.routed = False, True
+    run(world)
+    assert world.state.phase is UpgradePhase.STABLE
+
+
+def test_ten_quiet_seconds_count_from_when_the_live_routes_say_zero() -> None:
+    world = moving(carried=True)
+    world.image = OLD
+    run(world, 60)
+    world.carried = False
+    quiet = world.now
+    while world.pods:
+        world.pass_time()
+        world.step()
+    assert 10 <= world.now - quiet <= 14
+
+
+def test_weights_that_were_dropped_are_drained_too() -> None:
+    world = upgrading(policy=QUICK, settles=False)
+    run(world)
+    world.dead = True
+    world.pass_time()
+    world.step()
+    assert set(world.weights.values()) == {0}
+    world.image, world.carried = OLD, True
+    run(world, 400)
+    assert (world.state.phase, world.state.stage) == (UpgradePhase.ROLLING_BACK, UpgradeStage.DRAINING)
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up() -> None:
+    world = moving()
+    back = 100_000.0
+    world.now -= back
+    world.pass_time()
+    world.step()
+    assert max(world.state.entered, world.state.began) <= world.now
+    assert all(move.entered <= world.now for move in world.state.under_way.values())
+    world.image = OLD
+    world.pass_time()
+    world.step()
+    world.now -= back
+    run(world, 100)
+    assert world.state.phase is UpgradePhase.STABLE
+
+
+def test_a_repo_that_waits_for_the_last_gateways_has_a_deadline_on_a_clock_that_is_set_back_too() -> None:
+    world = upgrading(policy=QUICK)
+    while not any(move.phase is Phase.PROMOTING for move in world.state.under_way.values()):
+        world.pass_time()
+        world.step()
+    world.now -= 100_000.0
+    world.stuck = True
+    for _ in range(5):
+        world.pass_time()
+        world.step()
+    assert all(move.entered <= world.now for move in world.state.under_way.values())
 
 
 # Commands.

@@ -46,6 +46,8 @@ class UpgradeWorld:
     crashes: bool = False
     fresh: bool = True
     routed: bool = True
+    carried: bool = False
+    """Whether a live route gives the new image requests although none are asked for."""
     hangs: bool = False
     settles: bool = True
     """Whether the stable Deployment's rollout comes to its end."""
@@ -92,7 +94,7 @@ class UpgradeWorld:
             pods=sight, objections=self.objections if ready else {},
             requests={key: self.counted.get(("old", key), 0) for key in self.rates},
             settled=self.settles and self.state.stage is UpgradeStage.CONFIRMING and self.stable == self.state.candidate,
-            routed=self.routed, counted=sum(count for (side, _), count in self.counted.items() if side == "new"),
+            routed=self.routed, carried=self.carried, counted=sum(count for (side, _), count in self.counted.items() if side == "new"),
             fresh=self.fresh, replicas=self.replicas, max_concurrent=self.max_concurrent, failure_budget=self.budget,
             progress_deadline=60.0, command=parse_command(self.command),
         )  # fmt: skip
@@ -132,7 +134,7 @@ class UpgradeWorld:
     def calm(self) -> None:
         """Everything works from here on; what the image does to events stays."""
         self.fresh = self.routed = self.settles = self.alive = True
-        self.stuck = self.dead = self.crashes = self.hangs = False
+        self.stuck = self.dead = self.crashes = self.hangs = self.carried = False
         self.objections, self.refused, self.busy, self.command = {}, "", set(), ""
 
 
