@@ -29,10 +29,11 @@ from headgate_operator.metrics import Metrics
 from headgate_operator.ports import ClusterError, ObjectRef
 from headgate_operator.reconcile.apply import Applier
 from headgate_operator.reconcile.events import BURST, RATE, EventPoster, TokenBucket
-from headgate_operator.reconcile.fleet import FleetReconciler, Parts
+from headgate_operator.reconcile.fleet import FleetReconciler
 from headgate_operator.reconcile.gather import Gatherer
 from headgate_operator.reconcile.holds import HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
+from headgate_operator.reconcile.passes import Parts
 from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.queries import QueryBoard

@@ -13,8 +13,9 @@ from headgate_operator.adapters.lease import Lease
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Clock, ClusterError, NotLeaderError
-from headgate_operator.reconcile.fleet import FleetReconciler, Outcome
+from headgate_operator.reconcile.fleet import FleetReconciler
 from headgate_operator.reconcile.gather import Gatherer
+from headgate_operator.reconcile.passes import Outcome
 from headgate_operator.reconcile.profiles import ProfileLedger
 from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.queue import WorkQueue

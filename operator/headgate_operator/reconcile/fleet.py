@@ -6,28 +6,33 @@ Called by the runner with a fleet's key, one at a time per fleet.
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from headgate_gateway.config import shard_of
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import route_name, shared_route_name
 from headgate_operator.api.reasons import INVALID_SPEC
 from headgate_operator.api.repo import EventRepo
-from headgate_operator.metrics import Metrics
-from headgate_operator.ports import Clock
-from headgate_operator.reconcile.apply import Applier, ApplyResult, Failure
-from headgate_operator.reconcile.gather import Gateways, Gatherer, Reports
-from headgate_operator.reconcile.holds import Holds, HoldTiming
+from headgate_operator.reconcile.apply import ApplyResult, Failure
+from headgate_operator.reconcile.gather import Gateways
+from headgate_operator.reconcile.holds import Holds
 from headgate_operator.reconcile.isolation import ISOLATED
 from headgate_operator.reconcile.ledger import Stored
-from headgate_operator.reconcile.nudge import Nudger, config_hash, lagging
-from headgate_operator.reconcile.passes import Begun, Decided, FleetState, is_hurried, pace, take_together
-from headgate_operator.reconcile.profiles import ProfileLedger
-from headgate_operator.reconcile.publish import Publisher
-from headgate_operator.reconcile.records import ResourceRecord, digest_of
-from headgate_operator.reconcile.rollouts import RolloutKeeper, RolloutParts
-from headgate_operator.reconcile.secrets import SecretReader
+from headgate_operator.reconcile.nudge import config_hash, lagging
+from headgate_operator.reconcile.passes import (
+    Begun,
+    Decided,
+    FleetState,
+    Outcome,
+    Parts,
+    count_truths,
+    is_hurried,
+    pace,
+    take_together,
+)
+from headgate_operator.reconcile.records import ResourceRecord
+from headgate_operator.reconcile.refusal import Refusals
+from headgate_operator.reconcile.rollouts import RolloutKeeper
 from headgate_operator.reconcile.shown import keep_shown, new_troubles, with_trouble
 from headgate_operator.reconcile.sightings import FleetSightings
 from headgate_operator.reconcile.statuses import (
@@ -40,19 +45,18 @@ from headgate_operator.reconcile.statuses import (
     troubles_of,
     truths_of,
 )
-from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.reconcile.store import FleetKey
 from headgate_operator.reconcile.traffic_guard import ROUTE, TrafficGuard
 from headgate_operator.reconcile.upgrades import UpgradeKeeper
 from headgate_operator.render.accept import fleet_not_found
 from headgate_operator.render.fleet import render_fleet
 from headgate_operator.render.judge import Judged, judge_fleet
-from headgate_operator.render.templates import TemplateError, Templates
+from headgate_operator.render.templates import TemplateError
 from headgate_operator.render.world import FleetPlan, FleetWorld, RepoKey, Verdict
 from headgate_operator.status import reasons
 from headgate_operator.status.delivery import behind, build_tally
 from headgate_operator.status.fleet import build_fleet_status
 from headgate_operator.status.observation import split_tracks
-from headgate_operator.status.profile import build_refused_status
 from headgate_operator.status.repo import RepoSight, build_repo_status, is_passing
 from headgate_operator.status.rollout import Shown
 from headgate_operator.status.transitions import EventNote
@@ -61,45 +65,12 @@ CONFIG_KINDS = frozenset({"Secret", "ConfigMap"})
 """What gateways mount: applied first, and kubelets told, before anything that takes longer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a reconcile ended."""
-
-    succeeded: bool
-    awaiting: bool = False
-    """Whether gateways have yet to confirm the newest config."""
-    again: float | None = None
-    """In how many seconds to reconcile again, whether or not anything happens."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a reconciler works with."""
-
-    store: Store
-    gatherer: Gatherer
-    applier: Applier
-    publisher: Publisher
-    nudger: Nudger
-    secrets: SecretReader
-    profiles: ProfileLedger
-    templates: Templates
-    metrics: Metrics
-    reports: Reports
-    now: Callable[[], str]
-    """The time as RFC 3339, for conditions."""
-    clock: Clock
-    holding: HoldTiming
-    rollouts: RolloutParts
-    watch: Callable[[FleetKey, Iterable[RepoKey]], None]
-    """Has the counters of these repos of a fleet read from now on."""
-
-
 class FleetReconciler:
     """Brings fleets and their repos to what is wanted."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._refusals = Refusals(parts)
         self._states: dict[FleetKey, FleetState] = {}
 
     async def reconcile(self, key: FleetKey) -> Outcome:
@@ -112,7 +83,9 @@ class FleetReconciler:
         if record is None or record.deleting:
             return await self._without_fleet(key)
         if not isinstance(record.parsed, GatewayFleet):
-            return await self._refuse(record, Verdict(False, INVALID_SPEC, record.problem))
+            return await self._refusals.refuse(
+                record, self._state_of(record.key), Verdict(False, INVALID_SPEC, record.problem)
+            )
         state = self._state_of(key)
         begun = Begun(
             fleet=record,
@@ -127,7 +100,9 @@ class FleetReconciler:
         try:
             decided = await self._decide(begun, world, stored)
         except TemplateError as error:
-            return await self._refuse(record, Verdict(False, reasons.TEMPLATE_FAILED, str(error)))
+            return await self._refusals.refuse(
+                record, self._state_of(record.key), Verdict(False, reasons.TEMPLATE_FAILED, str(error))
+            )
         return await self._carry_out(begun, decided)
 
     def _state_of(self, key: FleetKey) -> FleetState:
@@ -269,7 +244,7 @@ class FleetReconciler:
         sight = build_fleet_sight(begun.fleet, plan, gateways, lasting, decided.upgraded.status)
         newest = parts.store.resource(GatewayFleet.KIND, key) or begun.fleet
         fleet = (newest, build_fleet_status(sight, json.loads(newest.status), now))
-        self._count(key, truths, len(gateways.ready))
+        count_truths(parts, key, truths, len(gateways.ready))
         parts.metrics.set_rollouts(
             key,
             Counter(str(each.state.phase) for each in advanced.shown.values()),
@@ -337,7 +312,7 @@ class FleetReconciler:
             for record in parts.store.repos_of(fleet)
         ]
         if fleet is not None:
-            self._count(fleet, [truth for _, status in statuses for truth in truths_of(status)], 0)
+            count_truths(parts, fleet, [truth for _, status in statuses for truth in truths_of(status)], 0)
             if not statuses:
                 parts.metrics.drop_fleet(fleet)
         return await parts.publisher.publish(statuses)
@@ -349,48 +324,6 @@ class FleetReconciler:
         self._parts.applier.forget(key)
         self._parts.nudger.forget(key)
         self._parts.watch(key, ())
-
-    async def _refuse(self, record: ResourceRecord, verdict: Verdict) -> Outcome:
-        """Nothing is applied and what is served stays; its repos and the namespace's profiles are told why they wait."""
-        parts, key, now = self._parts, record.key, self._parts.now()
-        state, gateways = self._state_of(key), parts.gatherer.gateways(key)
-        waiting = Verdict(
-            False, reasons.FLEET_NOT_ACCEPTED, f"GatewayFleet {key[0]}/{key[1]} is not accepted: {verdict.reason}"
-        )
-        sights = list(self._waiting_sights(key, waiting, state, gateways))
-        repos, truths = build_repo_statuses(sights, state.settled, now)
-        self._count(key, truths, len(gateways.ready))
-        parts.profiles.report_refused(key)
-        fleet = (record, build_refused_status(verdict, record.generation, json.loads(record.status), now))
-        return Outcome(await parts.publisher.publish([*repos, fleet]))
-
-    def _waiting_sights(
-        self, key: FleetKey, verdict: Verdict, state: FleetState, gateways: Gateways
-    ) -> Iterator[tuple[ResourceRecord, RepoSight]]:
-        """Repos of a fleet that is not rendered, judged by its live shards."""
-        served = state.served.read(self._parts.store, key)
-        state.history.record(
-            state.served.hashes, {repo: (shard_of(*repo), digest_of(entry)) for repo, entry in served.items()}
-        )
-        for record in self._parts.store.repos_of(key):
-            live = json.loads(record.status)
-            revision = live.get("revision")
-            yield (
-                record,
-                RepoSight(
-                    generation=record.generation,
-                    verdict=verdict,
-                    revision=revision,
-                    fleet=f"{key[0]}/{key[1]}",
-                    urls=tuple(live.get("endpoints") or ()),
-                    served=record.key in served,
-                    tally=build_tally(state.history, record.key, shard_of(*record.key), revision, gateways.ready),
-                ),
-            )
-
-    def _count(self, key: FleetKey, truths: Iterable[tuple[str, str]], gateways: int) -> None:
-        self._parts.metrics.set_repos(key, Counter(truths))
-        self._parts.metrics.gateways.labels(*key).set(gateways)
 
 
 def _sooner(one: float | None, other: float | None) -> float | None:

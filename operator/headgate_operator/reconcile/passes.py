@@ -1,18 +1,27 @@
 """The values of one reconcile of a fleet: what is remembered between two, what one begins with, what it decides."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from headgate_operator.reconcile.apply import ObjectKey
-from headgate_operator.reconcile.gather import ServedEntries
-from headgate_operator.reconcile.holds import Holds
+from headgate_operator.metrics import Metrics
+from headgate_operator.ports import Clock
+from headgate_operator.reconcile.apply import Applier, ObjectKey
+from headgate_operator.reconcile.gather import Gatherer, Reports, ServedEntries
+from headgate_operator.reconcile.holds import Holds, HoldTiming
+from headgate_operator.reconcile.nudge import Nudger
+from headgate_operator.reconcile.profiles import ProfileLedger
+from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.records import ResourceRecord
-from headgate_operator.reconcile.rollouts import RolloutKeeper
+from headgate_operator.reconcile.rollouts import RolloutKeeper, RolloutParts
+from headgate_operator.reconcile.secrets import SecretReader
 from headgate_operator.reconcile.sightings import Advanced
 from headgate_operator.reconcile.statuses import Settled
+from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.reconcile.traffic_guard import TrafficGuard
 from headgate_operator.reconcile.upgrades import Upgraded, UpgradeKeeper
 from headgate_operator.render.memo import RenderMemo
+from headgate_operator.render.templates import Templates
 from headgate_operator.render.world import FleetPlan, RepoKey
 from headgate_operator.rollout.model import TOKENS_KEPT, Obeyed, Phase, Stage
 from headgate_operator.rollout.upgrade_model import UpgradeStage
@@ -23,6 +32,46 @@ TICK_SECONDS = 1.0
 """Between looks at a fleet with rollouts under way, where nothing else brings one."""
 IDLE_SECONDS = 5.0
 """The same where all of them wait for a person: a canary that dies brings a look by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a reconcile ended."""
+
+    succeeded: bool
+    awaiting: bool = False
+    """Whether gateways have yet to confirm the newest config."""
+    again: float | None = None
+    """In how many seconds to reconcile again, whether or not anything happens."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a reconciler works with."""
+
+    store: Store
+    gatherer: Gatherer
+    applier: Applier
+    publisher: Publisher
+    nudger: Nudger
+    secrets: SecretReader
+    profiles: ProfileLedger
+    templates: Templates
+    metrics: Metrics
+    reports: Reports
+    now: Callable[[], str]
+    """The time as RFC 3339, for conditions."""
+    clock: Clock
+    holding: HoldTiming
+    rollouts: RolloutParts
+    watch: Callable[[FleetKey, Iterable[RepoKey]], None]
+    """Has the counters of these repos of a fleet read from now on."""
+
+
+def count_truths(parts: Parts, key: FleetKey, truths: Iterable[tuple[str, str]], gateways: int) -> None:
+    """Count a fleet's repos by (condition, status), and its gateways."""
+    parts.metrics.set_repos(key, Counter(truths))
+    parts.metrics.gateways.labels(*key).set(gateways)
 
 
 @dataclass(slots=True)

@@ -121,7 +121,7 @@ class UpgradeKeeper:
 
     async def advance(self, sightings: FleetSightings) -> Upgraded:
         """Decide and store. Raises NotLeaderError and TemplateError only; all else is collected."""
-        stored, asked = self._stored(), _asked(sightings)
+        stored, asked = self.stored(), _asked(sightings)
         state = self._state(stored, asked)
         commands, apart = _read_commands(sightings, state), Isolation(self._fleet)
         result = Upgraded(commands={key: text for key, text in sightings.commands.items() if key not in commands})
@@ -153,7 +153,8 @@ class UpgradeKeeper:
 
     # Before deciding.
 
-    def _stored(self) -> UpgradeState | None:
+    def stored(self) -> UpgradeState | None:
+        """What is stored; None of a fleet that never had an upgrade."""
         child = self._parts.store.child(self._key)
         if child is None or child.owner != self._fleet[1]:
             return None

@@ -92,10 +92,11 @@ def build_child(
     )
     if owners := owner_references(fleet):
         metadata["ownerReferences"] = owners
-    return _freeze(manifest)
+    return freeze(manifest)
 
 
-def _freeze(manifest: dict[str, Any]) -> RenderedObject:
+def freeze(manifest: dict[str, Any]) -> RenderedObject:
+    """A finished manifest as it is kept."""
     body = canonical_json(manifest)
     return RenderedObject(
         api_version=manifest["apiVersion"],

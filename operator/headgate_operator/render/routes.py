@@ -5,7 +5,7 @@ endpoints, and a repo's own route only for endpoints elsewhere, and for all of t
 canary. A route has one rule: 8 matches at most (of 64), far from Gateway API's 16 rules.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,6 +94,18 @@ def _is_https(gateway: GatewayApiRouting | None) -> bool:
     return gateway is not None and any(
         ref.port == 443 or (ref.section_name or "").startswith("https") for ref in gateway.parent_refs
     )
+
+
+def with_all_on(service: str, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The spec of a live route with all requests for one of the Services that it names; the others stay, with none."""
+    return {**spec, "rules": [_rule_with_all_on(service, rule) for rule in spec.get("rules") or ()]}
+
+
+def _rule_with_all_on(service: str, rule: Mapping[str, Any]) -> dict[str, Any]:
+    backends = rule.get("backendRefs") or ()
+    if all(each.get("name") != service for each in backends):
+        return dict(rule)  # an override of the template made it: nobody else can answer these
+    return {**rule, "backendRefs": [each | {"weight": 100 if each["name"] == service else 0} for each in backends]}
 
 
 def _backends(fleet: GatewayFleet, split: Split | None) -> list[dict[str, Any]]:

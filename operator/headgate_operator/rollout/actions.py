@@ -20,7 +20,12 @@ from headgate_operator.rollout.model import (
 
 NORMAL, WARNING = "Normal", "Warning"
 
-_WARNED = frozenset({reasons.INCONCLUSIVE, reasons.UNDECIDED, reasons.SPEC_NOT_ACCEPTED, reasons.NAMESPACE_UNREADABLE})
+_WARNED = frozenset(
+    {
+        *(reasons.INCONCLUSIVE, reasons.UNDECIDED, reasons.SPEC_NOT_ACCEPTED),
+        *(reasons.NAMESPACE_UNREADABLE, reasons.FLEET_NOT_ACCEPTED),
+    }
+)
 _NAMED_BY_PHASE = frozenset({Phase.ROLLING_BACK, Phase.ROLLED_BACK, Phase.SUPERSEDED})
 
 
@@ -41,7 +46,7 @@ def announcements(before: RolloutState, after: RolloutState) -> tuple[Announce, 
     if newest is not None and newest.result != OBEYED:
         found.append(Announce(WARNING, "CommandRefused", f"{newest.verb} {newest.token}: {newest.result}"))
     inside = before.phase is after.phase and after.stage in (Stage.DRAINING, Stage.REMOVING)
-    if after.entered != before.entered and not inside:
+    if (after.entered, after.phase) != (before.entered, before.phase) and not inside:
         found.append(_announce(after))
     return tuple(found)
 

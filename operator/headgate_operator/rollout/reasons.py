@@ -54,8 +54,10 @@ GATEWAYS_CRASHED = "GatewaysCrashed"
 """A canary gateway's container restarted while it had weight."""
 SPEC_NOT_ACCEPTED = "SpecNotAccepted"
 """The spec stopped being accepted during the rollout, which starts anew once it is accepted again."""
+FLEET_NOT_ACCEPTED = "FleetNotAccepted"
+"""The fleet cannot be rendered: nobody could watch the canary. It starts anew once the fleet is mended."""
 ABORTED = "Aborted"
 """Somebody aborted the rollout."""
 
-TAKEN_BACK = frozenset({REVERTED, REPO_DELETED, SPEC_NOT_ACCEPTED, NAMESPACE_UNREADABLE})
+TAKEN_BACK = frozenset({REVERTED, REPO_DELETED, SPEC_NOT_ACCEPTED, NAMESPACE_UNREADABLE, FLEET_NOT_ACCEPTED})
 """Reasons for going back that say nothing against the revision."""

@@ -183,7 +183,7 @@ def _find_missing(state: RolloutState, seen: Observation) -> str:
         return canary.preflight_problem or "its gateways try their brokers"
     # Weight on a Service that the ingress does not find is answered with errors.
     if state.weight == 0 and not seen.route_accepted:
-        return "the ingress has not accepted the route with the canary in it"
+        return _with_trouble("the ingress has not accepted the route with the canary in it", seen)
     return "" if seen.fresh else "the counters of some gateway cannot be read"
 
 
@@ -215,10 +215,14 @@ def _note_acceptance(state: RolloutState, seen: Observation) -> RolloutState:
 
 def _wait_for_split(state: RolloutState, seen: Observation, found: str) -> RolloutState:
     if seen.now - state.entered > seen.policy.progress_deadline / 1_000:
-        told = f"{found}. {seen.canary.trouble}".removesuffix(". ")
+        told = _with_trouble(found, seen)
         message = f"{state.weight}% of the requests did not reach the canary within progressDeadline: {told}"
         return transitions.roll_back(state, seen, reasons.PROGRESS_DEADLINE_EXCEEDED, message)
     return state
+
+
+def _with_trouble(told: str, seen: Observation) -> str:
+    return f"{told}. {seen.canary.trouble}".removesuffix(". ")
 
 
 def _verify(state: RolloutState, seen: Observation) -> RolloutState:

@@ -12,7 +12,7 @@ from headgate_operator.rollout.upgrade_model import (
     has_weight,
 )
 
-TAKEN_BACK = frozenset({reasons.REVERTED, reasons.SUPERSEDED})
+TAKEN_BACK = frozenset({reasons.REVERTED, reasons.SUPERSEDED, reasons.FLEET_NOT_ACCEPTED})
 """Reasons for moving back that say nothing against the image."""
 
 

@@ -177,9 +177,7 @@ class UpgradeStep:
 
 def clamp(state: UpgradeState, now: float) -> UpgradeState:
     """The state with no time in the future, as `transitions.clamp` has it: a clock may be set back."""
-    late: dict[str, object] = {
-        name: now for name in ("began", "entered", "quiet_since") if getattr(state, name) > now
-    }
+    late: dict[str, object] = {name: now for name in ("began", "entered", "quiet_since") if getattr(state, name) > now}
     moves = {name: transitions.clamp(move, now) for name, move in state.under_way.items()}
     if moves != state.under_way:
         late["under_way"] = moves

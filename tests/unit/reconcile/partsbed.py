@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from tests.unit.reconcile.fleetbed import Bed
 
+from headgate_operator.reconcile.fleet import FleetReconciler
 from headgate_operator.render.templates import TEMPLATE_NAMES, Templates
 
 
@@ -14,8 +15,7 @@ def renew(bed: Bed, **rollouts: Any) -> None:
     parts = bed.reconciler._parts
     templates = rollouts.get("templates", parts.templates)
     new = dataclasses.replace(parts.rollouts, **rollouts)
-    bed.reconciler._parts = dataclasses.replace(parts, templates=templates, rollouts=new)
-    bed.reconciler._states.clear()
+    bed.reconciler = FleetReconciler(dataclasses.replace(parts, templates=templates, rollouts=new))
 
 
 def breaking(template: str, name: str | None = None) -> Templates:

@@ -2,8 +2,8 @@
 
 from tests.unit.reconcile.fleetbed import KEY, Bed, fleet, profile, repo
 
-from headgate_operator.reconcile.fleet import Outcome
 from headgate_operator.reconcile.holds import Holds, HoldTiming
+from headgate_operator.reconcile.passes import Outcome
 from headgate_operator.status.observation import Refusal
 
 

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from tests.unit.render.builders import GATEWAY_API, find, fleet, names_of, profile, render, repo, world
 
+from headgate_operator.render.routes import with_all_on
+
 SHARED = GATEWAY_API | {"routes": "Shared"}
 
 
@@ -88,3 +90,25 @@ def test_a_refused_change_leaves_the_route_of_what_is_served() -> None:
     kept = {key: one.entry for key, one in before.repos.items() if one.entry}
     after = render(world(repo(paths=["/new"]), fleet=fleet(routing=GATEWAY_API), profiles=(), served=kept))
     assert find(after, "HTTPRoute", "default.team.access") == find(before, "HTTPRoute", "default.team.access")
+
+
+def rule(**weights: int) -> dict[str, Any]:
+    return {
+        "matches": ["x"],
+        "backendRefs": [{"name": name, "port": 80, "weight": each} for name, each in weights.items()],
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (rule(stable=90, canary=10), rule(stable=100, canary=0)),
+        (rule(stable=0, canary=100), rule(stable=100, canary=0)),
+        (rule(stable=1), rule(stable=100)),
+        (rule(canary=10), rule(canary=10)),
+        ({"matches": ["x"]}, {"matches": ["x"]}),
+    ],
+    ids=["a split", "a step of 100", "no split", "a rule without the stable gateways", "no backends"],
+)
+def test_all_requests_of_a_live_route_for_the_stable_gateways(before: dict[str, Any], after: dict[str, Any]) -> None:
+    assert with_all_on("stable", {"hostnames": ["a"], "rules": [before]}) == {"hostnames": ["a"], "rules": [after]}
