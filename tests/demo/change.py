@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import threading
 import time
 from collections import Counter
@@ -111,6 +112,26 @@ def patch_repo(release: Release, show: Show, patch: Manifest) -> None:
     text = json.dumps(patch)
     show.command(f"kubectl patch eventrepo {REPO} --type merge -p '{text}'")
     release.api.kubectl("patch", "eventrepo", REPO, "-n", NAMESPACE, "--type", "merge", "-p", text)
+
+
+def refused_before(repo: Manifest) -> str:
+    """The revision that the newest spec asks for, where it was rolled back before; else empty.
+
+    It is not tried again by itself, not even with `strategy: Immediate`.
+    """
+    status = repo.get("status", {})
+    rollout = status.get("rollout") or {}
+    current = status.get("observedGeneration") == repo.get("metadata", {}).get("generation")
+    refused = rollout.get("candidate") if rollout.get("phase") == "RolledBack" else None
+    return str(refused) if current and refused and refused == status.get("revision") else ""
+
+
+def retry(release: Release, show: Show, revision: str) -> None:
+    """The command that has a refused revision tried again."""
+    command = f"headgate.dev/command=retry {revision} - {secrets.token_hex(8)}"
+    show.say("This revision was rolled back before, and is not tried again by itself; so we ask for it:")
+    show.command(f"kubectl annotate eventrepo {REPO} --overwrite '{command}'")
+    release.api.kubectl("annotate", "eventrepo", REPO, "-n", NAMESPACE, "--overwrite", command)
 
 
 def walk(release: Release, show: Show, minimum: int) -> Walk:

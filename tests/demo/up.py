@@ -15,6 +15,8 @@ from tests.demo.change import (
     Walk,
     go_back,
     patch_repo,
+    refused_before,
+    retry,
     streaming,
     walk,
 )
@@ -102,16 +104,19 @@ def quickstart(show: Show, release: Release) -> None:
 
 
 def wait_until_ready(show: Show, release: Release) -> None:
-    """Until the repo is Ready; each change of its conditions is shown."""
-    shown = ""
+    """Until the repo is Ready; each change of its conditions is shown. What was refused before is tried again, once."""
+    shown, retried = "", ""
 
     def ready() -> bool:
-        nonlocal shown
+        nonlocal shown, retried
         found = release.api.get(repo_path(NAMESPACE, REPO)) or {}
         line = conditions_line(found)
         if line != shown:
             shown = line
             show.say(line)
+        if (refused := refused_before(found)) and not retried:
+            retried = refused
+            retry(release, show, refused)
         return condition(found, "Ready").get("status") == "True"
 
     wait_for(ready, f"{REPO} is Ready", 120)

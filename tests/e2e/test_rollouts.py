@@ -10,26 +10,27 @@ from tests.e2e.api import Manifest, restarts, wait_for
 from tests.e2e.conftest import PROFILE
 from tests.e2e.records import Record, create_topic, end_offsets, read
 from tests.e2e.release import NAMESPACE, Release
-from tests.e2e.repos import profile, repo, repo_path, status_at_least, wait_condition, wait_ready
+from tests.e2e.repos import profile, repo, repo_path, status_at_least, wait_ready
 from tests.e2e.rollouts import (
-    ROUTES,
     canary_pods,
+    change,
     quick_rollout,
+    repo_route,
     rollout_of,
     route_weight,
     wait_phase,
     wait_settled,
     watching,
 )
-from tests.e2e.traffic import Traffic, steady_traffic
+from tests.e2e.shares import BOUND_SECONDS, JUDGED_REQUESTS, MARGIN_POINTS, measure
+from tests.e2e.traffic import Traffic, steady_traffic, wait_requests
 from tests.testbed.cluster import Cluster
 
 pytestmark = pytest.mark.cluster
 
-JUDGED_REQUESTS = 2_000
-"""Shares are judged over at least so many requests."""
-MARGIN_POINTS = 5
 RATE = 60
+QUICKLY = 100
+"""Requests a second that give the bad revisions their 2,000 in half a minute."""
 
 
 def numbers(records: list[Record]) -> Counter[int]:
@@ -47,27 +48,19 @@ def provenance(profile_name: str, topic: str) -> Manifest:
     return {"producerProfile": profile_name, "topic": topic, "provenance": True}
 
 
-def change(release: Release, namespace: str, name: str, **spec: object) -> None:
-    """Edit a repo's spec, as a user would."""
-    release.api.merge(repo_path(namespace, name), {"spec": spec})
-
-
 def neighbours_route(release: Release, namespace: str) -> Manifest:
     """The spec and generation of another repo's route."""
-    found = release.api.get(f"{ROUTES}/default.{namespace}.neighbour") or {}
+    found = repo_route(release, namespace, "neighbour") or {}
     return {"generation": found["metadata"]["generation"], "spec": found["spec"]}
 
 
-def share_touched(traffic: Traffic, touched: int) -> float:
-    """Per cent of all requests."""
-    sent = len(traffic.answered) + len(traffic.broken)
-    assert sent >= JUDGED_REQUESTS
-    return 100 * touched / sent
-
-
-def wait_requests(traffic: Traffic, count: int, timeout: float = 120) -> None:
-    """Until so many requests have been answered."""
-    wait_for(lambda: len(traffic.answered) >= count, f"{count} requests are answered", timeout)
+def stable_pods(release: Release) -> dict[str, int]:
+    """Restarts of each gateway that serves everybody, by uid."""
+    return {
+        pod["metadata"]["uid"]: restarts(pod)
+        for pod in release.gateway_pods()
+        if pod["metadata"]["labels"].get("headgate.dev/track") == "stable"
+    }
 
 
 def test_a_good_change_is_promoted_step_by_step_and_costs_nothing(
@@ -83,7 +76,7 @@ def test_a_good_change_is_promoted_step_by_step_and_costs_nothing(
     wait_ready(release, namespace, "walking")
     wait_ready(release, namespace, "neighbour")
     before = rollout_of(release, namespace, "walking")["stable"]
-    pods = {pod["metadata"]["uid"]: restarts(pod) for pod in release.gateway_pods()}
+    pods = stable_pods(release)
     route = neighbours_route(release, namespace)
     since = end_offsets(cluster.kafka_bootstrap, topic)
 
@@ -109,43 +102,74 @@ def test_a_good_change_is_promoted_step_by_step_and_costs_nothing(
     assert set(revisions(written)) == {before, after}
     assert numbers(read(cluster.kafka_bootstrap, beside)) == Counter(others.acknowledged)
     assert neighbours_route(release, namespace) == route
-    stable = {pod["metadata"]["uid"]: restarts(pod) for pod in release.gateway_pods() if _is_stable(pod)}
-    assert stable == {uid: count for uid, count in pods.items() if uid in stable}
-    assert stable.keys() == pods.keys()
+    assert stable_pods(release) == pods
     wait_for(lambda: not canary_pods(release), "the canary is gone", 90)
 
 
-def test_a_constraint_that_drops_everything_goes_back(
+def bad_changes() -> dict[str, tuple[Manifest, Manifest]]:
+    """Constraints that fit no event, by repo: what is judged how, and what the constraint does."""
+    nothing = status_at_least(1_000)
+    # Rejecting is found within some ten requests by default. Where a team allows it, finding it takes long enough to
+    # see what share of a long run of requests it touches.
+    lenient = {"rejected": {"max": "95%"}}
+    return {
+        "dropping": (quick_rollout(10, 50, hold="60s"), nothing),
+        "rejecting": (quick_rollout(10, 50, hold="60s", metrics=lenient), {**nothing, "onMismatch": "Reject"}),
+        "rejecting-at-once": (quick_rollout(10, 50, hold="60s"), {**nothing, "onMismatch": "Reject"}),
+    }
+
+
+def met(traffic: Traffic) -> set[int]:
+    """Events that a bad constraint dropped or rejected; nothing else may have gone wrong."""
+    assert not traffic.broken
+    refused = traffic.answered.keys() - traffic.acknowledged
+    assert all(traffic.answered[number] == 400 and "Mismatch" in traffic.bodies[number] for number in refused)
+    return refused | traffic.dropped
+
+
+def test_constraints_that_drop_or_reject_everything_go_back_and_touch_a_tenth(
     release: Release, cluster: Cluster, namespace: str, topic: str, say: Callable[[str], None]
 ) -> None:
-    release.api.apply(repo("dropping", namespace, PROFILE, topic, rollout=quick_rollout(10, 50, hold="60s")))
-    wait_ready(release, namespace, "dropping")
-    stable = rollout_of(release, namespace, "dropping")["stable"]
+    changes = bad_changes()
+    release.api.apply(*(repo(name, namespace, PROFILE, topic, rollout=how) for name, (how, _) in changes.items()))
+    for name in changes:
+        wait_ready(release, namespace, name)
+    stable = {name: rollout_of(release, namespace, name)["stable"] for name in changes}
+    rates = dict.fromkeys(changes, QUICKLY) | {"rejecting-at-once": 30}
 
-    with (
-        steady_traffic(f"{cluster.edge_url}/log/repo/dropping", topic, RATE) as traffic,
-        watching(release, namespace, "dropping") as watched,
-    ):
-        wait_requests(traffic, 60)
-        change(release, namespace, "dropping", constraint=status_at_least(1_000))
-        ended = wait_phase(release, namespace, "dropping", "RolledBack")
-        wait_requests(traffic, JUDGED_REQUESTS)
+    with ExitStack() as stack:
+        flows = {
+            name: stack.enter_context(steady_traffic(f"{cluster.edge_url}/log/repo/{name}", topic, rates[name]))
+            for name in changes
+        }
+        seen = {name: stack.enter_context(watching(release, namespace, name)) for name in changes}
+        wait_requests(flows["dropping"], 60)
+        for name, (_, constraint) in changes.items():
+            change(release, namespace, name, constraint=constraint)
+        ended = {name: wait_phase(release, namespace, name, "RolledBack") for name in changes}
 
-    share = share_touched(traffic, len(traffic.dropped))
-    took = watched.moments["RollingBack"] - watched.moments["weight 10"]
-    say(
-        f"drops everything: {share:.1f} % touched, {took:.1f} s from the first weight to going back: {ended['message']}"
-    )
-    assert watched.weights == [0, 10, 0]
-    assert share <= 10 + MARGIN_POINTS
-    assert ended["stable"] == stable
-    assert traffic.failures == []
-    assert any(each["name"] == "dropped" and each["verdict"] == "Fail" for each in ended["measurements"])
-    found = release.api.get(repo_path(namespace, "dropping"))
-    assert found is not None
-    conditions = {each["type"]: each["status"] for each in found["status"]["conditions"]}
+    found = {name: measure(flows[name], seen[name], met(flows[name])) for name in changes}
+    for name in changes:
+        say(f"{name}: {found[name]}: {ended[name]['message']}")
+        assert seen[name].weights == [0, 10, 0]
+        assert ended[name]["stable"] == stable[name]
+        assert found[name].from_answer < BOUND_SECONDS
+        assert _fails(ended[name]) == ["dropped" if name == "dropping" else "rejected"]
+    for name in ("dropping", "rejecting"):
+        assert found[name].requests >= JUDGED_REQUESTS
+        assert found[name].share <= 10 + MARGIN_POINTS
+    conditions = {each["type"]: each["status"] for each in _status(release, namespace, "dropping")["conditions"]}
     assert conditions["Ready"] == "False"
     assert conditions["Stalled"] == conditions["Serving"] == "True"
+
+
+def _fails(rollout: Manifest) -> list[str]:
+    return [each["name"] for each in rollout["measurements"] if each["verdict"] == "Fail"]
+
+
+def _status(release: Release, namespace: str, name: str) -> Manifest:
+    status: Manifest = (release.api.get(repo_path(namespace, name)) or {})["status"]
+    return status
 
 
 def test_a_missing_topic_and_a_wrong_password_are_found_before_any_request_meets_them(
@@ -202,55 +226,3 @@ def test_a_spec_set_back_ends_the_rollout_at_once(
     assert ended["stable"] == stable
     assert traffic.failures == []
     wait_ready(release, namespace, "reverting")
-
-
-def test_without_traffic_a_step_is_inconclusive_and_waits_for_somebody(
-    release: Release, namespace: str, topic: str
-) -> None:
-    quiet = quick_rollout(hold="2s", deadline="3s", onInconclusive="Hold")
-    release.api.apply(repo("quiet", namespace, PROFILE, topic, rollout=quiet))
-    wait_ready(release, namespace, "quiet")
-    change(release, namespace, "quiet", constraint=status_at_least(100))
-
-    paused = wait_phase(release, namespace, "quiet", "Paused")
-
-    assert "nconclusive" in paused["reason"]
-    assert paused["verified"] == "Unverified"
-    command = f"promote {paused['candidate']} - {namespace}"
-    release.api.merge(repo_path(namespace, "quiet"), {"metadata": {"annotations": {"headgate.dev/command": command}}})
-    ended = wait_settled(release, namespace, "quiet", timeout=60)
-    assert (ended["phase"], ended["stable"]) == ("Stable", paused["candidate"])
-    assert ended["command"]["token"] == namespace
-
-
-def test_nothing_that_git_owns_is_written_during_a_rollout(
-    release: Release, cluster: Cluster, namespace: str, topic: str
-) -> None:
-    release.api.apply(repo("owned-by-git", namespace, PROFILE, topic, rollout=quick_rollout(50, hold="3s")))
-    wait_ready(release, namespace, "owned-by-git")
-    with steady_traffic(f"{cluster.edge_url}/log/repo/owned-by-git", topic, RATE):
-        release.api.apply(
-            repo(
-                "owned-by-git",
-                namespace,
-                PROFILE,
-                topic,
-                constraint=status_at_least(100),
-                rollout=quick_rollout(50, hold="3s"),
-            )
-        )
-        wait_phase(release, namespace, "owned-by-git", "Progressing")
-        wait_settled(release, namespace, "owned-by-git")
-
-    path = repo_path(namespace, "owned-by-git")
-    found = release.api.get(path)
-    assert found is not None
-    ours = [each for each in found["metadata"]["managedFields"] if each["manager"].startswith("headgate-operator")]
-    assert {each.get("subresource") for each in ours} == {"status"}
-    assert "finalizers" not in found["metadata"]
-    assert not [name for name in found["metadata"].get("annotations", {}) if name.startswith("headgate.dev/")]
-    wait_condition(release, path, "Ready", "True")
-
-
-def _is_stable(pod: Manifest) -> bool:
-    return bool(pod["metadata"]["labels"].get("headgate.dev/track") == "stable")

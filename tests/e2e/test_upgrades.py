@@ -1,19 +1,20 @@
 """A new gateway image reaches the repos one by one; one that crashes, fails or dawdles goes back with all that had moved."""
 
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.e2e.api import Manifest, wait_for
 from tests.e2e.conftest import PROFILE
 from tests.e2e.gateway_images import build_variant
-from tests.e2e.records import create_topic
 from tests.e2e.release import FLEET_PATH, NAMESPACE, Release
 from tests.e2e.repos import repo, wait_ready
-from tests.e2e.rollouts import quick_rollout, route_weight
-from tests.e2e.test_rollouts import JUDGED_REQUESTS, MARGIN_POINTS, wait_requests
-from tests.e2e.traffic import Traffic, steady_traffic
+from tests.e2e.rollouts import Watched, quick_rollout, watching
+from tests.e2e.shares import BOUND_SECONDS, JUDGED_REQUESTS, MARGIN_POINTS, measure
+from tests.e2e.traffic import Traffic, steady_traffic, wait_requests
 from tests.testbed.cluster import Cluster
 
 pytestmark = pytest.mark.cluster
@@ -22,6 +23,10 @@ REPOS = ("upgraded-a", "upgraded-b")
 STABLE = f"apis/apps/v1/namespaces/{NAMESPACE}/deployments/default-gateway"
 UPGRADE = f"apis/apps/v1/namespaces/{NAMESPACE}/deployments/default-upgrade"
 SETTLED = ("Stable", "RolledBack")
+RATE = 90
+"""Requests a second to each repo, where the share that a bad image touches is judged."""
+MAX_TRIES = 6
+LATE_SECONDS = 0.4
 
 
 @pytest.fixture
@@ -70,75 +75,118 @@ def wait_settled(release: Release, timeout: float = 240) -> Manifest:
         raise TimeoutError(f"{error}: {upgrade_of(release)}") from None
 
 
+@dataclass(frozen=True)
+class Flow:
+    """A repo under steady traffic, and what its route and status went through."""
+
+    traffic: Traffic
+    watched: Watched
+
+
 @pytest.fixture
-def flows(
-    release: Release, cluster: Cluster, namespace: str, topic: str, judged: None
-) -> Iterator[tuple[Traffic, Traffic]]:
-    """Two repos under steady traffic, one with more of it than the other."""
+def repos(release: Release, namespace: str, topic: str, judged: None) -> tuple[str, ...]:
+    """Two repos that answer for the image. A 500 is found within some ten requests by default: where nearly all may
+    fail, finding it takes long enough to see what share of a long run of requests it touches.
+    """
     del judged
-    other = f"{topic}-b"
-    create_topic(cluster.kafka_bootstrap, other)
-    for name, target in zip(REPOS, (topic, other), strict=True):
-        release.api.apply(repo(name, namespace, PROFILE, target, rollout=quick_rollout(10, 50, hold="4s")))
+    lenient = quick_rollout(10, 50, hold="4s", metrics={"serverErrors": {"max": "95%"}})
+    release.api.apply(*(repo(name, namespace, PROFILE, topic, rollout=lenient) for name in REPOS))
+    for name in REPOS:
         wait_ready(release, namespace, name)
+    return REPOS
+
+
+@contextmanager
+def flowing(release: Release, cluster: Cluster, namespace: str, *rates: float) -> Iterator[list[Flow]]:
+    """Requests to the repos at these rates, for as long as the block runs."""
     with ExitStack() as stack:
-        first = stack.enter_context(steady_traffic(f"{cluster.edge_url}/log/repo/{REPOS[0]}", topic, 40))
-        second = stack.enter_context(steady_traffic(f"{cluster.edge_url}/log/repo/{REPOS[1]}", other, 30))
-        wait_requests(first, 40)
-        yield first, second
+        urls = [f"{cluster.edge_url}/log/repo/{name}" for name in REPOS]
+        sent = [stack.enter_context(steady_traffic(url, url, rate)) for url, rate in zip(urls, rates, strict=True)]
+        seen = [stack.enter_context(watching(release, namespace, name)) for name in REPOS]
+        wait_requests(sent[0], 40)
+        yield [Flow(*pair) for pair in zip(sent, seen, strict=True)]
+
+
+def again(release: Release, revision: str) -> None:
+    """Try the refused image again, and wait until that has begun."""
+    annotation = {"headgate.dev/command": f"retry {revision} - {time.monotonic_ns()}"}
+    release.api.merge(FLEET_PATH, {"metadata": {"annotations": annotation}})
+    wait_for(lambda: upgrade_of(release).get("phase") == "Upgrading", "the upgrade has begun again", 30)
 
 
 @pytest.mark.timeout(480)
+@pytest.mark.usefixtures("repos")
 def test_a_good_image_moves_repo_by_repo_and_costs_no_request(
-    release: Release, namespace: str, flows: tuple[Traffic, Traffic], tmp_path: Path, say: Callable[[str], None]
+    release: Release, cluster: Cluster, namespace: str, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     image = build_variant(release, tmp_path, "same")
-    begin(release, image)
-    assert image_of(release, STABLE) == release.images.gateway
+    with flowing(release, cluster, namespace, 40, 30) as flows:
+        begin(release, image)
+        assert image_of(release, STABLE) == release.images.gateway
+        ended = wait_settled(release)
 
-    ended = wait_settled(release)
-
-    say(f"good image: {ended}")
+    say(f"good image: {ended}; weights {[flow.watched.weights for flow in flows]}")
     assert ended["phase"] == "Stable"
     assert image_of(release, STABLE) == image
     assert image_of(release, UPGRADE) is None
-    assert [route_weight(release, namespace, name) for name in REPOS] == [0, 0]
-    assert [traffic.failures for traffic in flows] == [[], []]
+    assert [flow.watched.weights for flow in flows] == [[0, 10, 50, 100, 0]] * 2
+    assert [flow.traffic.failures for flow in flows] == [[], []]
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.usefixtures("repos")
 def test_an_image_that_crashes_at_start_meets_no_request(
-    release: Release, flows: tuple[Traffic, Traffic], tmp_path: Path, say: Callable[[str], None]
+    release: Release, cluster: Cluster, namespace: str, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
-    begin(release, build_variant(release, tmp_path, "crashing"))
-    ended = wait_settled(release)
+    image = build_variant(release, tmp_path, "crashing")
+    with flowing(release, cluster, namespace, 40, 30) as flows:
+        begin(release, image)
+        ended = wait_settled(release)
 
     say(f"crashing image: {ended['message']}")
     assert ended["phase"] == "RolledBack"
     assert image_of(release, STABLE) == release.images.gateway
-    assert [traffic.failures for traffic in flows] == [[], []]
+    assert [flow.watched.weights for flow in flows] == [[0], [0]]
+    assert [flow.traffic.failures for flow in flows] == [[], []]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(400)
+@pytest.mark.usefixtures("repos")
 @pytest.mark.parametrize("variant", ["failing", "slow"])
 def test_an_image_that_fails_or_dawdles_goes_back_and_touches_a_tenth_at_most(
-    release: Release, flows: tuple[Traffic, Traffic], tmp_path: Path, say: Callable[[str], None], variant: str
+    release: Release, cluster: Cluster, namespace: str, tmp_path: Path, say: Callable[[str], None], variant: str
 ) -> None:
-    begin(release, build_variant(release, tmp_path, variant))
-    ended = wait_settled(release)
-    for traffic in flows:
-        wait_requests(traffic, JUDGED_REQUESTS)
+    image = build_variant(release, tmp_path, variant)
+    with flowing(release, cluster, namespace, RATE, RATE) as flows:
+        begin(release, image)
+        ended = wait_settled(release)
+        tries = 1
+        # No bound hides a slow answer for long: its few requests are gathered over several tries.
+        while sum(judged_requests(flows, variant)) < JUDGED_REQUESTS and tries < MAX_TRIES:
+            again(release, ended["revision"])
+            ended = wait_settled(release)
+            tries += 1
 
-    touched = [
-        100
-        * (len(traffic.failures) if variant == "failing" else sum(took > 0.4 for took in traffic.seconds.values()))
-        / len(traffic.answered)
-        for traffic in flows
-    ]
-    say(f"{variant} image: {touched[0]:.1f} % and {touched[1]:.1f} % touched: {ended['failed']}")
+    found = [measure(flow.traffic, flow.watched, touched(flow.traffic, variant)) for flow in flows]
+    for each in found:
+        say(f"{variant} image, {tries} tries: {each}: {ended['failed']}")
     assert ended["phase"] == "RolledBack"
     assert ended["failed"]
     assert image_of(release, STABLE) == release.images.gateway
-    assert max(touched) <= 10 + MARGIN_POINTS
+    assert sum(each.requests for each in found) >= JUDGED_REQUESTS
+    assert 100 * sum(each.touched for each in found) / sum(each.requests for each in found) <= 10 + MARGIN_POINTS
+    assert max(each.from_answer for each in found) < BOUND_SECONDS
     if variant == "slow":
-        assert [traffic.failures for traffic in flows] == [[], []]
+        assert [flow.traffic.failures for flow in flows] == [[], []]
+
+
+def touched(traffic: Traffic, variant: str) -> set[int]:
+    """Events that the image answered with an error, or late."""
+    if variant == "failing":
+        return set(traffic.answered) - traffic.acknowledged
+    return {number for number, took in list(traffic.seconds.items()) if took > LATE_SECONDS}
+
+
+def judged_requests(flows: list[Flow], variant: str) -> list[int]:
+    """Requests that were sent so far while the image had weight, by repo."""
+    return [measure(flow.traffic, flow.watched, touched(flow.traffic, variant)).requests for flow in flows]
