@@ -214,7 +214,7 @@ class RolloutBed(Bed):
             return str(revision)
         shard = self.cluster.objects["ConfigMap", "events", f"main-shard-{shard_of(*self.key):02d}"]
         entries = json.loads(shard["data"][shard_file_name(shard_of(*self.key))])["repos"]
-        return str(entries[0]["revision"])
+        return next(str(each["revision"]) for each in entries if (each["namespace"], each["name"]) == self.key)
 
     def read(self) -> None:
         """The operator's poller sweeps."""
