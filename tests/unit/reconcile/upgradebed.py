@@ -19,6 +19,9 @@ from headgate_operator.api.names import route_name
 from headgate_operator.status.observation import GatewayReport, Refusal
 
 OLD, NEW, NEWER = "gateway:1", "gateway:2", "gateway:3"
+HASH = content_hash(NEW.encode())
+STATE = ("ConfigMap", "events", "main.upgrade")
+ONE_BY_ONE = {"maxConcurrent": 1}
 RATES = {"quiet": 40, "busy": 400, "middle": 120}
 """Requests a second of each repo."""
 
@@ -245,3 +248,16 @@ def _image(deployment: dict[str, Any]) -> str:
 
 def _is_ready(pod: dict[str, Any]) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in pod["status"]["conditions"])
+
+
+async def upgrading(**spec: Any) -> UpgradeBed:
+    """A fleet at rest whose image has just been changed."""
+    bed = UpgradeBed()
+    await bed.begin(**spec)
+    bed.upgrade_to(NEW, **spec)
+    return bed
+
+
+def no_leftovers(bed: UpgradeBed) -> bool:
+    left = [key for key in bed.cluster.objects if key[0] in ("Deployment", "Service", "Pod") and "upgrade" in key[2]]
+    return not left and not any("upgrade" in each["name"] for name in RATES for each in bed._backends(name))

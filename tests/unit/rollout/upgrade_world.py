@@ -1,6 +1,7 @@
 """A small world for whole image upgrades: what the state makes of it, what a look at it sees, and what goes wrong in it."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.unit.rollout.builders import START, gauge
 
@@ -143,4 +144,37 @@ def upgrading(**fields: object) -> UpgradeWorld:
     world = UpgradeWorld(image=NEW)
     for name, value in fields.items():
         setattr(world, name, value)
+    return world
+
+
+QUIET, BUSY, MIDDLE = ("team", "quiet"), ("team", "busy"), ("team", "middle")
+QUICK = Rollout.model_validate(
+    {"steps": [{"weight": 10, "hold": "4s"}, {"weight": 50, "hold": "4s"}], "analysis": {"minRequests": 10}}
+)
+READY = CanarySight(exists=True, desired=2, ready=2, loaded=True)
+RESTING = (UpgradePhase.STABLE, UpgradePhase.ROLLED_BACK)
+
+
+def run(world: UpgradeWorld, seconds: float = 600) -> list[tuple[int, int, int]]:
+    """Reconcile every two seconds until it rests; answers the weights of quiet, middle and busy, each once in a row."""
+    found = [(0, 0, 0)]
+    for _ in range(int(seconds / 2)):
+        world.pass_time()
+        world.step()
+        now = tuple(world.weights.get(key, 0) for key in (QUIET, MIDDLE, BUSY))
+        if now != found[-1]:
+            found.append(now)  # type: ignore[arg-type]
+        if world.state.phase in RESTING:
+            break
+    return found
+
+
+def moving(**fields: Any) -> UpgradeWorld:
+    """One repo has moved, one is moving."""
+    world = upgrading(policy=QUICK, **fields)
+    for _ in range(5):
+        world.pass_time()
+    while world.weights.get(QUIET) != 100 or world.weights.get(MIDDLE) != 10:
+        world.pass_time()
+        world.step()
     return world
