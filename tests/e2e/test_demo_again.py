@@ -1,6 +1,7 @@
 """A demo begins anew from anything that was left of its quickstart, also from a quickstart that was taken back."""
 
 import io
+import time
 
 import pytest
 from tests.demo.change import NAMESPACE, REPO
@@ -27,7 +28,7 @@ def taken_back(release: Release, cluster: Cluster) -> str:
     canary: Manifest = {"strategy": "Canary", "steps": [{"weight": 10, "hold": "Manual"}]}
     change(release, NAMESPACE, REPO, constraint=status_at_least(OF_QUICKSTART), rollout=canary)
     revision = str(wait_phase(release, NAMESPACE, REPO, "Progressing")["candidate"])
-    command(release, NAMESPACE, REPO, "abort", revision, f"abort-{revision}")
+    command(release, NAMESPACE, REPO, "abort", revision, f"abort-{time.time_ns()}")
     assert wait_phase(release, NAMESPACE, REPO, "RolledBack")["candidate"] == revision
     return revision
 
