@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from tests.unit.render.builders import TEMPLATES, fleet, intent, profile, render, repo, world
 from tests.unit.render.specs import SECRETS, profile_specs, repo_specs
 
@@ -24,6 +24,7 @@ def shuffled(value: Any) -> Any:
     return [shuffled(each) for each in value] if isinstance(value, list) else value
 
 
+@settings(deadline=None)
 @given(repo_specs, profile_specs)
 def test_a_stored_intent_renders_to_the_entry_of_its_spec(spec: dict[str, Any], settings: dict[str, Any]) -> None:
     plan = render(world(repo(**spec), profiles=[profile(**settings)], secrets=SECRETS)).repos[KEY]
@@ -34,6 +35,7 @@ def test_a_stored_intent_renders_to_the_entry_of_its_spec(spec: dict[str, Any], 
     assert build_entry(KEY, stored).content == plan.entry
 
 
+@settings(deadline=None)
 @given(repo_specs, profile_specs)
 def test_a_controller_revision_holds_the_whole_intent(spec: dict[str, Any], settings: dict[str, Any]) -> None:
     wanted = intent(repo(**spec), [profile(**settings)])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.render.builders import find, fleet, render, world
 
@@ -24,6 +24,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(JSON)
 def test_every_value_comes_back_as_it_went_in(value: Any) -> None:
     document = f"a: {encode_scalar(value)}\nb: [{encode_scalar(value)}]\n"
