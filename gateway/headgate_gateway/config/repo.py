@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from headgate_gateway.config.auth import Auth
 from headgate_gateway.config.base import ContractModel
 from headgate_gateway.config.constraint import Constraint
 from headgate_gateway.config.endpoint import Endpoint
@@ -20,13 +21,24 @@ class PartialPolicy(StrEnum):
     ACCEPT = "Accept"
 
 
+class RateLimits(ContractModel):
+    """How fast requests may come, at each gateway: a fleet of four takes four times as much."""
+
+    requests_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Requests, with bursts of one second's worth."""
+    bytes_per_second: Annotated[ByteSize, Field(ge=1_024)] | None = None
+    """Bytes of bodies as they are received, with bursts of one second's worth, or of one body where that is larger."""
+
+
 class Limits(ContractModel):
-    """Sizes beyond which a request is refused with 413."""
+    """Sizes beyond which a request is refused with 413, and rates beyond which it has to wait."""
 
     body_bytes: Annotated[ByteSize, Field(ge=1_024, le=64 * 2**20)] = 8 * 2**20
     """Largest body of a request."""
     line_bytes: Annotated[ByteSize, Field(ge=256, le=16 * 2**20)] = 512 * 2**10
     """Largest line of a body. Kafka refuses records over the topic's max.message.bytes (1 MiB by default)."""
+    per_gateway: RateLimits | None = None
+    """How fast requests may come; those over it are answered as the endpoint's `overLimitStatus` says, with a Retry-After. Without it, as fast as Kafka takes their lines."""
 
 
 class RepoConfig(ContractModel):
@@ -43,5 +55,6 @@ class RepoConfig(ContractModel):
     kafka: KafkaRouting
     partial: PartialPolicy = PartialPolicy.REJECT
     limits: Limits = Limits()
+    auth: Auth | None = None
     producers: dict[str, ProducerConfig]
     """The resolved profiles that `kafka` names, by profile name."""
