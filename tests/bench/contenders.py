@@ -1,0 +1,147 @@
+"""The servers that are compared: how each is started on its core, where it takes events, and how it is asked.
+
+Owns processes and ports. All have the same acknowledgements (all), codec (lz4) and topic layout.
+"""
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.bench import events, programs
+from tests.bench.machine import SERVER_CORE, pinned
+from tests.bench.topics import fresh_topic
+from tests.integration.gateway.process import repo, write_config
+from tests.testbed import ports, waiting
+from tests.testbed.kafka import Kafka
+
+FIRST_PORT = 23_100
+READY_SECONDS = 30
+STOP_SECONDS = 15
+VARIANTS = 16
+"""Different requests that are sent in turn, where they are small."""
+
+Requests = Callable[[int], tuple[bytes, ...]]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a server is given."""
+
+    bootstrap: str
+    topic: str
+    port: int
+    directory: Path
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A server that can be started. `requests` makes the bodies of a number of events, `command` may write files."""
+
+    name: str
+    command: Callable[[Place], Sequence[str | Path]]
+    requests: Requests
+    partitions: int | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running contender."""
+
+    contender: Contender
+    process: "subprocess.Popen[bytes]"
+    port: int
+    topic: str
+
+    @property
+    def name(self) -> str:
+        """The contender's."""
+        return self.contender.name
+
+
+@contextmanager
+def serving(kafka: Kafka, contenders: Sequence[Contender]) -> Iterator[list[Server]]:
+    """All contenders, running side by side: those that are not loaded do nothing."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(_running(kafka, contender)) for contender in contenders]
+
+
+@contextmanager
+def _running(kafka: Kafka, contender: Contender) -> Iterator[Server]:
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        chosen = {} if contender.partitions is None else {"partitions": contender.partitions}
+        topic = stack.enter_context(fresh_topic(kafka, "topic", **chosen))
+        port = ports.preferred(FIRST_PORT)
+        command = pinned(SERVER_CORE, *contender.command(Place(kafka.bootstrap, topic, port, directory)))
+        log = stack.enter_context((directory / "log").open("wb"))
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            waiting.until(lambda: ports.answers(port), READY_SECONDS, f"{contender.name} answers")
+            time.sleep(1)  # its first look at the topic
+            yield Server(contender, process, port, topic)
+        except BaseException:
+            sys.stderr.write((directory / "log").read_text(errors="replace")[-4_000:])
+            raise
+        finally:
+            stop(process)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End it: asked first, then at once."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def single_or_lines(path: str) -> Requests:
+    """Requests with JSONL bodies; a body of one event comes in many variants."""
+
+    def requests(count: int) -> tuple[bytes, ...]:
+        variants = VARIANTS if count <= 100 else 1
+        return tuple(events.post(path, events.jsonl(count, seed)) for seed in range(variants))
+
+    return requests
+
+
+GATEWAY_PATH = "/log/repo/bench"
+
+
+def gateway(
+    name: str = "headgate", *, module: str = "headgate_gateway", flags: Sequence[str] = (), **changes: Any
+) -> Contender:
+    """This gateway with one repo; `changes` are changes to the repo's entry, `module` what stands for its program."""
+
+    def command(place: Place) -> list[str | Path]:
+        write_config(place.directory, repo("bench", place.bootstrap, place.topic, timeout="30s", **changes))
+        return gateway_command(place, module, *flags)
+
+    return Contender(name, command, single_or_lines(GATEWAY_PATH))
+
+
+def gateway_command(place: Place, module: str, *flags: str) -> list[str | Path]:
+    """The gateway's process over a directory that holds its config."""
+    return [
+        *(sys.executable, "-m", module, "--config", place.directory, "--host", "127.0.0.1", "--port", str(place.port)),
+        *("--admin-port", "0", "--drain-delay", "0s", "--log-level", "warning", *flags),
+    ]
+
+
+def sarama_single(codec: str = "lz4", linger: str = "0") -> Contender:
+    """Go, net/http, sarama's SyncProducer: one event a request."""
+
+    def command(place: Place) -> list[str | Path]:
+        return [
+            *(programs.ensure(programs.SARAMA_SINGLE), "-listen", f"127.0.0.1:{place.port}"),
+            *("-brokers", place.bootstrap, "-topic", place.topic, "-compression", codec, "-linger", linger),
+        ]
+
+    return Contender("sarama", command, single_or_lines("/post"))
