@@ -277,7 +277,7 @@ class Loader:
         try:
             config = RepoConfig.model_validate_json(content)
             compiled = compile_repo(config)
-            lease = self._producers.acquire(config.producers[config.kafka.producer_profile], credentials)
+            leases = self._acquire(config, credentials)
         except ValueError as error:
             return _refuse(name, content, revision, describe(error), before)
         except Exception as error:
@@ -285,8 +285,21 @@ class Loader:
             # the loader lives on.
             log.exception("a repo's config met a defect", extra={"namespace": name[0], "repo": name[1]})
             return _refuse(name, content, revision, f"{type(error).__name__}: {error}", before)
-        lease.producer.watch([config.kafka.topic])
-        return _Entry(content, ServedRepo(compiled, lease, self._traffic))
+        for profile, topics in config.topics.items():
+            leases[profile].producer.watch(topics)
+        return _Entry(content, ServedRepo(compiled, leases, self._traffic))
+
+    def _acquire(self, config: RepoConfig, credentials: Mapping[str, bytes]) -> dict[str, Lease]:
+        """A lease of every profile that the repo's lines may take; all or none."""
+        leases: dict[str, Lease] = {}
+        try:
+            for profile in config.kafka.profiles:
+                leases[profile] = self._producers.acquire(config.producers[profile], credentials)
+        except BaseException:
+            for lease in leases.values():
+                lease.release()
+            raise
+        return leases
 
     async def _adopt(self, entries: dict[RepoName, _Entry]) -> None:
         running = {entry.served for entry in self._entries.values() if entry.served is not None}
@@ -328,9 +341,9 @@ class Loader:
         for entry in self._entries.values():
             if entry.refused is None or entry.served is None or not _uses(entry.served, changed_credentials):
                 continue
-            config = entry.served.config
-            # Its own lease holds the producer: what the pool starts for this one stays.
-            self._producers.acquire(config.producers[config.kafka.producer_profile], credentials).release()
+            # Its own leases hold the producers: what the pool starts for these stays.
+            for lease in self._acquire(entry.served.config, credentials).values():
+                lease.release()
 
     def _last_good_beside(self, name: RepoName, taken: Mapping[str, RepoName]) -> _Entry | None:
         """What a repo served until now, unless one of those paths has gone to another repo in the meantime."""

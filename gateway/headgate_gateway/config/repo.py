@@ -58,3 +58,18 @@ class RepoConfig(ContractModel):
     auth: Auth | None = None
     producers: dict[str, ProducerConfig]
     """The resolved profiles that `kafka` names, by profile name."""
+
+    @property
+    def topics(self) -> dict[str, tuple[str, ...]]:
+        """All topics that lines may take, by profile name, each once: what is watched, and asked about beforehand."""
+        kafka = self.kafka
+        found: dict[str, dict[str, None]] = {kafka.producer_profile: {kafka.topic: None}}
+        named = [(rule.producer_profile, rule.topic) for rule in kafka.topics]
+        named += [
+            (None, topic) for e in self.endpoints if e.topic_header is not None for topic in e.topic_header.topics
+        ]
+        if kafka.dead_letter is not None:
+            named.append((kafka.dead_letter.producer_profile, kafka.dead_letter.topic))
+        for profile, topic in named:
+            found.setdefault(profile or kafka.producer_profile, {})[topic] = None
+        return {profile: tuple(topics) for profile, topics in found.items()}

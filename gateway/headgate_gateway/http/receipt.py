@@ -64,7 +64,7 @@ def _counts(processed: Processed) -> dict[str, Any]:
         "accepted": processed.accepted,
         "dropped": processed.dropped,
         "rejected": processed.refused.count,
-        "deadLettered": 0,
+        "deadLettered": processed.dead_lettered,
     }
 
 

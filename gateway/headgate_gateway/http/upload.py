@@ -20,6 +20,7 @@ from headgate_gateway.config.repo import PartialPolicy
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.application import Reply
+from headgate_gateway.http.delivery import Part, join_outcomes
 from headgate_gateway.http.events import request_answered, request_broke
 from headgate_gateway.http.messages import Head, Response
 from headgate_gateway.http.ports import Producer, Submission
@@ -27,15 +28,10 @@ from headgate_gateway.http.receipt import receipt, refused_body, undelivered
 from headgate_gateway.http.router import Route
 from headgate_gateway.kafka.outcome import Outcome
 from headgate_gateway.pipeline.compile import BodyRun
-from headgate_gateway.pipeline.lines import Run, bounded_runs
+from headgate_gateway.pipeline.lines import Run
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
 
-LINE_OVERHEAD = 128
-"""What a record takes beside its bytes: object headers, list slots, its number, its key. Measured, rounded up.
-
-A range of refused lines takes about as much.
-"""
 RUNS_AT_ONCE = 4
 """Longer bodies go on a run at a time, and others get the event loop in between."""
 BAD_LINES_LOOKED_AT = 1_000
@@ -62,9 +58,13 @@ class BodyUpload:
         "_head",
         "_in_flight",
         "_max_buffer_bytes",
+        "_moved",
         "_now_ms",
+        "_open",
+        "_parts",
         "_processed",
         "_producer",
+        "_profile",
         "_rejects",
         "_reply",
         "_repo",
@@ -85,9 +85,15 @@ class BodyUpload:
         # Kept, since a lease may change its producer when credentials do, and what is reserved here is released here.
         self._producer: Producer = route.repo.lease.producer
         config = route.repo.config
-        self._max_buffer_bytes = config.producers[config.kafka.producer_profile].max_buffer_bytes
+        self._profile = config.kafka.producer_profile
+        self._max_buffer_bytes = config.producers[self._profile].max_buffer_bytes
         self._rejects = config.partial is PartialPolicy.REJECT
         self._reserved = self._body_reserved = self._taken = self._in_flight = 0
+        self._moved: dict[str, tuple[Producer, int]] = {}
+        """By profile: the producers beside the repo's own that hold some of what is reserved, and how much."""
+        self._open = 0
+        """Submissions whose outcome is not known yet."""
+        self._parts: list[Part] = []
         self._now_ms = 0
         self._submitted = 0.0
         self._completed: float | None = None
@@ -100,7 +106,6 @@ class BodyUpload:
 
     def reserve(self, nbytes: int) -> Response | None:
         """Reserve bytes before they are taken, of the gateway's memory and of the profile's; an answer without room."""
-        profile = self._repo.config.kafka.producer_profile
         budget, most, reserved = self._shared.budget, self._max_buffer_bytes, self._reserved + nbytes
         if reserved > most:
             return self._refuse(refusals.body_too_large(most, "the profile's maxBufferBytes", self._request_id))
@@ -110,7 +115,7 @@ class BodyUpload:
             return self._refuse(refusals.overloaded("the gateway", self._request_id))
         if not self._producer.reserve(nbytes):
             budget.release(nbytes)
-            return self._refuse(refusals.overloaded(f"producer {profile}", self._request_id))
+            return self._refuse(refusals.overloaded(f"producer {self._profile}", self._request_id))
         self._reserved = reserved
         return None
 
@@ -118,6 +123,27 @@ class BodyUpload:
         self._reserved -= nbytes
         self._shared.budget.release(nbytes)
         self._producer.release(nbytes)
+
+    def _release_all(self) -> None:
+        for producer, nbytes in self._moved.values():
+            producer.release(nbytes)
+            self._reserved -= nbytes
+            self._shared.budget.release(nbytes)
+        self._moved = {}
+        self._release(self._reserved)
+
+    def _move(self, records: Records) -> Response | None:
+        """Let the producer that takes records hold their bytes, in place of the repo's own; an answer without room."""
+        profile, nbytes = records.profile, records.nbytes
+        producer, before = self._moved.get(profile) or (self._repo.leases[profile].producer, 0)
+        most = self._repo.config.producers[profile].max_buffer_bytes
+        if before + nbytes > most:
+            return refusals.body_too_large(most, f"the maxBufferBytes of profile {profile}", self._request_id)
+        if not producer.reserve(nbytes):
+            return refusals.overloaded(f"producer {profile}", self._request_id)
+        self._producer.release(nbytes)
+        self._moved[profile] = producer, before + nbytes
+        return None
 
     def take(self, nbytes: int) -> Response | None:
         """Bytes have come; those of a chunked body are reserved now, since nobody announced them."""
@@ -146,7 +172,8 @@ class BodyUpload:
     def _begin(self, body: bytes | bytearray) -> None:
         self._now_ms = self._shared.now_ms()
         self._body_reserved = self._reserved
-        self._process(self._repo.compiled.begin(self._head.headers, self._now_ms), bounded_runs(body), RUNS_AT_ONCE)
+        run = self._route.compiled.begin(self._head.headers, self._now_ms)
+        self._process(run, run.cut(body), RUNS_AT_ONCE)
 
     def _process(self, run: BodyRun, pieces: Iterator[Run], most: int) -> None:
         """Feed some runs, then decide, or let other requests have the event loop before the next run."""
@@ -164,26 +191,33 @@ class BodyUpload:
         return None
 
     def _feed(self, run: BodyRun, piece: Run) -> Response | None:
-        records = run.result.accepted
         kept = run.feed(*piece)
-        if not kept:
-            return None
-        # Records keep the piece's lines; ranges of refused lines keep nothing of it.
-        return self.reserve(kept * LINE_OVERHEAD + (len(piece[0]) if run.result.accepted > records else 0))
+        return self.reserve(kept) if kept else None
 
     def _decide(self, processed: Processed, *, whole: bool = True) -> None:
         # The records' own bytes have replaced it.
         self._release(self._body_reserved)
-        self._processed = processed
         if not processed.received:
             return self._answer(refusals.empty_body(self._request_id))
         refuses_body = self._rejects and bool(processed.refused)
+        refusal = None if refuses_body else self._move_all(processed.records)
+        if refusal is not None:
+            return self._answer(refusal)
+        self._processed = processed
         self._count_lines(processed, refuses_body)
         if refuses_body:
             return self._answer(refused_body(processed, self._request_id, whole=whole))
-        if processed.records is None:
-            return self._answer(receipt(processed, Outcome(), self._route.endpoint.response, self._request_id))
+        if not processed.records:
+            return self._tell(processed, Outcome())
         return self._submit(processed.records)
+
+    def _move_all(self, made: list[Records]) -> Response | None:
+        own = self._profile
+        for records in made:
+            refusal = self._move(records) if records.profile != own else None
+            if refusal is not None:
+                return refusal
+        return None
 
     def _count_lines(self, processed: Processed, refuses_body: bool) -> None:
         counters = self._repo.counters
@@ -197,29 +231,49 @@ class BodyUpload:
 
     # DELIVERING
 
-    def _submit(self, records: Records) -> None:
-        self._in_flight = len(records.values)
+    def _submit(self, made: list[Records]) -> None:
+        self._in_flight = sum(len(records.values) for records in made)
         self._repo.counters.in_flight += self._in_flight
-        self._repo.profile_counters.records_per_request.observe(self._in_flight)
         self._submitted = monotonic()
-        self._producer.submit(records, self._now_ms, self._delivered)
+        self._open = len(made)
+        for records in made:
+            moved = self._moved.get(records.profile)
+            self._repo.profiles[records.profile].records_per_request.observe(len(records.values))
+            producer = self._producer if moved is None else moved[0]
+            producer.submit(records, self._now_ms, partial(self._delivered, records))
 
-    def _delivered(self, submission: Submission) -> None:
+    def _delivered(self, records: Records, submission: Submission) -> None:
         if not self._done:  # else submitting broke, and has been answered
-            self._guard(self._tell, submission)
+            self._guard(partial(self._settle, records), submission)
 
-    def _tell(self, submission: Submission) -> None:
+    def _settle(self, records: Records, submission: Submission) -> None:
+        """One submission's fate is known; with the last one the request's."""
         outcome, processed = submission.outcome, self._processed
         if processed is None:
             raise RuntimeError("records were delivered of a body that was not processed")
+        self._count_records(records, outcome)
+        self._open -= 1
+        if self._open or self._parts or not processed.one_each:
+            self._parts.append((records, outcome))
+            if self._open:
+                return
+            outcome = join_outcomes(self._parts)
+        self._tell(processed, outcome)
+
+    def _count_records(self, records: Records, outcome: Outcome) -> None:
         self._repo.analysis.count_acks(outcome.acks)
         counters = self._repo.counters
-        counters.delivered += len(outcome.acked)
+        if records.dead_letter:
+            counters.dead_lettered += len(outcome.acked)
+        else:
+            counters.delivered += len(outcome.acked)
         counters.failed += len(outcome.failed)
         counters.unknown += len(outcome.unknown)
-        counters.in_flight -= self._in_flight
-        self._in_flight = 0
-        self._repo.profile_counters.delivery_seconds.observe(monotonic() - self._submitted)
+        counters.in_flight -= len(records.values)
+        self._in_flight -= len(records.values)
+        self._repo.profiles[records.profile].delivery_seconds.observe(monotonic() - self._submitted)
+
+    def _tell(self, processed: Processed, outcome: Outcome) -> None:
         if outcome.complete:
             self._answer(receipt(processed, outcome, self._route.endpoint.response, self._request_id))
         else:
@@ -260,7 +314,7 @@ class BodyUpload:
 
     def _finish(self, status: int) -> None:
         self._done = True
-        self._release(self._reserved)
+        self._release_all()
         seconds = None if self._completed is None else monotonic() - self._completed
         self._repo.analysis.count(status, seconds, self._processed, self._rejects)
         self._repo.leave()

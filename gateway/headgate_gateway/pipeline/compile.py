@@ -3,12 +3,13 @@
 Never decides what a refused line means for its body: that is the HTTP side's, by the repo's `partial`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import compress
 from typing import Any
 
 from headgate_gateway.config.constraint import OnMismatch
+from headgate_gateway.config.endpoint import Endpoint
 from headgate_gateway.config.kafka import Delivery
 from headgate_gateway.config.producer import Acks
 from headgate_gateway.config.repo import RepoConfig
@@ -16,33 +17,49 @@ from headgate_gateway.pipeline.constraint import Select, compile_constraint
 from headgate_gateway.pipeline.fields import FieldSet
 from headgate_gateway.pipeline.headers import compile_row_headers, compile_shared_headers, provenance_of
 from headgate_gateway.pipeline.key import compile_key
-from headgate_gateway.pipeline.lines import DecodedRun, compile_decode
-from headgate_gateway.pipeline.records import Records
+from headgate_gateway.pipeline.lines import DecodedRun, Run, bounded_runs, compile_decode
+from headgate_gateway.pipeline.records import RECORD_OVERHEAD, Records
 from headgate_gateway.pipeline.result import MAX_DETAILS, LineError, LineReason, Processed
 from headgate_gateway.pipeline.step import StepError
 from headgate_gateway.pipeline.timestamp import compile_timestamp
 
+CutBody = Callable[[bytes | bytearray], Iterator[Run]]
+"""Cuts a whole body into runs of lines."""
+
 FeedRun = Callable[[bytes, list[bytes]], int]
-"""Takes a run of whole lines, as one piece and one by one; returns how many lines it keeps something of: their records, or ranges of refused ones."""
+"""Takes a run of whole lines, as one piece and one by one; returns about how many bytes it keeps: records, ranges of refused lines."""
+
+
+class BodyRun:
+    """One body on its way through an endpoint's steps: `cut` it, `feed` the runs in order, then read `result`."""
+
+    __slots__ = ("cut", "feed", "result")
+
+    def __init__(self, cut: CutBody, feed: FeedRun, result: Processed) -> None:
+        self.cut = cut
+        self.feed = feed
+        self.result = result
+
+
+BeginBody = Callable[[Mapping[str, bytes], int], BodyRun]
+"""Takes the request's headers by lower-case name, and the time of acceptance in ms since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledEndpoint:
+    """An endpoint, ready to take bodies."""
+
+    endpoint: Endpoint
+    begin: BeginBody
+    """Starts a body."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRepo:
-    """A repo, ready to take bodies."""
+    """A repo with its endpoints."""
 
     config: RepoConfig
-    begin: Callable[[Mapping[str, bytes], int], "BodyRun"]
-    """Starts a body: the request's headers by lower-case name, and the time of acceptance in ms since the epoch."""
-
-
-class BodyRun:
-    """One body on its way through a repo's steps: `feed` it runs of lines in order, then read `result`."""
-
-    __slots__ = ("feed", "result")
-
-    def __init__(self, feed: FeedRun, result: Processed) -> None:
-        self.feed = feed
-        self.result = result
+    endpoints: tuple[CompiledEndpoint, ...]
 
 
 def _needed_paths(config: RepoConfig) -> list[str]:
@@ -54,17 +71,25 @@ def _needed_paths(config: RepoConfig) -> list[str]:
 
 def compile_repo(config: RepoConfig) -> CompiledRepo:
     """Compiles a config. Raises ValueError when it cannot run: a broken pattern, a bound that is no number."""
-    routing = config.kafka
-    if routing.producer_profile not in config.producers:
-        raise ValueError(f"the entry carries no producer for profile {routing.producer_profile!r}")
-    if routing.delivery is Delivery.SYNC and config.producers[routing.producer_profile].acks is Acks.NONE:
-        # The operator accepts no such repo; a config from elsewhere must not make receipts promise what nobody said.
-        raise ValueError("delivery Sync answers once Kafka has acknowledged, and with acks none it never does")
+    _check_producers(config)
+    return CompiledRepo(config, tuple(_compile_endpoint(config, endpoint) for endpoint in config.endpoints))
+
+
+def _check_producers(config: RepoConfig) -> None:
+    for profile in config.kafka.profiles:
+        if profile not in config.producers:
+            raise ValueError(f"the entry carries no producer for profile {profile!r}")
+        if config.kafka.delivery is Delivery.SYNC and config.producers[profile].acks is Acks.NONE:
+            # The operator accepts no such repo; a config from elsewhere must not make receipts promise what nobody said.
+            raise ValueError("delivery Sync answers once Kafka has acknowledged, and with acks none it never does")
+
+
+def _compile_endpoint(config: RepoConfig, endpoint: Endpoint) -> CompiledEndpoint:
     fields = FieldSet(_needed_paths(config))
     decode_run = compile_decode(fields, config.limits.line_bytes)
     refine = _compile_refine(config, fields)
     add_records = _compile_add_records(config, fields)
-    shared_headers = compile_shared_headers(routing.headers, provenance_of(config))
+    shared_headers = compile_shared_headers(config.kafka.headers, provenance_of(config))
 
     def begin(request_headers: Mapping[str, bytes], now_ms: int) -> BodyRun:
         result = Processed()
@@ -76,11 +101,12 @@ def compile_repo(config: RepoConfig) -> CompiledRepo:
             result.received += len(decoded.lines) + len(decoded.errors)
             refine(decoded, result)
             added = add_records(decoded, result, headers, now_ms) if decoded.lines else 0
-            return added + _note_errors(decoded.errors, result) if decoded.errors else added
+            kept = added * RECORD_OVERHEAD + len(run) if added else 0
+            return kept + _note_errors(decoded.errors, result) * RECORD_OVERHEAD if decoded.errors else kept
 
-        return BodyRun(feed, result)
+        return BodyRun(bounded_runs, feed, result)
 
-    return CompiledRepo(config, begin)
+    return CompiledEndpoint(endpoint, begin)
 
 
 def _note_errors(errors: list[LineError], result: Processed) -> int:
@@ -173,12 +199,13 @@ def _append(
 ) -> None:
     keys, timestamps, row_headers = columns
     result.accepted += len(decoded.lines)
-    if result.records is None:
-        result.records = records = start()
+    if not result.records:
+        records = start()
+        result.records.append(records)
         records.values, records.lines = decoded.lines, decoded.numbers
         records.keys, records.timestamps, records.row_headers = keys, timestamps, row_headers
         return
-    records = result.records
+    records = result.records[0]
     records.values += decoded.lines
     records.lines += decoded.numbers
     for so_far, added in ((records.keys, keys), (records.timestamps, timestamps), (records.row_headers, row_headers)):

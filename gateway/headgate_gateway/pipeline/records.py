@@ -2,6 +2,12 @@
 
 from dataclasses import dataclass
 
+RECORD_OVERHEAD = 128
+"""What a record takes beside its bytes: object headers, list slots, its number, its key. Measured, rounded up.
+
+A range of refused lines takes about as much.
+"""
+
 
 @dataclass(slots=True)
 class Records:
@@ -24,3 +30,10 @@ class Records:
     """Headers that all records share."""
     row_headers: list[tuple[tuple[str, bytes], ...]] | None = None
     """Headers of each record, in addition to the shared ones."""
+    dead_letter: bool = False
+    """Whether these are lines that could not be processed."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory, about."""
+        return sum(map(len, self.values)) + RECORD_OVERHEAD * len(self.values)

@@ -50,5 +50,9 @@ class Processed:
     """Explanations of the first MAX_DETAILS of them."""
     too_large: LineError | None = None
     """The first line that was refused for its size."""
-    records: Records | None = None
-    """None when no line is left to send."""
+    dead_lettered: int = 0
+    """How many of the accepted lines go to the dead letter."""
+    records: list[Records] = field(default_factory=list)
+    """One for each topic that takes lines, in no particular order; empty when no line is left to send."""
+    one_each: bool = True
+    """Whether each accepted line became exactly one record."""

@@ -9,21 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.gateway.builders import (
-    FakeLease,
     FakeProducer,
     constraint,
     expression,
     gateway,
     post,
     repo_config,
+    served_repo,
 )
 
 from headgate_gateway.config.analysis import LATENCY_BOUNDS, LineSums, RecordSums, RepoSample
 from headgate_gateway.http.analysis import AnalysisCounters, RevisionCounters
 from headgate_gateway.http.counters import TrafficCounters
-from headgate_gateway.http.router import ServedRepo
 from headgate_gateway.kafka.outcome import FailureReason, Outcome, PartitionAck
-from headgate_gateway.pipeline.compile import compile_repo
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
 
@@ -73,7 +71,7 @@ class Request:
         result = Processed(received=self.x, accepted=self.accepted, dropped=self.dropped)
         result.refused.extend(range(1, self.refused + 1))
         if self.accepted:
-            result.records = Records("main", self.topic, [b"{}"] * self.accepted, list(range(self.accepted)))
+            result.records = [Records("main", self.topic, [b"{}"] * self.accepted, list(range(self.accepted)))]
         return result
 
 
@@ -210,10 +208,7 @@ def test_a_revision_that_never_served_drives_none_out() -> None:
 
 def test_counters_leave_with_their_repo() -> None:
     traffic = TrafficCounters()
-    repos = [
-        ServedRepo(compile_repo(repo_config(revision=revision)), FakeLease(FakeProducer()), traffic)
-        for revision in ("a", "b")
-    ]
+    repos = [served_repo(repo_config(revision=revision), {"main": FakeProducer()}, traffic) for revision in ("a", "b")]
     for repo in repos:
         repo.analysis.count(200, 0.1, None, False)
     repos[0].leave()
