@@ -21,6 +21,7 @@ from headgate_gateway.config.auth import (
 from headgate_gateway.config.base import ContractModel
 from headgate_gateway.config.constraint import Constraint, ConstraintOperator, MatchExpression, OnMismatch
 from headgate_gateway.config.endpoint import Endpoint, Envelope, EventFormat, ResponseFormat, TopicHeader
+from headgate_gateway.config.executors import Executor, Executors, hash_keys
 from headgate_gateway.config.kafka import (
     DeadLetter,
     Delivery,
@@ -88,6 +89,8 @@ __all__ = [
     "Endpoint",
     "Envelope",
     "EventFormat",
+    "Executor",
+    "Executors",
     "Flush",
     "GatewayStatus",
     "HashedApiKey",
@@ -123,6 +126,7 @@ __all__ = [
     "content_hash",
     "credentials_hash",
     "format_duration",
+    "hash_keys",
     "parse_byte_size",
     "parse_duration",
     "repo_secret_file",

@@ -9,6 +9,7 @@ from headgate_gateway.config.auth import Auth
 from headgate_gateway.config.base import ContractModel
 from headgate_gateway.config.constraint import Constraint
 from headgate_gateway.config.endpoint import Endpoint
+from headgate_gateway.config.executors import Executors
 from headgate_gateway.config.kafka import KafkaRouting
 from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.units import ByteSize
@@ -52,6 +53,8 @@ class RepoConfig(ContractModel):
     """Hash of the intent that this entry was rendered from."""
     endpoints: Annotated[tuple[Endpoint, ...], Field(min_length=1)]
     constraint: Constraint | None = None
+    executors: Executors = ()
+    """What a line goes through once the constraint has let it pass, in order. Without any, its bytes are sent as they came."""
     kafka: KafkaRouting
     partial: PartialPolicy = PartialPolicy.REJECT
     limits: Limits = Limits()
