@@ -9,10 +9,13 @@ from collections.abc import Callable
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.counters import TrafficCounters
+from headgate_gateway.http.decoding import CODINGS
 from headgate_gateway.http.events import request_answered
 from headgate_gateway.http.messages import TEXT, Head, HttpError, Response
+from headgate_gateway.http.preparation import DECODING_THREADS, BodyDecoding
 from headgate_gateway.http.router import Route, Router
 from headgate_gateway.http.upload import BodyUpload, SharedByUploads
+from headgate_gateway.http.workers import Workers
 
 # What clients put on JSON lines: the two names of JSONL, JSON itself, and what tools send when nobody told them:
 # curl -d and --data-binary (x-www-form-urlencoded), HTTP libraries (octet-stream, text/plain). None of them changes
@@ -30,7 +33,7 @@ _CONTENT_TYPES = frozenset(
         b"application/x-www-form-urlencoded",
     }
 )
-_ENCODINGS = frozenset({b"", b"identity"})
+_IDENTITY = frozenset({b"", b"identity"})
 
 
 class Ingest:
@@ -41,6 +44,7 @@ class Ingest:
         """Replaced whole by a reload; a request keeps the route it began with."""
         self.traffic = traffic
         self.shared = SharedByUploads(budget, now_ms)
+        self.decoders = Workers(DECODING_THREADS)
 
     def admit(self, head: Head, request_id: str) -> Response | BodyUpload:
         """An answer at once, or the upload that takes the body."""
@@ -53,7 +57,15 @@ class Ingest:
             route.repo.analysis.count(refusal.status, None, None, False)
             return refusal
         upload = BodyUpload(route, head, request_id, self.shared)
+        coding = head.headers.get("content-encoding")
+        if coding is not None:
+            self._undo(coding.lower(), upload, route, request_id)
         return upload.reserve(head.content_length) or upload
+
+    def _undo(self, coding: bytes, upload: BodyUpload, route: Route, request_id: str) -> None:
+        if coding not in _IDENTITY:
+            limit = route.repo.config.limits.body_bytes
+            upload.prepare = BodyDecoding(upload, coding, limit, request_id, self.decoders).begin
 
     def note_refused_head(self, error: HttpError) -> None:
         """Counts a request that never reached a repo."""
@@ -83,7 +95,7 @@ def _refuse_media(head: Head, request_id: str) -> Response | None:
     if content_type not in _CONTENT_TYPES:
         return refusals.wrong_content_type(content_type, request_id)
     encoding = head.headers.get("content-encoding", b"").lower()
-    if encoding not in _ENCODINGS:
+    if encoding not in _IDENTITY and encoding not in CODINGS:
         return refusals.wrong_content_encoding(encoding, request_id)
     return None
 

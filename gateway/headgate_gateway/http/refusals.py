@@ -3,6 +3,8 @@
 from headgate_gateway.http.messages import Head, Response, error_response
 from headgate_gateway.http.receipt import RETRY_BUSY, RETRY_DOWN
 
+ACCEPTED_CODINGS = "gzip, zstd, lz4, snappy, identity"
+
 
 def unknown_repo(head: Head, request_id: str) -> Response:
     """404."""
@@ -23,8 +25,14 @@ def wrong_content_type(content_type: bytes, request_id: str) -> Response:
 
 def wrong_content_encoding(encoding: bytes, request_id: str) -> Response:
     """415, with what is accepted."""
-    message = f"content encoding {encoding.decode('latin-1')} is not supported: send the body as it is"
-    return error_response(415, "UnsupportedContentEncoding", message, request_id, (b"Accept-Encoding", b"identity"))
+    message = f"content encoding {encoding.decode('latin-1')} is not supported: send one of {ACCEPTED_CODINGS}"
+    accepted = (b"Accept-Encoding", ACCEPTED_CODINGS.encode())
+    return error_response(415, "UnsupportedContentEncoding", message, request_id, accepted)
+
+
+def invalid_encoding(problem: str, request_id: str) -> Response:
+    """400 for a body that does not decode."""
+    return error_response(400, "InvalidEncoding", problem, request_id)
 
 
 def empty_body(request_id: str) -> Response:

@@ -74,6 +74,7 @@ class BodyUpload:
         "_shared",
         "_submitted",
         "_taken",
+        "prepare",
     )
 
     def __init__(self, route: Route, head: Head, request_id: str, shared: SharedByUploads) -> None:
@@ -100,6 +101,8 @@ class BodyUpload:
         self._processed: Processed | None = None
         self._reply: Reply | None = None
         self._done = False
+        self.prepare: Callable[[bytes | bytearray], None] | None = None
+        """What takes the whole body in place of the pipeline, and calls `proceed` or `refuse`."""
         self._repo.enter()
 
     # RECEIVING
@@ -167,7 +170,25 @@ class BodyUpload:
         """The body is whole: process it, submit its records, answer when their fate is known."""
         self._reply = reply
         self._completed = monotonic()
+        self._guard(self.prepare or self._begin, body)
+
+    def proceed(self, body: bytes | bytearray) -> None:
+        """The body is ready for the pipeline."""
         self._guard(self._begin, body)
+
+    def refuse(self, response: Response) -> None:
+        """The body never gets to the pipeline."""
+        if not self._done:
+            self._finish(response.status)
+        self._say(response)
+
+    def attempt(self, work: Callable[[Subject], None], subject: Subject) -> None:
+        """Do some of the preparing; whatever it raises ends the request with a 500."""
+        self._guard(work, subject)
+
+    def release(self, nbytes: int) -> None:
+        """Give back what the preparing no longer needs."""
+        self._release(nbytes)
 
     def _begin(self, body: bytes | bytearray) -> None:
         self._now_ms = self._shared.now_ms()
