@@ -33,8 +33,9 @@ from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.render.intent import Intent
 from headgate_operator.render.judge import JudgedRepo
 from headgate_operator.render.profiles import secrets_of
+from headgate_operator.render.repo_secrets import read_repo_secrets
 from headgate_operator.render.templates import Templates
-from headgate_operator.render.world import RepoKey, RepoRollout
+from headgate_operator.render.world import RepoKey, RepoRollout, SecretKey
 from headgate_operator.rollout.actions import actions_of
 from headgate_operator.rollout.causes import build_cause, build_change
 from headgate_operator.rollout.commands import is_retry, is_unanswered, parse_command
@@ -109,11 +110,13 @@ class RolloutKeeper:
         sequences = self.ledger.sequences(key, stored.revisions.get(key, ()))
         return max(sequences, key=lambda revision: (sequences[revision], revision), default=None)
 
-    def secrets(self, stored: Stored) -> set[str]:
+    def secrets(self, stored: Stored) -> set[SecretKey]:
         """The Secrets that stored intents name which are served, or may be, although no spec asks for them."""
         away = ((key, state) for key, state in stored.states.items() if state.phase is not Phase.STABLE)
-        intents = (self.ledger.intent(key, each) for key, state in away for each in (state.stable, state.candidate))
-        return {name for intent in intents if intent is not None for name in secrets_of(intent)}
+        intents = ((key, self.ledger.intent(key, each)) for key, of in away for each in (of.stable, of.candidate))
+        known = [(key, intent) for key, intent in intents if intent is not None]
+        beside = {named.key for key, intent in known for named in read_repo_secrets(key[0], intent.spec)}
+        return beside | {(self._fleet[0], name) for _, intent in known for name in secrets_of(intent)}
 
     # After judging.
 
