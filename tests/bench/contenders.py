@@ -80,7 +80,7 @@ def _running(kafka: Kafka, contender: Contender) -> Iterator[Server]:
         port = ports.preferred(FIRST_PORT)
         command = pinned(SERVER_CORE, *contender.command(Place(kafka.bootstrap, topic, port, directory)))
         log = stack.enter_context((directory / "log").open("wb"))
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             waiting.until(lambda: ports.answers(port), READY_SECONDS, f"{contender.name} answers")
             time.sleep(1)  # its first look at the topic

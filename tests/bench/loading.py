@@ -19,6 +19,8 @@ class Load:
     """What is sent: for so long, over so many connections; in open loop where there is a rate."""
 
     requests: tuple[bytes, ...]
+    events: int
+    """Records that each request becomes."""
     connections: int
     seconds: float
     rate: float = 0
@@ -50,6 +52,11 @@ class Report:
         """Requests answered 200."""
         return self.statuses.get(200, 0)
 
+    @property
+    def own(self) -> float:
+        """Share of its core that the server had; the rest of what was busy was not its work."""
+        return self.cpu_seconds / self.sending_seconds
+
 
 def send(port: int, load: Load, pid: int) -> Report:
     """Load a server. Raises CalledProcessError where it goes away."""
@@ -59,6 +66,7 @@ def send(port: int, load: Load, pid: int) -> Report:
             stdout=subprocess.PIPE,
             text=True,
             check=True,
+            start_new_session=True,
             timeout=load.seconds + SLACK_SECONDS,
         )
     return read_report(done.stdout.splitlines()[-1])

@@ -1,6 +1,7 @@
 """Who runs on which core: the measured server alone on one, load generator and Kafka on the other.
 
-Owns the pinning and what the kernel tells of a process. Never decides which run counts.
+Owns pinning and priority (as root, all that is measured goes before whatever else the machine does) and what the
+kernel tells of a process. Never decides which run counts.
 """
 
 import os
@@ -14,27 +15,36 @@ from tests.testbed.kafka import Kafka
 
 SERVER_CORE = 0
 LOAD_CORE = 1
+NICE = -19
+CPU_SHARES = 71_755
+"""The kernel's weight of that niceness. A container's default is 1,024."""
 
 
 def pinned(core: int, *command: str | Path) -> list[str]:
-    """The command, on one core."""
-    return ["taskset", "--cpu-list", str(core), *(str(word) for word in command)]
+    """The command, on one core. Start it in a session of its own: its priority is the session's."""
+    words = ["taskset", "--cpu-list", str(core), *(str(word) for word in command)]
+    if os.geteuid() != 0:
+        return words
+    # Where the kernel groups processes by session, niceness counts only within one, and the group has its own.
+    script = f'echo {NICE} 2>/dev/null >/proc/self/autogroup; exec nice -n {NICE} "$@"'
+    return ["sh", "-c", script, "sh", *words]
 
 
 @contextmanager
 def kafka_beside_load(kafka: Kafka) -> Iterator[None]:
-    """Keep the broker off the measured core for a while."""
+    """Keep the broker off the measured core for a while, at the priority of the load."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise TestbedError("the bench needs two cores: one for the server, one for the load and Kafka")
     containers = [kafka.container(broker) for broker in range(kafka.brokers)]
-    kafka.docker.call("update", "--cpuset-cpus", str(LOAD_CORE), *containers)
+    kafka.docker.call("update", "--cpuset-cpus", str(LOAD_CORE), "--cpu-shares", str(CPU_SHARES), *containers)
     os.sched_setaffinity(0, {LOAD_CORE})
     try:
         yield
     finally:
         os.sched_setaffinity(0, cores)
-        kafka.docker.call("update", "--cpuset-cpus", ",".join(map(str, cores)), *containers)
+        everywhere = ",".join(map(str, cores))
+        kafka.docker.call("update", "--cpuset-cpus", everywhere, "--cpu-shares", "1024", *containers)
 
 
 def resident_mib(pid: int) -> tuple[float, float]:

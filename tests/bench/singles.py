@@ -26,7 +26,7 @@ def closed_loop(bench: Session, servers: Sequence[Server], connections: int, eve
     """Every connection sends its next request once it has its answer."""
 
     def load_of(server: Server) -> Load:
-        return Load(server.contender.requests(events_a_body), connections, bench.effort.seconds)
+        return Load(server.contender.requests(events_a_body), events_a_body, connections, bench.effort.seconds)
 
     return runs.rounds(servers, load_of, bench.offsets, bench.effort)
 
@@ -35,7 +35,7 @@ def open_loop(bench: Session, servers: Sequence[Server], rate: float) -> list[Ro
     """The same requests a second for all, whether or not answers come."""
 
     def load_of(server: Server) -> Load:
-        return Load(server.contender.requests(1), OPEN_LOOP_CONNECTIONS, bench.effort.seconds, rate)
+        return Load(server.contender.requests(1), 1, OPEN_LOOP_CONNECTIONS, bench.effort.seconds, rate)
 
     return runs.rounds(servers, load_of, bench.offsets, bench.effort, saturating=False)
 

@@ -30,7 +30,7 @@ func readMachine(pid int) machine {
 		for index, word := range words[1:9] { // guest time is part of user time already
 			ticks, _ := strconv.ParseFloat(word, 64)
 			total += ticks
-			if index == 3 || index == 4 {
+			if index == 3 || index == 4 || index == 7 { // idle, waiting for disks, stolen by the host
 				idle += ticks
 			}
 		}
