@@ -3,7 +3,7 @@
 Pure, but for plugins, whose code is their authors'. `compile_executors` is all that the pipeline needs of it.
 """
 
-from headgate_gateway.pipeline.executors.chain import Chain, Outcome, Refusal, compile_executors
+from headgate_gateway.pipeline.executors.chain import Chain, Outcome, Refusal, StepFailedError, compile_executors
 from headgate_gateway.pipeline.executors.context import ExecutorContext
 
-__all__ = ["Chain", "ExecutorContext", "Outcome", "Refusal", "compile_executors"]
+__all__ = ["Chain", "ExecutorContext", "Outcome", "Refusal", "StepFailedError", "compile_executors"]

@@ -27,6 +27,14 @@ class Refusal:
     """Why, without the field's value."""
 
 
+class StepFailedError(Exception):
+    """A step raised what no step should: a defect of its own, which is the cause of this."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(f"{step} failed")
+        self.step = step
+
+
 Outcome = Event | list[Event] | Dropped | Refusal
 Chain = Callable[[Event], Outcome]
 """Takes a line's event, which it may change, and returns what becomes of it. A list is never empty."""
@@ -42,16 +50,21 @@ def compile_executors(executors: Sequence[Executor], context: ExecutorContext) -
 
 
 def _run(steps: _Steps, event: Event) -> Outcome:
-    for index, (name, step) in enumerate(steps, 1):
-        answer = step(event)
-        if isinstance(answer, dict):
-            event = answer
-        elif answer is DROP:
-            return DROP
-        elif isinstance(answer, Reject):
-            return Refusal(name, answer.message)
-        else:
-            return _run_all(name, steps[index:], answer)
+    name = ""
+    try:
+        for index, (name, step) in enumerate(steps, 1):
+            answer = step(event)
+            if isinstance(answer, dict):
+                event = answer
+            elif answer is DROP:
+                return DROP
+            elif isinstance(answer, Reject):
+                return Refusal(name, answer.message)
+            else:
+                return _run_all(name, steps[index:], answer)
+    except RecursionError:
+        # Texts decoded into fields can nest deeper than any line.
+        return Refusal(name, "the event nests too deeply")
     return event
 
 
