@@ -1,6 +1,7 @@
-"""The servers that are compared: how each is started on its core, where it takes events, and how it is asked.
+"""A server that can be measured: how it is started on its core, where it takes events; and this gateway as one.
 
-Owns processes and ports. All have the same acknowledgements (all), codec (lz4) and topic layout.
+Owns processes and ports. All have the same acknowledgements (all), codec (lz4) and topic layout; the others are in
+`peers`.
 """
 
 import subprocess
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench import events, programs
+from tests.bench import events
 from tests.bench.machine import SERVER_CORE, pinned
 from tests.bench.topics import fresh_topic
 from tests.integration.gateway.process import repo, write_config
@@ -133,15 +134,3 @@ def gateway_command(place: Place, module: str, *flags: str) -> list[str | Path]:
         *(sys.executable, "-m", module, "--config", place.directory, "--host", "127.0.0.1", "--port", str(place.port)),
         *("--admin-port", "0", "--drain-delay", "0s", "--log-level", "warning", *flags),
     ]
-
-
-def sarama_single(codec: str = "lz4", linger: str = "0") -> Contender:
-    """Go, net/http, sarama's SyncProducer: one event a request."""
-
-    def command(place: Place) -> list[str | Path]:
-        return [
-            *(programs.ensure(programs.SARAMA_SINGLE), "-listen", f"127.0.0.1:{place.port}"),
-            *("-brokers", place.bootstrap, "-topic", place.topic, "-compression", codec, "-linger", linger),
-        ]
-
-    return Contender("sarama", command, single_or_lines("/post"))

@@ -11,8 +11,9 @@ stderr, with every run's rate, CPU time a record, p50, p99 and how busy the core
 from collections.abc import Sequence
 
 from tests.bench import runs, session
-from tests.bench.contenders import Contender, Server, gateway, sarama_single, serving
+from tests.bench.contenders import Contender, Server, gateway, serving
 from tests.bench.loading import Load
+from tests.bench.peers import sarama_single
 from tests.bench.runs import Round
 from tests.bench.session import Session
 from tests.bench.tables import closed_loop_table, open_loop_table
