@@ -6,9 +6,9 @@ revision: keys rotate without a rollout.
 """
 
 import hashlib
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from headgate_gateway.config.base import ContractModel, ObjectName, cel
 
@@ -37,17 +37,24 @@ class BasicAuth(ContractModel):
     """A Secret each of whose entries is one user: its name, and the password as value."""
 
 
+_SOME_WAY = ("has(self.apiKeys) || has(self.basic)", "auth takes apiKeys, basic or both")
+
+
 class Auth(ContractModel):
     """How clients prove who they are. With several ways, any one will do."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel(("has(self.apiKeys) || has(self.basic)", "auth takes apiKeys, basic or both"))
-    )
+    model_config = ConfigDict(json_schema_extra=cel(_SOME_WAY))
 
     api_keys: ApiKeys | None = None
     """Keys for machines."""
     basic: BasicAuth | None = None
     """User names and passwords."""
+
+    @model_validator(mode="after")
+    def _check_some_way(self) -> Self:
+        if self.api_keys is None and self.basic is None:
+            raise ValueError(_SOME_WAY[1])
+        return self
 
 
 class HashedApiKey(ContractModel):

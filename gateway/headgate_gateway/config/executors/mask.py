@@ -9,8 +9,8 @@ from headgate_gateway.config.base import ContractModel, FieldPath, cel
 
 _ONE_WAY = ("has(self.redact) != has(self.hash)", "mask takes exactly one of redact and hash")
 
-SecretEntry = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[-._a-zA-Z0-9]+$")]
-"""The name of an entry of a Secret."""
+SecretEntry = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[-._a-zA-Z0-9]+$")]
+"""The name of an entry of a Secret: a part of the name of an entry of the credentials Secret, which has 253 characters at most."""
 
 
 class Redact(ContractModel):
