@@ -9,14 +9,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.bench import events
 from tests.bench.machine import SERVER_CORE, pinned
-from tests.bench.topics import fresh_topic
+from tests.bench.topics import PARTITIONS, fresh_topic
 from tests.integration.gateway.process import repo, write_config
 from tests.testbed import ports, waiting
 from tests.testbed.kafka import Kafka
@@ -37,6 +37,7 @@ class Place:
     bootstrap: str
     topic: str
     port: int
+    admin_port: int
     directory: Path
 
 
@@ -47,7 +48,9 @@ class Contender:
     name: str
     command: Callable[[Place], Sequence[str | Path]]
     requests: Requests
-    partitions: int | None = None
+    partitions: int = PARTITIONS
+    beside: Callable[["Server"], AbstractContextManager[None]] = lambda _: nullcontext()
+    """What goes on while it is loaded."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ class Server:
     contender: Contender
     process: "subprocess.Popen[bytes]"
     port: int
+    admin_port: int
     topic: str
+    directory: Path
 
     @property
     def name(self) -> str:
@@ -66,26 +71,29 @@ class Server:
 
 
 @contextmanager
-def serving(kafka: Kafka, contenders: Sequence[Contender]) -> Iterator[list[Server]]:
-    """All contenders, running side by side: those that are not loaded do nothing."""
+def serving(kafka: Kafka, contenders: Sequence[Contender], bootstrap: str = "") -> Iterator[list[Server]]:
+    """All contenders, running side by side: those that are not loaded do nothing.
+
+    `bootstrap` is where they find Kafka, if not where it is.
+    """
     with ExitStack() as stack:
-        yield [stack.enter_context(_running(kafka, contender)) for contender in contenders]
+        yield [stack.enter_context(_running(kafka, contender, bootstrap)) for contender in contenders]
 
 
 @contextmanager
-def _running(kafka: Kafka, contender: Contender) -> Iterator[Server]:
+def _running(kafka: Kafka, contender: Contender, bootstrap: str) -> Iterator[Server]:
     with ExitStack() as stack:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        chosen = {} if contender.partitions is None else {"partitions": contender.partitions}
-        topic = stack.enter_context(fresh_topic(kafka, "topic", **chosen))
-        port = ports.preferred(FIRST_PORT)
-        command = pinned(SERVER_CORE, *contender.command(Place(kafka.bootstrap, topic, port, directory)))
+        topic = stack.enter_context(fresh_topic(kafka, "topic", contender.partitions))
+        port, admin_port = ports.free(2, FIRST_PORT)
+        place = Place(bootstrap or kafka.bootstrap, topic, port, admin_port, directory)
+        command = pinned(SERVER_CORE, *contender.command(place))
         log = stack.enter_context((directory / "log").open("wb"))
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
         try:
             waiting.until(lambda: ports.answers(port), READY_SECONDS, f"{contender.name} answers")
             time.sleep(1)  # its first look at the topic
-            yield Server(contender, process, port, topic)
+            yield Server(contender, process, port, admin_port, topic, directory)
         except BaseException:
             sys.stderr.write((directory / "log").read_text(errors="replace")[-4_000:])
             raise
@@ -132,5 +140,5 @@ def gateway_command(place: Place, module: str, *flags: str) -> list[str | Path]:
     """The gateway's process over a directory that holds its config."""
     return [
         *(sys.executable, "-m", module, "--config", place.directory, "--host", "127.0.0.1", "--port", str(place.port)),
-        *("--admin-port", "0", "--drain-delay", "0s", "--log-level", "warning", *flags),
+        *("--admin-port", str(place.admin_port), "--drain-delay", "0s", "--log-level", "warning", *flags),
     ]

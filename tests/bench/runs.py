@@ -24,6 +24,10 @@ OWN_ENOUGH = 0.85
 SETTLE_SECONDS = 0.5
 
 
+class BenchError(Exception):
+    """A server that does not do what is measured."""
+
+
 @dataclass(frozen=True)
 class Effort:
     """How long and how often. `quick` is for development: its figures are marked as such."""
@@ -67,6 +71,7 @@ class Run:
 
 
 Round = dict[str, Run]
+LoadOf = Callable[[Server], Load]
 
 
 def run(server: Server, load: Load, offsets: Offsets, warm_up_seconds: float) -> Run:
@@ -74,17 +79,20 @@ def run(server: Server, load: Load, offsets: Offsets, warm_up_seconds: float) ->
     if warm_up_seconds:
         loading.send(server.port, replace(load, seconds=warm_up_seconds), server.process.pid)
     before = offsets.count(server.topic)
-    report = loading.send(server.port, load, server.process.pid)
+    with server.contender.beside(server):
+        report = loading.send(server.port, load, server.process.pid)
     time.sleep(SETTLE_SECONDS)
     records = offsets.count(server.topic) - before
     made = Run(server.name, records, report.accepted * load.events, report, resident_mib(server.process.pid)[0])
     print(f"  {describe(made)}", file=sys.stderr, flush=True)
+    if made.records < made.acknowledged or not made.acknowledged:
+        raise BenchError(f"{made.name}: {made.records} records in Kafka, {made.acknowledged} acknowledged")
     return made
 
 
 def rounds(
     servers: Sequence[Server],
-    load_of: Callable[[Server], Load],
+    load_of: LoadOf,
     offsets: Offsets,
     effort: Effort,
     *,

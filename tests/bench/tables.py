@@ -59,3 +59,14 @@ def open_loop_table(made: list[Round], names: Sequence[str]) -> str:
         rate = runs.median(made, name, lambda run: run.rate)
         rows.append([name, f"{rate:,.0f}", f"{p50:.1f} ms", f"{p99:.1f} ms", against, f"{busy:.0%}"])
     return table(["server", "records/s", "p50", "p99", "p99 ratio", "core"], rows)
+
+
+def curve(title: str, x_name: str, y_name: str, points: Sequence[tuple[int, float]]) -> str:
+    """A line chart in Mermaid's language, which Git hosts draw."""
+    xs = ", ".join(f'"{x:,}"' for x, _ in points)
+    ys = ", ".join(f"{y:.1f}" for _, y in points)
+    highest = max(y for _, y in points) * 1.1
+    return (
+        f'```mermaid\nxychart-beta\n    title "{title}"\n    x-axis "{x_name}" [{xs}]\n'
+        f'    y-axis "{y_name}" 0 --> {highest:.0f}\n    line [{ys}]\n```\n'
+    )
