@@ -276,7 +276,7 @@ class Loader:
     ) -> _Entry:
         try:
             config = RepoConfig.model_validate_json(content)
-            compiled = compile_repo(config)
+            compiled = compile_repo(config, credentials)
             leases = self._acquire(config, credentials)
         except ValueError as error:
             return _refuse(name, content, revision, describe(error), before)
@@ -362,8 +362,10 @@ def _is_touched(entry: _Entry, changed_credentials: set[str]) -> bool:
 
 
 def _uses(served: ServedRepo, changed_credentials: set[str]) -> bool:
-    producers = served.config.producers.values() if changed_credentials else ()
-    return any(changed_credentials.intersection(credential_files(producer)) for producer in producers)
+    if not changed_credentials:
+        return False
+    files = [name for producer in served.config.producers.values() for name in credential_files(producer)]
+    return not changed_credentials.isdisjoint([*files, *served.config.secret_files])
 
 
 def _refuse(

@@ -5,11 +5,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from headgate_gateway.config.auth import Auth
+from headgate_gateway.config.auth import API_KEYS_PART, BASIC_PART, Auth, repo_secret_file
 from headgate_gateway.config.base import ContractModel
 from headgate_gateway.config.constraint import Constraint
 from headgate_gateway.config.endpoint import Endpoint
-from headgate_gateway.config.executors import Executors
+from headgate_gateway.config.executors import Executors, hash_keys
 from headgate_gateway.config.kafka import KafkaRouting
 from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.units import ByteSize
@@ -61,6 +61,16 @@ class RepoConfig(ContractModel):
     auth: Auth | None = None
     producers: dict[str, ProducerConfig]
     """The resolved profiles that `kafka` names, by profile name."""
+
+    @property
+    def secret_files(self) -> tuple[str, ...]:
+        """The credential files that hold what gateways know of the repo's own Secrets."""
+        named = [(secret, f"key.{entry}") for secret, entry in hash_keys(self.executors)]
+        if self.auth is not None and self.auth.api_keys is not None:
+            named.append((self.auth.api_keys.secret_ref.name, API_KEYS_PART))
+        if self.auth is not None and self.auth.basic is not None:
+            named.append((self.auth.basic.secret_ref.name, BASIC_PART))
+        return tuple(repo_secret_file(self.namespace, secret, part) for secret, part in named)
 
     @property
     def topics(self) -> dict[str, tuple[str, ...]]:

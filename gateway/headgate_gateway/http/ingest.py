@@ -11,11 +11,12 @@ from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.decoding import CODINGS
 from headgate_gateway.http.events import request_answered
-from headgate_gateway.http.messages import TEXT, Head, HttpError, Response
+from headgate_gateway.http.messages import TEXT, Head, HttpError, Response, error_response
 from headgate_gateway.http.preparation import DECODING_THREADS, BodyDecoding
 from headgate_gateway.http.router import Route, Router
 from headgate_gateway.http.upload import BodyUpload, SharedByUploads
 from headgate_gateway.http.workers import Workers
+from headgate_gateway.pipeline.topic import TopicRefusedError
 
 # What clients put on JSON lines: the two names of JSONL, JSON itself, and what tools send when nobody told them:
 # curl -d and --data-binary (x-www-form-urlencoded), HTTP libraries (octet-stream, text/plain). None of them changes
@@ -87,7 +88,11 @@ def _status(head: Head, request_id: str) -> Response:
 def _refuse_by_head(head: Head, route: Route, request_id: str) -> Response | None:
     if head.method != "POST":
         return refusals.method_not_allowed(head, b"POST", request_id)
-    return _refuse_media(head, request_id) or _refuse_size(head, route, request_id) or _refuse_down(route, request_id)
+    return (
+        _refuse_media(head, request_id)
+        or _refuse_size(head, route, request_id)
+        or _refuse_target(head, route, request_id)
+    )
 
 
 def _refuse_media(head: Head, request_id: str) -> Response | None:
@@ -107,11 +112,15 @@ def _refuse_size(head: Head, route: Route, request_id: str) -> Response | None:
     return refusals.body_too_large(limit, "the repo's limit", request_id) if head.content_length > limit else None
 
 
-def _refuse_down(route: Route, request_id: str) -> Response | None:
+def _refuse_target(head: Head, route: Route, request_id: str) -> Response | None:
+    try:
+        topic = route.compiled.choose_topic(head.headers)
+    except TopicRefusedError as error:
+        return error_response(error.status, error.reason, error.message, request_id)
     kafka, producer = route.repo.config.kafka, route.repo.lease.producer
     if kafka.topics:
         return None  # some lines may go elsewhere
     if producer.down is not None:
         return refusals.producer_down(kafka.producer_profile, producer.down, request_id)
-    refused = producer.refusal(kafka.topic)
+    refused = producer.refusal(topic)
     return None if refused is None else refusals.topic_refused(refused, request_id)

@@ -2,35 +2,39 @@
 
 Holds its reservations from the head until the outcome is known, and gives them back exactly once.
 
-    RECEIVING --complete--> PROCESSING --submit--> DELIVERING --on_done--> DONE
+    RECEIVING --complete--> PROCESSING --submit--> DELIVERING --on_done of all--> DONE
         |                       |--refused, nothing to send-----------------^
         |                       |--a defect of ours, at any point: 500------^
         |--abandon, refused-------------------------------------------------^
+
+With delivery Async the answer goes out as DELIVERING begins.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from time import monotonic
 from typing import TypeVar
 
+from headgate_gateway.config.kafka import Delivery
 from headgate_gateway.config.repo import PartialPolicy
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.application import Reply
 from headgate_gateway.http.delivery import Part, join_outcomes
-from headgate_gateway.http.events import request_answered, request_broke
+from headgate_gateway.http.events import executor_broke, records_lost, request_answered, request_broke
 from headgate_gateway.http.messages import Head, Response
 from headgate_gateway.http.ports import Producer, Submission
-from headgate_gateway.http.receipt import receipt, refused_body, undelivered
+from headgate_gateway.http.receipt import Durability, receipt, refused_body, undelivered
 from headgate_gateway.http.router import Route
+from headgate_gateway.http.seldom import Seldom
 from headgate_gateway.kafka.outcome import Outcome
 from headgate_gateway.pipeline.compile import BodyRun
-from headgate_gateway.pipeline.lines import Run
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
+from headgate_gateway.pipeline.run import Run
 
 RUNS_AT_ONCE = 4
 """Longer bodies go on a run at a time, and others get the event loop in between."""
@@ -46,6 +50,7 @@ class SharedByUploads:
 
     budget: Budget
     now_ms: Callable[[], int]
+    seldom: Seldom = field(default_factory=Seldom)
 
 
 class BodyUpload:
@@ -57,6 +62,7 @@ class BodyUpload:
         "_done",
         "_head",
         "_in_flight",
+        "_is_async",
         "_max_buffer_bytes",
         "_moved",
         "_now_ms",
@@ -74,6 +80,7 @@ class BodyUpload:
         "_shared",
         "_submitted",
         "_taken",
+        "_told",
         "prepare",
     )
 
@@ -88,6 +95,7 @@ class BodyUpload:
         config = route.repo.config
         self._profile = config.kafka.producer_profile
         self._max_buffer_bytes = config.producers[self._profile].max_buffer_bytes
+        self._is_async = config.kafka.delivery is Delivery.ASYNC
         self._rejects = config.partial is PartialPolicy.REJECT
         self._reserved = self._body_reserved = self._taken = self._in_flight = 0
         self._moved: dict[str, tuple[Producer, int]] = {}
@@ -100,7 +108,10 @@ class BodyUpload:
         self._completed: float | None = None
         self._processed: Processed | None = None
         self._reply: Reply | None = None
+        self._told = False
+        """Whether the request has its answer, or will not get one."""
         self._done = False
+        """Whether it holds nothing any more."""
         self.prepare: Callable[[bytes | bytearray], None] | None = None
         """What takes the whole body in place of the pipeline, and calls `proceed` or `refuse`."""
         self._repo.enter()
@@ -220,7 +231,8 @@ class BodyUpload:
         self._release(self._body_reserved)
         if not processed.received:
             return self._answer(refusals.empty_body(self._request_id))
-        refuses_body = self._rejects and bool(processed.refused)
+        self._tell_defects(processed)
+        refuses_body = processed.broken is not None or (self._rejects and bool(processed.refused))
         refusal = None if refuses_body else self._move_all(processed.records)
         if refusal is not None:
             return self._answer(refusal)
@@ -230,7 +242,16 @@ class BodyUpload:
             return self._answer(refused_body(processed, self._request_id, whole=whole))
         if not processed.records:
             return self._tell(processed, Outcome())
-        return self._submit(processed.records)
+        self._submit(processed.records)
+        if self._is_async:
+            self._answer_early(processed)
+        return None
+
+    def _tell_defects(self, processed: Processed) -> None:
+        for step, error in processed.defects.items():
+            if self._shared.seldom.allows((self._repo.full_name, step), monotonic()):
+                executor_broke(self._repo.config.name, step, error, self._request_id)
+        processed.defects = {}  # their tracebacks hold events
 
     def _move_all(self, made: list[Records]) -> Response | None:
         own = self._profile
@@ -277,9 +298,24 @@ class BodyUpload:
         if self._open or self._parts or not processed.one_each:
             self._parts.append((records, outcome))
             if self._open:
-                return
+                return None
             outcome = join_outcomes(self._parts)
-        self._tell(processed, outcome)
+        if not self._told:
+            return self._tell(processed, outcome)
+        if not outcome.complete:
+            self._tell_lost(outcome)
+        return self._let_go()
+
+    def _answer_early(self, processed: Processed) -> None:
+        """Delivery Async: the records are on their way, and hold what they have reserved until their fate is known."""
+        form = self._route.endpoint.response
+        response = receipt(processed, Outcome(), form, self._request_id, Durability.MEMORY)
+        self._count_answer(response.status)
+        self._say(response)
+
+    def _tell_lost(self, outcome: Outcome) -> None:
+        if self._shared.seldom.allows((self._repo.full_name, outcome.reason), monotonic()):
+            records_lost(self._repo.config.name, outcome, self._request_id)
 
     def _count_records(self, records: Records, outcome: Outcome) -> None:
         self._repo.analysis.count_acks(outcome.acks)
@@ -296,7 +332,8 @@ class BodyUpload:
 
     def _tell(self, processed: Processed, outcome: Outcome) -> None:
         if outcome.complete:
-            self._answer(receipt(processed, outcome, self._route.endpoint.response, self._request_id))
+            form = self._route.endpoint.response
+            self._answer(receipt(processed, outcome, form, self._request_id, Durability.KAFKA))
         else:
             self._answer(undelivered(processed, outcome, self._request_id))
 
@@ -334,9 +371,18 @@ class BodyUpload:
             reply(response)
 
     def _finish(self, status: int) -> None:
+        self._count_answer(status)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._done = True
         self._release_all()
+        self._repo.leave()
+
+    def _count_answer(self, status: int) -> None:
+        if self._told:
+            return
+        self._told = True
         seconds = None if self._completed is None else monotonic() - self._completed
         self._repo.analysis.count(status, seconds, self._processed, self._rejects)
-        self._repo.leave()
         request_answered(self._repo.counters, self._repo.config.name, status, self._request_id)

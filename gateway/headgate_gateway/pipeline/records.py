@@ -7,6 +7,8 @@ RECORD_OVERHEAD = 128
 
 A range of refused lines takes about as much.
 """
+DEAD_LETTER_OVERHEAD = 1_024
+"""What a record of a dead letter takes beside that: the headers that say why it is there."""
 
 
 @dataclass(slots=True)
@@ -36,4 +38,5 @@ class Records:
     @property
     def nbytes(self) -> int:
         """Bytes of memory, about."""
-        return sum(map(len, self.values)) + RECORD_OVERHEAD * len(self.values)
+        each = RECORD_OVERHEAD + DEAD_LETTER_OVERHEAD if self.dead_letter else RECORD_OVERHEAD
+        return sum(map(len, self.values)) + each * len(self.values)

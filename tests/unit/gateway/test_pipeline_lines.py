@@ -4,8 +4,9 @@ import pytest
 from tests.unit.gateway.builders import constraint, expression, process
 from tests.unit.gateway.reading import only, refused
 
-from headgate_gateway.pipeline.lines import RUN_BYTES, RUN_LINES, bounded_runs, runs, split_lines
+from headgate_gateway.pipeline.lines import bounded_runs, runs, split_lines
 from headgate_gateway.pipeline.result import LineReason, Processed
+from headgate_gateway.pipeline.run import RUN_BYTES, RUN_LINES
 
 ON_A = constraint(expression("a", "Exists"))
 
