@@ -4,6 +4,7 @@ Owns the border to code that is not ours: what it raises refuses the event, and 
 An entry point names a module (or any object) with `STEP_API_VERSION` and `compile(config) -> step`.
 """
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -26,7 +27,7 @@ _decode = msgspec.json.Decoder(Event).decode
 def compile_plugin(config: Plugin, context: ExecutorContext) -> Step:
     """Raises ValueError when the plugin is not installed, is of another API version, or does not like its config."""
     compile_step = _load(config.name)
-    told: Any = dict(config.config or {}) if config.config_json is None else msgspec.json.decode(config.config_json)
+    told: Any = dict(config.config or {}) if config.config_json is None else json.loads(config.config_json)
     try:
         step = compile_step(told)
     except Exception as error:  # code of others: one repo must not hold back the rest
