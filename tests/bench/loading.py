@@ -41,6 +41,8 @@ class Report:
     load_busy: float
     cpu_seconds: float
     """CPU time of the server while requests were sent."""
+    load_cpu_seconds: float
+    """The load generator's own; the rest of its core is Kafka's."""
     sending_seconds: float
     behind_seconds: float
     """Open loop: how late the last requests were, for want of a free connection."""
@@ -103,6 +105,7 @@ def read_report(line: str) -> Report:
         busy=told["busy"][SERVER_CORE],
         load_busy=told["busy"][LOAD_CORE],
         cpu_seconds=told["processSeconds"],
+        load_cpu_seconds=told["loadSeconds"],
         sending_seconds=told["sendingSeconds"],
         behind_seconds=told["behindSeconds"],
         p50_ms=told["p50Micros"] / 1e3,

@@ -128,7 +128,8 @@ def describe(made: Run) -> str:
     others = {status: count for status, count in report.statuses.items() if status != 200}
     return (
         f"{made.name:22} {made.rate:9,.0f} records/s  {made.micros:6.2f} µs CPU each  p50 {report.p50_ms:7.2f} ms  "
-        f"p99 {report.p99_ms:7.2f} ms  core {report.busy:4.0%} (own {report.own:4.0%}), other core {report.load_busy:4.0%}  "
+        f"p99 {report.p99_ms:7.2f} ms  core {report.busy:4.0%} (own {report.own:4.0%}), other {report.load_busy:4.0%} "
+        f"(load {report.load_cpu_seconds / report.sending_seconds:4.0%})  "
         f"{made.resident_mib:4.0f} MiB{'' if made.counts else '  (does not count)'}"
         + (f"  other answers {others}" if others else "")
         + (f"  unanswered {report.lost}" if report.lost else "")

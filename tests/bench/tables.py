@@ -6,7 +6,10 @@ from tests.bench import runs
 from tests.bench.runs import BUSY_ENOUGH, Round
 
 IDLE_MARK = "†"
-IDLE_NOTE = f"\n{IDLE_MARK} The core was less than {BUSY_ENOUGH:.0%} busy: the load, not the server, set this figure.\n"
+IDLE_NOTE = (
+    f"\n{IDLE_MARK} Does not count: in no round were all measured cores {BUSY_ENOUGH:.0%} busy with their server's work, "
+    "so it was not the server that set this figure.\n"
+)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> str:
@@ -34,7 +37,7 @@ def _closed_row(size: int, made: list[Round], name: str, ours: str) -> list[str]
     return [
         f"{size:,}",
         name,
-        f"{middle(lambda run: run.rate):,.0f}{'' if busy >= BUSY_ENOUGH else f' {IDLE_MARK}'}",
+        f"{middle(lambda run: run.rate):,.0f}{'' if all(each[name].counts for each in made) else f' {IDLE_MARK}'}",
         against(lambda run: run.rate),
         f"{middle(lambda run: run.report.p50_ms):.1f} ms",
         f"{middle(lambda run: run.report.p99_ms):.1f} ms",

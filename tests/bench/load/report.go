@@ -16,6 +16,7 @@ type machine struct {
 	busy    []float64
 	total   []float64
 	process float64
+	load    float64
 }
 
 func readMachine(pid int) machine {
@@ -38,6 +39,7 @@ func readMachine(pid int) machine {
 		read.total = append(read.total, total)
 	}
 	read.process = processSeconds(pid)
+	read.load = processSeconds(os.Getpid())
 	return read
 }
 
@@ -61,6 +63,7 @@ type report struct {
 	BehindSeconds  float64   `json:"behindSeconds"`
 	Busy           []float64 `json:"busy"`
 	ProcessSeconds float64   `json:"processSeconds"`
+	LoadSeconds    float64   `json:"loadSeconds"`
 	MeanMicros     float64   `json:"meanMicros"`
 	P50Micros      float64   `json:"p50Micros"`
 	P90Micros      float64   `json:"p90Micros"`
@@ -76,6 +79,7 @@ func (l *load) report(before, after machine) report {
 		Unanswered:     l.counts.unanswered,
 		Reopened:       l.counts.reopened,
 		ProcessSeconds: after.process - before.process,
+		LoadSeconds:    after.load - before.load,
 		P50Micros:      l.counts.quantile(0.5),
 		P90Micros:      l.counts.quantile(0.9),
 		P99Micros:      l.counts.quantile(0.99),
