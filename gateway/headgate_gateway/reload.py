@@ -21,6 +21,7 @@ from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.config.shard import CONTRACT_VERSIONS, content_hash
 from headgate_gateway.config.status import CREDENTIAL_PREFIX, RefusedRepo, RefusedShard, credentials_hash
+from headgate_gateway.http.auth import Authenticator, compile_auth
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.ports import Lease
 from headgate_gateway.http.router import Router, ServedRepo, build_router
@@ -287,7 +288,7 @@ class Loader:
             return _refuse(name, content, revision, f"{type(error).__name__}: {error}", before)
         for profile, topics in config.topics.items():
             leases[profile].producer.watch(topics)
-        return _Entry(content, ServedRepo(compiled, leases, self._traffic))
+        return _Entry(content, ServedRepo(compiled, leases, self._traffic, _build_auth(config, credentials)))
 
     def _acquire(self, config: RepoConfig, credentials: Mapping[str, bytes]) -> dict[str, Lease]:
         """A lease of every profile that the repo's lines may take; all or none."""
@@ -310,8 +311,8 @@ class Loader:
         await asyncio.sleep(0)
         self._swap(build_router(served))
         self._entries, self._served = entries, len(served)
-        refused = sorted((name, e.refused) for name, e in entries.items() if e.refused is not None)
-        self.refused = tuple(row for _, row in refused)
+        refused = ((name, _refusal(e)) for name, e in entries.items())
+        self.refused = tuple(row for _, row in sorted((name, row) for name, row in refused if row is not None))
         for gone in running.difference(served):
             gone.leave()
 
@@ -341,6 +342,8 @@ class Loader:
         for entry in self._entries.values():
             if entry.refused is None or entry.served is None or not _uses(entry.served, changed_credentials):
                 continue
+            if entry.served.guard is not None:
+                entry.served.guard.auth = _build_auth(entry.served.config, credentials)
             # Its own leases hold the producers: what the pool starts for these stays.
             for lease in self._acquire(entry.served.config, credentials).values():
                 lease.release()
@@ -351,6 +354,24 @@ class Loader:
         if before is None or before.served is None:
             return None
         return None if any(e.path in taken for e in before.served.config.endpoints) else before
+
+
+def _build_auth(config: RepoConfig, credentials: Mapping[str, bytes]) -> Authenticator | None:
+    auth = compile_auth(config, credentials)
+    if auth is not None and auth.problem:
+        where = {"namespace": config.namespace, "repo": config.name, "error": auth.problem}
+        log.error("a repo's keys or passwords cannot be checked", extra=where)
+    return auth
+
+
+def _refusal(entry: _Entry) -> RefusedRepo | None:
+    """What speaks against a repo: its newest config is no good, or it turns away those whom it should let in."""
+    served = entry.served
+    if entry.refused is not None or served is None or served.guard is None or not served.guard.problem:
+        return entry.refused
+    config = served.config
+    reason = f"requests are answered 503, since nobody can be let in: {served.guard.problem}"
+    return RefusedRepo(namespace=config.namespace, name=config.name, reason=reason, revision=config.revision)
 
 
 def _is_touched(entry: _Entry, changed_credentials: set[str]) -> bool:

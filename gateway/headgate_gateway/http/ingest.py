@@ -5,14 +5,18 @@ budget mean something.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
 
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.decoding import CODINGS
 from headgate_gateway.http.events import request_answered
+from headgate_gateway.http.guard import EXCLUDED, Guard
 from headgate_gateway.http.messages import TEXT, Head, HttpError, Response, error_response
-from headgate_gateway.http.preparation import DECODING_THREADS, BodyDecoding
+from headgate_gateway.http.passwords import Check, Passwords
+from headgate_gateway.http.preparation import DECODING_THREADS, BodyDecoding, GuardedBody
 from headgate_gateway.http.router import Route, Router
 from headgate_gateway.http.upload import BodyUpload, SharedByUploads
 from headgate_gateway.http.workers import Workers
@@ -37,30 +41,75 @@ _CONTENT_TYPES = frozenset(
 _IDENTITY = frozenset({b"", b"identity"})
 
 
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Where a request goes if the password that it gives is right."""
+
+    route: Route
+    check: Check
+
+
 class Ingest:
     """The traffic port's application."""
 
-    def __init__(self, budget: Budget, traffic: TrafficCounters, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        budget: Budget,
+        traffic: TrafficCounters,
+        now_ms: Callable[[], int],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self.router: Router = {}
         """Replaced whole by a reload; a request keeps the route it began with."""
         self.traffic = traffic
         self.shared = SharedByUploads(budget, now_ms)
         self.decoders = Workers(DECODING_THREADS)
+        self.passwords = Passwords(clock)
+        self._clock = clock
 
     def admit(self, head: Head, request_id: str) -> Response | BodyUpload:
         """An answer at once, or the upload that takes the body."""
+        found = self._find(head, request_id)
+        return found if isinstance(found, Response) else self._receive(found, head, request_id)
+
+    def _find(self, head: Head, request_id: str) -> Response | Route | Doubtful:
+        """Where a request goes that its head does not refuse."""
         route = self.router.get(head.path)
         if route is None:
             return self._without_repo(head, request_id)
+        guard = route.repo.guard
+        if guard is not None:
+            return self._find_guarded(head, route, guard, request_id)
+        refusal = _refuse_by_head(head, route, request_id)
+        return route if refusal is None else _refuse(refusal, route, request_id)
+
+    def _find_guarded(self, head: Head, route: Route, guard: Guard, request_id: str) -> Response | Route | Doubtful:
+        """The same of a repo that is not open to all, or not at any rate. Who may not come in learns nothing else."""
+        check = guard.identify(head, request_id, self.passwords)
+        if isinstance(check, Response):
+            # Hashes that are not there may well be the fault of the revision that names them.
+            return _refuse(check, route, request_id, None if guard.problem else EXCLUDED)
         refusal = _refuse_by_head(head, route, request_id)
         if refusal is not None:
-            request_answered(route.repo.counters, route.repo.config.name, refusal.status, request_id)
-            route.repo.analysis.count(refusal.status, None, None, False)
-            return refusal
+            return _refuse(refusal, route, request_id)
+        if check is not None:
+            return Doubtful(route, check)
+        over = guard.rates.begin(head.content_length, self._clock()) if guard.rates is not None else None
+        if over is not None:
+            return _refuse(guard.over_limit(over, route.endpoint, request_id), route, request_id, EXCLUDED)
+        return route
+
+    def _receive(self, found: Route | Doubtful, head: Head, request_id: str) -> Response | BodyUpload:
+        route, check = (found, None) if isinstance(found, Route) else (found.route, found.check)
         upload = BodyUpload(route, head, request_id, self.shared)
         coding = head.headers.get("content-encoding")
         if coding is not None:
             self._undo(coding.lower(), upload, route, request_id)
+        guard = route.repo.guard
+        if guard is not None and (check is not None or (head.chunked and guard.rates is not None)):
+            then = upload.prepare or upload.proceed
+            body = GuardedBody(upload, guard, route.endpoint, request_id, check, self._clock, then)
+            upload.gate, upload.prepare = body.take, body.begin
         return upload.reserve(head.content_length) or upload
 
     def _undo(self, coding: bytes, upload: BodyUpload, route: Route, request_id: str) -> None:
@@ -83,6 +132,14 @@ def _status(head: Head, request_id: str) -> Response:
     if head.method not in {"GET", "HEAD"}:
         return refusals.method_not_allowed(head, b"GET, HEAD", request_id)
     return Response(200, b"ok\n", TEXT)
+
+
+def _refuse(response: Response, route: Route, request_id: str, judged_as: int | None = None) -> Response:
+    """An answer without a body, counted."""
+    repo = route.repo
+    request_answered(repo.counters, repo.config.name, response.status, request_id)
+    repo.analysis.count(judged_as or response.status, None, None, False)
+    return response
 
 
 def _refuse_by_head(head: Head, route: Route, request_id: str) -> Response | None:

@@ -1,17 +1,21 @@
-"""From the bytes that were received to the body that the pipeline takes: undoes a content coding.
+"""From the bytes that are received to the body that the pipeline takes: what only the body can tell, and its coding.
 
-Small bodies at once, others a piece at a time in a thread; what comes out is reserved as it comes. `ingest` gives it to
-the uploads that need it.
+`ingest` gives it to the uploads that need it: those of a guarded repo whose head did not tell enough, and encoded ones,
+which are decoded at once where they are small, and a piece at a time in a thread where they are not.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
+from headgate_gateway.config.endpoint import Endpoint
 from headgate_gateway.http import refusals
 from headgate_gateway.http.decoding import PIECE_BYTES, DecodedTooLargeError, InvalidEncodingError, decode, foretold
+from headgate_gateway.http.guard import EXCLUDED, Guard
 from headgate_gateway.http.messages import Response
+from headgate_gateway.http.passwords import Check
+from headgate_gateway.http.rates import OverLimit
 from headgate_gateway.http.workers import Workers
 
 INLINE_BYTES: Final = 64 * 2**10
@@ -22,6 +26,9 @@ DECODING_THREADS: Final = 2
 """Bodies that are decoded at once: each holds a decoder's own memory, some 8 MiB at most, beside what is reserved."""
 
 Body = bytes | bytearray
+Clock = Callable[[], float]
+"""Seconds, from whenever on."""
+Subject = TypeVar("Subject")
 
 
 class PreparedUpload(Protocol):
@@ -39,13 +46,76 @@ class PreparedUpload(Protocol):
         """The body, as the pipeline takes it."""
         ...
 
-    def refuse(self, response: Response) -> None:
-        """Answer without processing."""
+    def refuse(self, response: Response, judged_as: int | None = None) -> None:
+        """Answer without processing; what that counts as in analysis, where not as the answer's status."""
         ...
 
-    def attempt(self, work: Callable[["asyncio.Future[bytes]"], None], subject: "asyncio.Future[bytes]") -> None:
+    def attempt(self, work: Callable[[Subject], None], subject: Subject) -> None:
         """Run work; whatever it raises ends the request with a 500."""
         ...
+
+
+class GuardedBody:
+    """One body that the guard has to look at."""
+
+    __slots__ = ("_check", "_clock", "_endpoint", "_guard", "_next", "_request_id", "_taken", "_upload")
+
+    def __init__(
+        self,
+        upload: PreparedUpload,
+        guard: Guard,
+        endpoint: Endpoint,
+        request_id: str,
+        check: Check | None,
+        clock: Clock,
+        then: Callable[[Body], None],
+    ) -> None:
+        self._upload = upload
+        self._guard = guard
+        self._endpoint = endpoint
+        self._request_id = request_id
+        self._check = check
+        self._clock = clock
+        self._taken = 0
+        self._next = then
+
+    def take(self, nbytes: int) -> Response | None:
+        """Bytes have come; an answer refuses the rest."""
+        before, self._taken = self._taken, self._taken + nbytes
+        check, rates = self._check, self._guard.rates
+        if check is None:
+            over = rates.go_on(nbytes, before, self._clock()) if rates is not None else None
+            return None if over is None else self._refuse_over(over)
+        return self._deny() if check.is_right is False else None
+
+    def begin(self, body: Body) -> None:
+        """The body is whole."""
+        if self._check is None:
+            self._next(body)
+        else:
+            self._check.tell(partial(self._upload.attempt, partial(self._judged, body)))
+
+    def _judged(self, body: Body, is_right: bool) -> None:
+        """The password's verdict. Only now is the request charged, so that guesses use up nobody's limits."""
+        rates = self._guard.rates
+        if not is_right:
+            self._deny()
+            return
+        over = rates.begin(len(body), self._clock()) if rates is not None else None
+        if over is None:
+            self._next(body)
+        else:
+            self._refuse_over(over)
+
+    def _deny(self) -> Response:
+        return self._refuse(self._guard.deny(self._request_id))
+
+    def _refuse_over(self, over: OverLimit) -> Response:
+        return self._refuse(self._guard.over_limit(over, self._endpoint, self._request_id))
+
+    def _refuse(self, response: Response) -> Response:
+        self._upload.refuse(response, EXCLUDED)
+        return response
 
 
 class BodyDecoding:

@@ -9,17 +9,37 @@ from dataclasses import dataclass
 
 from headgate_gateway.config.endpoint import Endpoint
 from headgate_gateway.config.repo import RepoConfig
+from headgate_gateway.http.auth import Authenticator
 from headgate_gateway.http.counters import ProfileCounters, TrafficCounters
+from headgate_gateway.http.guard import Guard
 from headgate_gateway.http.ports import Lease
+from headgate_gateway.http.rates import RepoRates
 from headgate_gateway.pipeline.compile import CompiledEndpoint, CompiledRepo
 
 
 class ServedRepo:
     """A compiled repo with its producers and counters."""
 
-    __slots__ = ("_users", "analysis", "compiled", "config", "counters", "lease", "leases", "profiles", "traffic")
+    __slots__ = (
+        "_users",
+        "analysis",
+        "compiled",
+        "config",
+        "counters",
+        "guard",
+        "lease",
+        "leases",
+        "profiles",
+        "traffic",
+    )
 
-    def __init__(self, compiled: CompiledRepo, leases: Mapping[str, Lease], traffic: TrafficCounters) -> None:
+    def __init__(
+        self,
+        compiled: CompiledRepo,
+        leases: Mapping[str, Lease],
+        traffic: TrafficCounters,
+        auth: Authenticator | None = None,
+    ) -> None:
         self.compiled = compiled
         self.config: RepoConfig = compiled.config
         self.leases = leases
@@ -30,7 +50,14 @@ class ServedRepo:
         self.counters = traffic.repos.acquire(self.config.name)
         self.analysis = traffic.analysis.acquire(self.full_name, self.config.revision)
         self.profiles: dict[str, ProfileCounters] = {name: traffic.profiles.acquire(name) for name in leases}
+        self.guard = self._build_guard(auth)
+        """None: anybody may come, at any rate."""
         self._users = 1
+
+    def _build_guard(self, auth: Authenticator | None) -> Guard | None:
+        config, buckets = self.config, self.traffic.buckets.acquire(self.config.name)
+        rates = None if config.limits.per_gateway is None else RepoRates(config.limits, buckets)
+        return None if auth is None and rates is None else Guard(config.name, auth, rates, self.counters)
 
     @property
     def full_name(self) -> tuple[str, str]:
@@ -48,6 +75,7 @@ class ServedRepo:
             for lease in self.leases.values():
                 lease.release()
             self.traffic.repos.release(self.config.name)
+            self.traffic.buckets.release(self.config.name)
             self.traffic.analysis.release(self.full_name, self.config.revision)
             for profile in self.profiles:
                 self.traffic.profiles.release(profile)

@@ -81,6 +81,7 @@ class BodyUpload:
         "_submitted",
         "_taken",
         "_told",
+        "gate",
         "prepare",
     )
 
@@ -112,6 +113,8 @@ class BodyUpload:
         """Whether the request has its answer, or will not get one."""
         self._done = False
         """Whether it holds nothing any more."""
+        self.gate: Callable[[int], Response | None] | None = None
+        """What is told of bytes as they come, and may refuse."""
         self.prepare: Callable[[bytes | bytearray], None] | None = None
         """What takes the whole body in place of the pipeline, and calls `proceed` or `refuse`."""
         self._repo.enter()
@@ -163,6 +166,10 @@ class BodyUpload:
         """Bytes have come; those of a chunked body are reserved now, since nobody announced them."""
         self._taken += nbytes
         self._repo.counters.bytes_received += nbytes
+        if self.gate is not None:
+            refusal = self.gate(nbytes)
+            if refusal is not None:
+                return refusal
         if not self._head.chunked:
             return None
         limit = self._repo.config.limits.body_bytes
@@ -187,10 +194,10 @@ class BodyUpload:
         """The body is ready for the pipeline."""
         self._guard(self._begin, body)
 
-    def refuse(self, response: Response) -> None:
-        """The body never gets to the pipeline."""
+    def refuse(self, response: Response, judged_as: int | None = None) -> None:
+        """The body never gets to the pipeline; what that counts as in analysis, where not as the answer's status."""
         if not self._done:
-            self._finish(response.status)
+            self._finish(response.status, judged_as)
         self._say(response)
 
     def attempt(self, work: Callable[[Subject], None], subject: Subject) -> None:
@@ -370,8 +377,8 @@ class BodyUpload:
         if reply is not None:
             reply(response)
 
-    def _finish(self, status: int) -> None:
-        self._count_answer(status)
+    def _finish(self, status: int, judged_as: int | None = None) -> None:
+        self._count_answer(status, judged_as)
         self._let_go()
 
     def _let_go(self) -> None:
@@ -379,10 +386,10 @@ class BodyUpload:
         self._release_all()
         self._repo.leave()
 
-    def _count_answer(self, status: int) -> None:
+    def _count_answer(self, status: int, judged_as: int | None = None) -> None:
         if self._told:
             return
         self._told = True
         seconds = None if self._completed is None else monotonic() - self._completed
-        self._repo.analysis.count(status, seconds, self._processed, self._rejects)
+        self._repo.analysis.count(judged_as or status, seconds, self._processed, self._rejects)
         request_answered(self._repo.counters, self._repo.config.name, status, self._request_id)

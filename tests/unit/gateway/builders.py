@@ -5,10 +5,12 @@ import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from headgate_gateway.config import RepoConfig
 from headgate_gateway.http.admission import Budget
+from headgate_gateway.http.auth import compile_auth
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.ingest import Ingest
 from headgate_gateway.http.router import ServedRepo, build_router
@@ -132,10 +134,15 @@ class FakeLease:
         self.released = True
 
 
-def served_repo(config: RepoConfig, producers: Mapping[str, FakeProducer], traffic: TrafficCounters) -> ServedRepo:
+def served_repo(
+    config: RepoConfig,
+    producers: Mapping[str, FakeProducer],
+    traffic: TrafficCounters,
+    credentials: Mapping[str, bytes] | None = None,
+) -> ServedRepo:
     """A repo with producers, by profile name."""
     leases = {name: FakeLease(producers[name]) for name in config.kafka.profiles}
-    return ServedRepo(compile_repo(config), leases, traffic)
+    return ServedRepo(compile_repo(config), leases, traffic, compile_auth(config, credentials or {}))
 
 
 @dataclass
@@ -227,12 +234,19 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(
-    *configs: RepoConfig, producer: FakeProducer | None = None, budget: int = 2**28, timeouts: Timeouts = SHORT
+    *configs: RepoConfig,
+    producer: FakeProducer | None = None,
+    budget: int = 2**28,
+    timeouts: Timeouts = SHORT,
+    credentials: Mapping[str, bytes] | None = None,
+    clock: Callable[[], float] = monotonic,
 ) -> AsyncIterator[Gateway]:
     producer = producer or FakeProducer()
     shared, traffic = Budget(budget), TrafficCounters()
-    ingest = Ingest(shared, traffic, lambda: 1_700_000_000_000)
-    served = [served_repo(c, dict.fromkeys(c.producers, producer), traffic) for c in configs or (repo_config(),)]
+    ingest = Ingest(shared, traffic, lambda: 1_700_000_000_000, clock)
+    served = [
+        served_repo(c, dict.fromkeys(c.producers, producer), traffic, credentials) for c in configs or (repo_config(),)
+    ]
     ingest.router = build_router(served)
     server = Server(ingest, timeouts, asyncio.get_running_loop())
     running = Gateway(server, ingest, producer, await server.start("127.0.0.1", 0), shared)
