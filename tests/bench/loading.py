@@ -38,6 +38,8 @@ class Report:
     """Requests whose connection ended, or that had no answer."""
     busy: float
     """Share of the sending time in which the server's core was not idle."""
+    network: float
+    """Share of it that went into interrupts: the kernel's work for connections, which no process is charged with."""
     load_busy: float
     cpu_seconds: float
     """CPU time of the server while requests were sent."""
@@ -56,8 +58,8 @@ class Report:
 
     @property
     def own(self) -> float:
-        """Share of its core that the server had; the rest of what was busy was not its work."""
-        return self.cpu_seconds / self.sending_seconds
+        """Share of its core that went into the server and its connections; the rest of what was busy was others' work."""
+        return self.cpu_seconds / self.sending_seconds + self.network
 
 
 def send(port: int, load: Load, pid: int) -> Report:
@@ -103,6 +105,7 @@ def read_report(line: str) -> Report:
         statuses={int(status): count for status, count in told["statuses"].items()},
         lost=told["lost"] + told["unanswered"],
         busy=told["busy"][SERVER_CORE],
+        network=told["network"][SERVER_CORE],
         load_busy=told["busy"][LOAD_CORE],
         cpu_seconds=told["processSeconds"],
         load_cpu_seconds=told["loadSeconds"],

@@ -14,6 +14,7 @@ const ticksPerSecond = 100 // USER_HZ: the same on every Linux that Go runs on
 type machine struct {
 	at      time.Time
 	busy    []float64
+	network []float64
 	total   []float64
 	process float64
 	load    float64
@@ -27,15 +28,19 @@ func readMachine(pid int) machine {
 		if len(words) < 9 || !strings.HasPrefix(words[0], "cpu") || words[0] == "cpu" {
 			continue
 		}
-		var total, idle float64
+		var total, idle, network float64
 		for index, word := range words[1:9] { // guest time is part of user time already
 			ticks, _ := strconv.ParseFloat(word, 64)
 			total += ticks
 			if index == 3 || index == 4 || index == 7 { // idle, waiting for disks, stolen by the host
 				idle += ticks
 			}
+			if index == 5 || index == 6 { // interrupts: on loopback, what the kernel does for connections
+				network += ticks
+			}
 		}
 		read.busy = append(read.busy, total-idle)
+		read.network = append(read.network, network)
 		read.total = append(read.total, total)
 	}
 	read.process = processSeconds(pid)
@@ -62,6 +67,7 @@ type report struct {
 	Reopened       int       `json:"reopened"`
 	BehindSeconds  float64   `json:"behindSeconds"`
 	Busy           []float64 `json:"busy"`
+	Network        []float64 `json:"network"`
 	ProcessSeconds float64   `json:"processSeconds"`
 	LoadSeconds    float64   `json:"loadSeconds"`
 	MeanMicros     float64   `json:"meanMicros"`
@@ -92,7 +98,9 @@ func (l *load) report(before, after machine) report {
 		made.BehindSeconds = max(0, after.at.Sub(l.due).Seconds())
 	}
 	for core := range after.busy {
-		made.Busy = append(made.Busy, (after.busy[core]-before.busy[core])/max(after.total[core]-before.total[core], 1))
+		total := max(after.total[core]-before.total[core], 1)
+		made.Busy = append(made.Busy, (after.busy[core]-before.busy[core])/total)
+		made.Network = append(made.Network, (after.network[core]-before.network[core])/total)
 	}
 	return made
 }
