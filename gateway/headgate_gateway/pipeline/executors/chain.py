@@ -37,8 +37,9 @@ class StepFailedError(Exception):
 
 Outcome = Event | list[Event] | Dropped | Refusal
 Chain = Callable[[Event], Outcome]
-"""Takes a line's event, which it may change, and returns what becomes of it. A list is never empty."""
+"""Takes a line's event, which it may change, and returns what becomes of it. A list is never empty.
 
+Raises StepFailedError, most likely by a plugin."""
 
 _Steps = tuple[tuple[str, Step], ...]
 
@@ -65,6 +66,10 @@ def _run(steps: _Steps, event: Event) -> Outcome:
     except RecursionError:
         # Texts decoded into fields can nest deeper than any line.
         return Refusal(name, "the event nests too deeply")
+    except StepFailedError:
+        raise
+    except Exception as error:
+        raise StepFailedError(name) from error
     return event
 
 

@@ -1,5 +1,8 @@
 """`splitter` cuts a text into a list, `assigner` names a list's elements."""
 
+from collections.abc import Iterator
+from typing import Any
+
 from headgate_gateway.config.executors import Assigner, OnFailure, Splitter
 from headgate_gateway.pipeline.executors.bounds import MAX_EVENTS
 from headgate_gateway.pipeline.executors.context import ExecutorContext
@@ -29,7 +32,7 @@ def compile_splitter(config: Splitter, context: ExecutorContext) -> Step:
 def compile_assigner(config: Assigner, context: ExecutorContext) -> Step:
     """Named elements go over the fields that are there."""
     read, take, target = compile_read(config.field), compile_take(config.field), compile_target(config.into)
-    names, count = config.names, len(config.names)
+    names, count, names_all = config.names, len(config.names), all(config.names)
     keeps_source, keeps_failed = config.keep_source, config.on_failure is OnFailure.KEEP
     not_list = Reject(f"field {config.field!r} holds no list to assign")
 
@@ -47,7 +50,11 @@ def compile_assigner(config: Assigner, context: ExecutorContext) -> Step:
         holder = target(event)
         if isinstance(holder, Reject):
             return holder
-        holder.update((name, element) for name, element in zip(names, elements, strict=True) if name)
+        holder.update(zip(names, elements, strict=True) if names_all else _named(names, elements))
         return event
 
     return assign
+
+
+def _named(names: tuple[str, ...], elements: list[Any]) -> Iterator[tuple[str, Any]]:
+    return ((name, element) for name, element in zip(names, elements, strict=True) if name)

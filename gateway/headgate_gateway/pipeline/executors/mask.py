@@ -42,5 +42,11 @@ def _compile_hash(config: KeyedHash, context: ExecutorContext) -> Callable[[Any]
             f"entry {config.key!r} of Secret {context.namespace}/{config.secret_ref.name} has {len(key)} bytes, "
             f"and a key needs {_SHORTEST_KEY}"
         )
-    digits, digest = config.digits, hmac.digest
-    return lambda value: digest(key, bytes_of(value), "sha256").hex()[:digits]
+    digits, keyed = config.digits, hmac.new(key, digestmod="sha256")
+
+    def keyed_hash(value: Any) -> str:
+        state = keyed.copy()
+        state.update(bytes_of(value))
+        return state.hexdigest()[:digits]
+
+    return keyed_hash

@@ -1,6 +1,6 @@
 """`plugin`: a step of the user's own, found by its entry point in the group `headgate.executors`.
 
-Owns the border to code that is not ours: what it raises refuses the event, and what it returns is taken as JSON has it.
+Owns the border to code that is not ours: what it returns is taken as JSON has it, so that later steps find nothing else.
 An entry point names a module (or any object) with `STEP_API_VERSION` and `compile(config) -> step`.
 """
 
@@ -34,7 +34,8 @@ def compile_plugin(config: Plugin, context: ExecutorContext) -> Step:
         raise ValueError(f"plugin {config.name!r} refuses its config: {_told(error)}") from error
     if not callable(step):
         raise ValueError(f"plugin {config.name!r} compiled to {type(step).__name__}, which is no step")
-    return _guarded(config.name, step)
+    name = config.name
+    return lambda event: _as_json(name, step(event))
 
 
 @lru_cache(maxsize=8)
@@ -63,17 +64,6 @@ def _load(name: str) -> Callable[[dict[str, Any]], Any]:
 
 def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _guarded(name: str, step: Step) -> Step:
-    def run(event: Event) -> Answer:
-        try:
-            return _as_json(name, step(event))
-        except Exception as error:  # noqa: BLE001  (code of others: its mistakes refuse an event, not a gateway)
-            # The type alone: its text may hold what the event holds.
-            return Reject(f"plugin {name!r} raised {type(error).__name__}")
-
-    return run
 
 
 def _as_json(name: str, answer: Any) -> Answer:

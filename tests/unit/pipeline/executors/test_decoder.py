@@ -82,6 +82,12 @@ def test_a_regex_takes_linear_time() -> None:
     assert run(event, evil) == event
 
 
+def test_a_pattern_as_long_as_the_contract_allows_runs() -> None:
+    words = "|".join(rf"\w+-{number}" for number in range(1_000))
+    pattern = f"(?P<x>{words[:4_000].rpartition('|')[0]})"
+    assert run({"message": "at size-77!"}, decoder("Regex", pattern=pattern)) == {"x": "size-7"}
+
+
 @pytest.mark.parametrize(
     ("options", "why"),
     [
@@ -104,7 +110,7 @@ def test_a_decoder_that_makes_no_sense_is_refused_by_the_contract(options: dict[
         Decoder.model_validate(options)
 
 
-@pytest.mark.parametrize("pattern", ["(?P<x>a{1001})", "(?P<x>(?x: a b))", r"\(?P<x>"])
+@pytest.mark.parametrize("pattern", ["(?P<x>a{1001})", "(?P<x>" + r"\pL+" * 400 + ")", "(?P<x>(?x: a b))", r"\(?P<x>"])
 def test_what_re2_refuses_is_refused_when_it_is_compiled(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"executors\[0\].decoder: pattern"):
         chain(decoder("Regex", pattern=pattern))

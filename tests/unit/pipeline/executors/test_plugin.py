@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from tests.unit.pipeline.executors.plugins import install_example, install_module
 from tests.unit.pipeline.executors.running import chain, refusal, run
 
+from headgate_gateway.pipeline.executors import StepFailedError
 from headgate_gateway.pipeline.steps import DROP
 
 
@@ -92,14 +93,22 @@ def test_what_a_plugin_returns_is_taken_as_json_has_it(echo: str, answer: str, o
         ("Reject('not this one')", "not this one"),
         ("None", "plugin 'echo_step' returned what is no event"),
         ("[event, 5]", "plugin 'echo_step' returned what is no event"),
-        ("{'a': object()}", "plugin 'echo_step' raised TypeError"),
-        ("{'a': chr(0xd800)}", "plugin 'echo_step' raised UnicodeEncodeError"),
-        ("event['secret']", "plugin 'echo_step' raised KeyError"),
         ("[event] * 10001", "the line would become 10001 events, and 10000 is the limit"),
     ],
 )
-def test_mistakes_of_a_plugin_refuse_its_event(echo: str, answer: str, why: str) -> None:
+def test_what_is_no_event_is_refused(echo: str, answer: str, why: str) -> None:
     assert refusal({"a": 1}, plugin(echo, config={"answer": answer})) == why
+
+
+@pytest.mark.parametrize(
+    ("answer", "defect"),
+    [("{'a': object()}", TypeError), ("{'a': chr(0xd800)}", UnicodeEncodeError), ("event['secret']", KeyError)],
+)
+def test_a_defect_of_a_plugin_is_told_with_its_step(echo: str, answer: str, defect: type[Exception]) -> None:
+    explode = {"explode": {"field": "l"}}
+    with pytest.raises(StepFailedError, match=r"executors\[1\].plugin failed") as failed:
+        run({"l": [1]}, explode, plugin(echo, config={"answer": answer}))
+    assert isinstance(failed.value.__cause__, defect)
 
 
 def test_a_plugin_may_be_told_json(echo: str) -> None:
