@@ -110,7 +110,7 @@ def test_a_decoder_that_makes_no_sense_is_refused_by_the_contract(options: dict[
         Decoder.model_validate(options)
 
 
-@pytest.mark.parametrize("pattern", ["(?P<x>a{1001})", "(?P<x>" + r"\pL+" * 400 + ")", "(?P<x>(?x: a b))", r"\(?P<x>"])
+@pytest.mark.parametrize("pattern", ["(?P<x>a{1001})", "(?P<x>" + r"\pL+" * 200 + ")", "(?P<x>(?x: a b))", r"\(?P<x>"])
 def test_what_re2_refuses_is_refused_when_it_is_compiled(pattern: str) -> None:
     with pytest.raises(ValueError, match=r"executors\[0\].decoder: pattern"):
         chain(decoder("Regex", pattern=pattern))
