@@ -316,3 +316,24 @@ async def test_latency_lasts_until_the_answer() -> None:
         (sample,) = g.ingest.traffic.analysis.samples(NAME)
     (bucket,) = [bucket for bucket, count in enumerate(sample.latency) if count]
     assert bucket >= LATENCY_BOUNDS.index(0.02)
+
+
+async def test_dead_lettered_lines_are_counted_apart_and_make_no_records_of_their_topic() -> None:
+    config = repo_config(kafka={"deadLetter": {"topic": "dead"}})
+    async with gateway(config) as g:
+        assert (await g.ask(post(b"{}\nno\n{}\nno\n"))).status == 200
+        assert (await g.ask(post(b"no\n"))).status == 200
+        (sample,) = g.ingest.traffic.analysis.samples(NAME)
+    assert sample.dead_lettered == LineSums(total=3, squares=4 + 1, products=4 * 2 + 1)
+    assert (sample.received, sample.rejected) == (5, LineSums())
+    assert sample.records == {"t": RecordSums(total=2, squares=4)}
+    assert {(w.topic, w.records) for w in sample.written} == {("t", 2), ("dead", 3)}
+
+
+async def test_a_request_on_one_topic_of_two_clusters_counts_once() -> None:
+    rule = {"when": [expression("a", "Exists")], "topic": "t", "producerProfile": "other"}
+    producers = {name: {"name": name, "bootstrapServers": ["127.0.0.1:9092"]} for name in ("main", "other")}
+    async with gateway(repo_config(kafka={"topics": [rule]}, producers=producers)) as g:
+        assert (await g.ask(post(b'{"a":1}\n{}\n{}\n'))).status == 200
+        (sample,) = g.ingest.traffic.analysis.samples(NAME)
+    assert sample.records == {"t": RecordSums(total=3, squares=9)}

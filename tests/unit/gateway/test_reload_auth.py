@@ -2,7 +2,7 @@
 
 from tests.unit.gateway.builders import constraint, entry, expression
 from tests.unit.gateway.hashes import API_KEYS, KEYS_FILE, credentials
-from tests.unit.gateway.test_reload import Running
+from tests.unit.gateway.loading import Running
 
 from headgate_gateway.http.auth import Admitted, Denied, Verdict
 

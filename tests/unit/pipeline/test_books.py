@@ -91,7 +91,7 @@ ENDPOINTS = st.sampled_from(
     ]
 )
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["x", "ä", "y" * 300]) | st.just(1.5)
-OBJECTS = st.fixed_dictionaries(
+OBJECTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     {},
     optional={
         "a": st.integers(0, 3) | SCALARS,
@@ -207,7 +207,7 @@ def check_fates(told: dict[str, Any], parts: list[tuple[Records, Outcome]]) -> N
 
 
 def numbers(ranges: list[str]) -> list[int]:
-    found = []
+    found: list[int] = []
     for text in ranges:
         first, _, last = text.partition("-")
         found += range(int(first), int(last or first) + 1)

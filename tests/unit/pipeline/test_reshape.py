@@ -107,7 +107,7 @@ def test_a_defect_of_an_executor_costs_its_line_only(odd: list[Any], do: str, st
 
 @pytest.mark.parametrize("with_constraint", [False, True])
 def test_a_number_that_nobody_can_write_again_refuses_its_line(with_constraint: bool) -> None:
-    wanted = {"constraint": constraint(expression("x", "DoesNotExist"))} if with_constraint else {}
+    wanted: dict[str, Any] = {"constraint": constraint(expression("x", "DoesNotExist"))} if with_constraint else {}
     steps = [{"remove": {"fields": ["a"]}}]
     result = process(b'{"n":1e999}\n{}', executors=steps, partial="Accept", **wanted)
     assert (refused(result), [error.reason for error in result.errors]) == ([1], ["InvalidJSON"])
