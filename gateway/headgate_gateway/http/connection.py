@@ -169,31 +169,34 @@ class Connection(asyncio.Protocol):
 
     def _on_request(self, head: Head, body: bytes) -> None:
         """A head and the whole of its body, as most requests come."""
-        answer = self._admit(head)
+        request_id = self._begin(head)
+        self.phase, self.deadline = _WAITING, inf  # first, since the reply may come at once
+        answer = self._server.application.take(head, body, request_id, self._reply)
+        if answer is None:
+            return
         if isinstance(answer, Response):
             self._answer_early(answer, head)
             if self.phase is _SKIPPING:
                 self._after_answer()
             return
-        self.phase, self._upload = _WAITING, answer
-        self.deadline = inf
+        self._upload = answer
         refusal = answer.take(len(body)) if body else None
         if refusal is None:
             answer.complete(body, self._reply)
         else:
             self._reply(refusal)
 
-    def _admit(self, head: Head) -> Response | Upload:
+    def _begin(self, head: Head) -> str:
         self._upload = None
         self._head_only = head.method == "HEAD"
         self._keep_alive, self._old_client = head.keep_alive, head.is_http10
         self._request_id = request_id = request_id_of(head)
-        return self._server.application.admit(head, request_id)
+        return request_id
 
     def _on_head(self, head: Head) -> None:
         self._body = b""
         self._received = 0
-        answer = self._admit(head)
+        answer = self._server.application.admit(head, self._begin(head))
         if isinstance(answer, Response):
             self._answer_early(answer, head)
             return

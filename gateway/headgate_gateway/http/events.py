@@ -32,6 +32,11 @@ def records_lost(repo: str, outcome: Outcome, request_id: str) -> None:
     log.error("lines that were answered from memory did not reach Kafka", extra=extra)
 
 
+def express_broke(repo: str, request_id: str) -> None:
+    """A defect of ours keeps a request off the short way; called while its exception is handled."""
+    log.exception("the short way broke", extra={"repo": repo, "requestId": request_id})
+
+
 def request_answered(counters: RepoCounters, repo: str, status: int, request_id: str) -> None:
     """A request on a repo's endpoint has its answer; refusals are logged with the id that the client got."""
     counters.count_request(status)

@@ -10,9 +10,11 @@ from time import monotonic
 
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
+from headgate_gateway.http.application import Reply
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.decoding import CODINGS
 from headgate_gateway.http.events import request_answered
+from headgate_gateway.http.express import Express, build_express
 from headgate_gateway.http.guard import EXCLUDED, Guard
 from headgate_gateway.http.messages import TEXT, Head, HttpError, Response, error_response
 from headgate_gateway.http.passwords import Check, Passwords
@@ -59,22 +61,45 @@ class Ingest:
         now_ms: Callable[[], int],
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        self.router: Router = {}
-        """Replaced whole by a reload; a request keeps the route it began with."""
+        self._router: Router = {}
+        self._express: dict[str, Express] = {}
+        """By path."""
         self.traffic = traffic
         self.shared = SharedByUploads(budget, now_ms)
         self.decoders = Workers(DECODING_THREADS)
         self.passwords = Passwords(clock)
         self._clock = clock
 
+    @property
+    def router(self) -> Router:
+        """Replaced whole by a reload; a request keeps the route it began with."""
+        return self._router
+
+    @router.setter
+    def router(self, router: Router) -> None:
+        self._router = router
+        self._express = {
+            path: express for path, route in router.items() if (express := build_express(route, self.shared))
+        }
+
     def admit(self, head: Head, request_id: str) -> Response | BodyUpload:
         """An answer at once, or the upload that takes the body."""
         found = self._find(head, request_id)
         return found if isinstance(found, Response) else self._receive(found, head, request_id)
 
+    def take(self, head: Head, body: bytes, request_id: str, reply: Reply) -> Response | BodyUpload | None:
+        """As `admit`, for a request whose body is there: None where that was enough to send it on its way."""
+        found = self._find(head, request_id)
+        if isinstance(found, Response):
+            return found
+        express = self._express.get(head.path) if isinstance(found, Route) else None
+        if express is not None and express.begin(head, body, request_id, reply):
+            return None
+        return self._receive(found, head, request_id)
+
     def _find(self, head: Head, request_id: str) -> Response | Route | Doubtful:
         """Where a request goes that its head does not refuse."""
-        route = self.router.get(head.path)
+        route = self._router.get(head.path)
         if route is None:
             return self._without_repo(head, request_id)
         guard = route.repo.guard

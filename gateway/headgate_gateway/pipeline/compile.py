@@ -27,6 +27,7 @@ from headgate_gateway.pipeline.refuse import Refuse, compile_refuse
 from headgate_gateway.pipeline.reshape import Reshape, compile_reshape
 from headgate_gateway.pipeline.result import Processed
 from headgate_gateway.pipeline.run import CutBody, DecodedRun, FeedRun
+from headgate_gateway.pipeline.single import ReadSingle, compile_single
 from headgate_gateway.pipeline.topic import ChooseTopic, compile_topic
 from headgate_gateway.pipeline.whole import WholeBody
 
@@ -55,6 +56,8 @@ class CompiledEndpoint:
     """Where a request's lines go that no rule takes. Raises TopicRefusedError; a request's head is enough to know."""
     begin: BeginBody
     """Starts a body. Raises TopicRefusedError too."""
+    single: ReadSingle | None
+    """The short way of a body that is one good event; None: every body takes the long one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,8 @@ def _compile_endpoint(config: RepoConfig, endpoint: Endpoint, credentials: Mappi
             return BodyRun(whole.cut, whole.feed, result)
         return BodyRun(cut, feed, result)
 
-    return CompiledEndpoint(endpoint, choose_topic, begin)
+    single = compile_single(config, endpoint, form, choose_topic, shared_headers)
+    return CompiledEndpoint(endpoint, choose_topic, begin, single)
 
 
 Feed = Callable[[BodyState, bytes, list[bytes]], int]

@@ -51,14 +51,18 @@ def at_rest(g: Gateway) -> bool:
     return held == (0, 0, 1, 0)
 
 
-def compile_to(g: Gateway, begin: Callable[..., Any]) -> None:
+def compile_to(g: Gateway, begin: Callable[..., Any], single: Callable[..., Any] | None = None) -> None:
     route = g.ingest.router["/log/repo/logs"]
-    compiled = replace(route.compiled, begin=begin)
+    compiled = replace(route.compiled, begin=begin, single=single)
     g.ingest.router = {"/log/repo/logs": replace(route, compiled=compiled)}
 
 
 def break_begin(g: Gateway) -> None:
     compile_to(g, broken)
+
+
+def break_both_ways(g: Gateway) -> None:
+    compile_to(g, broken, broken)
 
 
 def break_third_run(g: Gateway) -> None:
@@ -79,6 +83,7 @@ def break_nothing(_: Gateway) -> None:
 
 CASES = [
     pytest.param(FakeProducer, break_begin, b"{}", 0, id="the pipeline on a small body"),
+    pytest.param(FakeProducer, break_both_ways, b"{}", 0, id="the short way and the pipeline"),
     pytest.param(FakeProducer, break_begin, LARGE, 0, id="the pipeline on a large body"),
     pytest.param(FakeProducer, break_third_run, LARGE, 0, id="the pipeline after some lines"),
     pytest.param(BrokenWithin, break_nothing, b"{}", 1, id="submitting"),
