@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.bench import machine, page, programs
 from tests.testbed import kafka
+from tests.testbed.errors import TestbedError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "performance.md"
@@ -167,8 +168,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="few and short runs; the page says so")
     parser.add_argument("--page", type=Path, default=PAGE, help="default: %(default)s")
     options = parser.parse_args(argv)
-    servers = kafka.ensure(brokers=1).bootstrap
-    build_all()
+    try:
+        servers = kafka.ensure(brokers=1).bootstrap
+        build_all()
+    except TestbedError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
     failed = []
     for bench in BENCHES:
         if bench.module in options.only:
