@@ -11,7 +11,7 @@ import msgspec
 from headgate_gateway.pipeline.executors import Chain, Refusal, StepFailedError
 from headgate_gateway.pipeline.result import LineError, LineReason, Processed
 from headgate_gateway.pipeline.run import DecodedRun
-from headgate_gateway.pipeline.steps import DROP, Event
+from headgate_gateway.pipeline.steps import Event
 
 RESHAPED_RUN_BYTES = 16 * 2**10
 """Bytes of lines between two reservations: a line may become many times its size."""
@@ -64,32 +64,43 @@ def open_text(line: bytes, row: Any) -> Event:
 def compile_reshape(chain: Chain, open_event: OpenEvent) -> Reshape:
     """The way of a run's lines through a chain."""
 
-    def made_of(line: bytes, row: Any) -> list[Event] | Refusal:
-        outcome = chain(open_event(line, row))
-        if outcome is DROP:
-            return []
-        return [outcome] if isinstance(outcome, dict) else outcome
-
     def reshape(decoded: DecodedRun, result: Processed) -> None:
-        lines, rows, numbers = decoded.lines, decoded.rows, decoded.numbers
-        decoded.lines, decoded.rows, decoded.numbers, decoded.values = [], [], [], []
-        for line, row, number in zip(lines, rows, numbers, strict=True):
+        lines: list[bytes] = []
+        rows: list[Event] = []
+        numbers: list[int] = []
+        values: list[bytes] = []
+        for line, row, number in zip(decoded.lines, decoded.rows, decoded.numbers, strict=True):
             try:
-                events = made_of(line, row)
-                values = [] if isinstance(events, Refusal) else list(map(_encode, events))
+                outcome = chain(open_event(line, row))
+                events: list[Event]
+                match outcome:
+                    case dict():
+                        # The way of most lines: nothing is added before the one step that may fail.
+                        values.append(_encode(outcome))
+                        lines.append(line)
+                        rows.append(outcome)
+                        numbers.append(number)
+                        continue
+                    case list():
+                        events = outcome
+                        values += [_encode(event) for event in events]
+                    case Refusal():
+                        decoded.errors.append(
+                            _refuse(number, LineReason.EXECUTOR_REFUSED, outcome.message, outcome.step)
+                        )
+                        continue
+                    case _:
+                        events = []
             except Exception as error:  # noqa: BLE001
                 # Broad on purpose: executors may be anybody's code, and whatever one raises costs its line alone.
                 decoded.errors.append(_blame(number, error, result))
                 continue
-            if isinstance(events, Refusal):
-                decoded.errors.append(_refuse(number, LineReason.EXECUTOR_REFUSED, events.message, events.step))
-                continue
             result.dropped += not events
             result.one_each = result.one_each and len(events) < 2
-            decoded.lines += [line] * len(events)
-            decoded.rows += events
-            decoded.numbers += [number] * len(events)
-            decoded.values += values
+            lines += [line] * len(events)
+            rows += events
+            numbers += [number] * len(events)
+        decoded.lines, decoded.rows, decoded.numbers, decoded.values = lines, rows, numbers, values
 
     return reshape
 
