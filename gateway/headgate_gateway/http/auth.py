@@ -54,7 +54,7 @@ class Admitted:
 class PasswordClaim:
     """Somebody gives a user's name and a password."""
 
-    user: str
+    user: bytes
     password: bytes = field(repr=False)
     entry: HashedPassword
     """What it is to be compared with; of nobody, where there is no such user."""
@@ -72,13 +72,16 @@ def is_password(password: bytes, entry: HashedPassword) -> bool:
     return hmac.compare_digest(key, bytes.fromhex(entry.key))
 
 
-Verdict = Admitted | Denied | PasswordClaim
+Encoded = bytes
+"""A user's name and a password, as Basic has them."""
+
+Verdict = Admitted | Denied | Encoded
 
 
 class Authenticator:
     """The ways into one repo."""
 
-    __slots__ = ("_keys", "_nobody", "_users", "challenges", "problem")
+    __slots__ = ("_keys", "_known", "_nobody", "_users", "challenges", "problem")
 
     def __init__(
         self,
@@ -92,22 +95,26 @@ class Authenticator:
         self.problem = problem
         """Why some of them cannot be judged; empty when all can."""
         self._keys = keys
+        self._known: dict[bytes, Admitted] = {}
+        """Valid keys that were presented: no more than there are, and found by a hash that nobody outside can know."""
         self._users = users
         # An unknown user costs the same time as a wrong password, so that nobody learns names from it.
         sample = next(iter(users.values()), None)
         self._nobody = sample.model_copy(update={"user": ""}) if sample is not None else None
 
     def judge(self, headers: Presented) -> Verdict:
-        """By the head alone, if it can be."""
+        """By the head alone, if it can be; what is encoded needs `claim`."""
         key, authorization = headers.get("x-api-key"), headers.get("authorization")
-        admitted: Admitted | PasswordClaim | None = self._by_key(key) if key is not None else None
+        admitted = None
+        if key is not None:
+            admitted = self._known.get(key) or self._by_key(key)
         if admitted is None and authorization is not None:
             scheme, _, rest = authorization.partition(b" ")
-            match scheme.lower():
-                case b"bearer":
-                    admitted = self._by_key(rest.strip(b" "))
-                case b"basic":
-                    admitted = self._claim(rest.strip(b" "))
+            scheme, rest = scheme.lower(), rest.strip(b" ")
+            if scheme == b"bearer":
+                admitted = self._known.get(rest) or self._by_key(rest)
+            elif scheme == b"basic" and self._nobody is not None:
+                return rest
         if admitted is not None:
             return admitted
         if self.problem:
@@ -116,20 +123,25 @@ class Authenticator:
 
     def _by_key(self, key: bytes) -> Admitted | None:
         # By its hash: how long the look-up takes says nothing of the keys that are valid.
-        return self._keys.get(sha256(key).digest())
+        admitted = self._keys.get(sha256(key).digest())
+        if admitted is not None:
+            self._known[key] = admitted
+        return admitted
 
-    def _claim(self, encoded: bytes) -> PasswordClaim | None:
+    def claim(self, encoded: Encoded) -> PasswordClaim | None:
+        """What Basic has encoded; None: it is not that."""
         if self._nobody is None:
             return None
         try:
             user, colon, password = b64decode(encoded, validate=True).partition(b":")
         except binascii.Error:
             return None
-        return (
-            PasswordClaim(user.decode("utf-8", "replace"), password, self._users.get(user, self._nobody))
-            if colon
-            else None
-        )
+        return PasswordClaim(user, password, self._users.get(user, self._nobody)) if colon else None
+
+    def is_current(self, user: bytes, key: str) -> bool:
+        """Whether this still is the hash of that user's password."""
+        entry = self._users.get(user)
+        return entry is not None and entry.key == key
 
 
 def compile_auth(config: RepoConfig, files: Mapping[str, bytes]) -> Authenticator | None:

@@ -8,7 +8,7 @@ from typing import Final
 
 from headgate_gateway.config.endpoint import Endpoint, EventFormat
 from headgate_gateway.http import refusals
-from headgate_gateway.http.auth import Admitted, Authenticator, Denied, PasswordClaim
+from headgate_gateway.http.auth import Admitted, Authenticator, Denied, Encoded
 from headgate_gateway.http.counters import RepoCounters
 from headgate_gateway.http.messages import Head, Response
 from headgate_gateway.http.passwords import Check, Passwords
@@ -42,17 +42,17 @@ class Guard:
         auth = self.auth
         if auth is None:
             return None
-        verdict = auth.judge(head.headers)
-        if isinstance(verdict, PasswordClaim):
-            name, known = verdict.user, passwords.judge(verdict, self.repo)
-            if isinstance(known, Check):
-                return known
-            if known is None:
-                return refusals.overloaded("the check of passwords", request_id)
-            verdict = Admitted(name) if known else Denied.NOT_VALID
+        verdict: Admitted | Denied | Encoded | Check | None = auth.judge(head.headers)
+        if isinstance(verdict, bytes):
+            verdict = passwords.judge(auth, verdict, self.repo)
         if isinstance(verdict, Admitted):
-            log.debug("authenticated", extra={"repo": self.repo, "who": verdict.name, "requestId": request_id})
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("authenticated", extra={"repo": self.repo, "who": verdict.name, "requestId": request_id})
             return None
+        if isinstance(verdict, Check):
+            return verdict
+        if verdict is None:
+            return refusals.overloaded("the check of passwords", request_id)
         if verdict is Denied.UNAVAILABLE:
             return refusals.auth_unavailable(request_id)
         return self.deny(request_id, presented=verdict is Denied.NOT_VALID)

@@ -11,7 +11,7 @@ from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from headgate_gateway.http.auth import PasswordClaim
+from headgate_gateway.http.auth import Admitted, Authenticator, Denied, Encoded, PasswordClaim
 from headgate_gateway.http.workers import Workers
 
 if TYPE_CHECKING:
@@ -28,26 +28,28 @@ WAITING_OF_REPO: Final = 32
 WAITING: Final = 64
 """Checks under way: at some 50 ms each, the last waits for three seconds."""
 
-Fingerprint = tuple[str, bytes]
-"""The hash of an entry, and a keyed hash of the password: this memory is no use to whoever reads it."""
+Fingerprint = bytes
+"""A keyed hash of a user's name and password as they are sent: this memory is no use to whoever reads it."""
 
 
 class _Remembered:
-    """Fingerprints, each for some seconds from when it was noted."""
+    """Claims by fingerprint, each for some seconds from when it was noted."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._until: dict[Fingerprint, float] = {}
-        """In order of time."""
+        self._noted: dict[Fingerprint, tuple[float, bytes, str, Admitted]] = {}
+        """Until when, the user, the hash that the password was compared with; in order of time."""
 
-    def note(self, fingerprint: Fingerprint, now: float) -> None:
-        self._until.pop(fingerprint, None)
-        if len(self._until) >= REMEMBERED:
-            del self._until[next(iter(self._until))]
-        self._until[fingerprint] = now + self._seconds
+    def note(self, fingerprint: Fingerprint, claim: PasswordClaim, now: float) -> None:
+        self._noted.pop(fingerprint, None)
+        if len(self._noted) >= REMEMBERED:
+            del self._noted[next(iter(self._noted))]
+        who = Admitted(claim.user.decode("utf-8", "replace"))
+        self._noted[fingerprint] = now + self._seconds, claim.user, claim.entry.key, who
 
-    def holds(self, fingerprint: Fingerprint, now: float) -> bool:
-        return self._until.get(fingerprint, 0.0) > now
+    def find(self, fingerprint: Fingerprint, now: float) -> tuple[float, bytes, str, Admitted] | None:
+        noted = self._noted.get(fingerprint)
+        return noted if noted is not None and noted[0] > now else None
 
 
 class Check:
@@ -86,39 +88,40 @@ class Passwords:
         self._secret = os.urandom(32)
         self._right = _Remembered(RIGHT_SECONDS)
         self._wrong = _Remembered(WRONG_SECONDS)
-        self._under_way: dict[Fingerprint, Check] = {}
+        self._under_way: dict[tuple[Fingerprint, str], Check] = {}
         self._of_repo: dict[str, int] = {}
         self._workers = Workers(1, nice=True)
 
-    def judge(self, claim: PasswordClaim, repo: str) -> bool | Check | None:
+    def judge(self, auth: Authenticator, encoded: Encoded, repo: str) -> Admitted | Denied | Check | None:
         """Whether a password is right, as far as that is known; None: too many are being checked already."""
-        fingerprint = claim.entry.key, self._digest(claim)
+        fingerprint = blake2b(encoded, key=self._secret, digest_size=16).digest()
         now = self._clock()
-        if self._right.holds(fingerprint, now):
-            return True
-        if self._wrong.holds(fingerprint, now):
-            return False
-        check = self._under_way.get(fingerprint)
+        right = self._right.find(fingerprint, now)
+        if right is not None and auth.is_current(right[1], right[2]):
+            return right[3]
+        claim = auth.claim(encoded)
+        if claim is None:
+            return Denied.NOT_VALID
+        wrong = self._wrong.find(fingerprint, now)
+        if wrong is not None and wrong[2] == claim.entry.key:
+            return Denied.NOT_VALID
+        check = self._under_way.get((fingerprint, claim.entry.key))
         if check is None and len(self._under_way) < WAITING and self._of_repo.get(repo, 0) < WAITING_OF_REPO:
             check = self._begin(claim, fingerprint, repo)
         return check
 
-    def _digest(self, claim: PasswordClaim) -> bytes:
-        # A user's name too: two unknown ones are compared with the same entry, of nobody.
-        digest = blake2b(claim.user.encode(), key=self._secret, digest_size=16)
-        digest.update(b"\0" + claim.password)
-        return digest.digest()
-
     def _begin(self, claim: PasswordClaim, fingerprint: Fingerprint, repo: str) -> Check:
-        check = self._under_way[fingerprint] = Check()
+        check = self._under_way[fingerprint, claim.entry.key] = Check()
         self._of_repo[repo] = self._of_repo.get(repo, 0) + 1
-        on_done = partial(self._settle, check, fingerprint, repo)
+        on_done = partial(self._settle, check, claim, fingerprint, repo)
         self._workers.take_turn(lambda: self._workers.run(partial(self._check, claim), on_done))
         return check
 
-    def _settle(self, check: Check, fingerprint: Fingerprint, repo: str, done: "asyncio.Future[bool]") -> None:
+    def _settle(
+        self, check: Check, claim: PasswordClaim, fingerprint: Fingerprint, repo: str, done: "asyncio.Future[bool]"
+    ) -> None:
         self._workers.end_turn()
-        del self._under_way[fingerprint]
+        del self._under_way[fingerprint, claim.entry.key]
         self._of_repo[repo] -= 1
         if not self._of_repo[repo]:
             del self._of_repo[repo]
@@ -129,5 +132,5 @@ class Passwords:
             check.settle(False)
             return
         is_right = done.result()
-        (self._right if is_right else self._wrong).note(fingerprint, self._clock())
+        (self._right if is_right else self._wrong).note(fingerprint, claim, self._clock())
         check.settle(is_right)

@@ -32,6 +32,12 @@ def headers(*lines: str) -> dict[str, bytes]:
     return {name.lower(): value.encode() for name, _, value in (line.partition(": ") for line in lines)}
 
 
+def claimed(auth: Authenticator, line: str) -> PasswordClaim | None:
+    encoded = auth.judge(headers(line))
+    assert isinstance(encoded, bytes)
+    return auth.claim(encoded)
+
+
 BOTH = {**API_KEYS, **BASIC}
 FILES = credentials(keys={"old": "k-1", "new": "k-2"}, users={"ann": "s3cret:with:colons", "bo": "pässwort"})
 
@@ -97,15 +103,15 @@ def test_of_two_that_are_presented_one_will_do() -> None:
     ],
 )
 def test_a_password_is_a_claim_that_holds_or_not(user: str, password: str, right: bool) -> None:
-    claim = ways(BASIC, FILES).judge(headers(basic(user, password)))
-    assert isinstance(claim, PasswordClaim)
+    claim = claimed(ways(BASIC, FILES), basic(user, password))
+    assert claim is not None
     assert claim.holds() is right
     assert password not in repr(claim) or not password
 
 
 @pytest.mark.parametrize("line", ["Authorization: Basic", "Authorization: Basic !!!", "Authorization: Basic YW5u"])
 def test_what_is_no_user_and_password_is_not_valid(line: str) -> None:
-    assert ways(BASIC, FILES).judge(headers(line)) is Denied.NOT_VALID
+    assert claimed(ways(BASIC, FILES), line) is None
 
 
 def test_a_password_is_no_way_into_a_repo_of_keys_nor_a_key_into_one_of_passwords() -> None:
@@ -155,8 +161,8 @@ def test_a_hash_that_no_gateway_would_compute_is_a_problem(changes: dict[str, in
     users = [hashed_password("ann", "x", **changes), hashed_password("bo", "y")]
     compiled = ways(BASIC, {BASIC_FILE: json.dumps({"users": users}).encode()})
     assert reason in compiled.problem
-    claim = compiled.judge(headers(basic("bo", "y")))
-    assert isinstance(claim, PasswordClaim)
+    claim = claimed(compiled, basic("bo", "y"))
+    assert claim is not None
     assert claim.holds()
 
 
@@ -172,7 +178,7 @@ class Desk:
 
     def __init__(self) -> None:
         self.now = 1_000.0
-        self.checked: list[str] = []
+        self.checked: list[bytes] = []
         self.go_on = threading.Semaphore(0)
         self.fails = False
         self.passwords = Passwords(lambda: self.now, self._check)
@@ -185,9 +191,10 @@ class Desk:
         return claim.holds()
 
     def judge(self, user: str, password: str, repo: str = "logs", files: dict[str, bytes] = FILES) -> Any:
-        claim = ways(BASIC, files).judge(headers(basic(user, password)))
-        assert isinstance(claim, PasswordClaim)
-        return self.passwords.judge(claim, repo)
+        auth = ways(BASIC, files)
+        encoded = auth.judge(headers(basic(user, password)))
+        assert isinstance(encoded, bytes)
+        return self.passwords.judge(auth, encoded, repo)
 
     async def verdict(self, check: Check) -> bool:
         told = asyncio.get_running_loop().create_future()
@@ -204,18 +211,18 @@ async def test_a_right_password_is_checked_once_until_it_is_forgotten() -> None:
     desk = Desk()
     assert await desk.verdict(desk.judge(*RIGHT))
     desk.now += RIGHT_SECONDS - 1
-    assert desk.judge(*RIGHT) is True
+    assert desk.judge(*RIGHT) == Admitted("ann")
     desk.now += 1
     check = desk.judge(*RIGHT)
     assert isinstance(check, Check)
     assert await desk.verdict(check)
-    assert desk.checked == ["ann", "ann"]
+    assert desk.checked == [b"ann", b"ann"]
 
 
 async def test_a_wrong_password_is_remembered_for_a_moment() -> None:
     desk = Desk()
     assert not await desk.verdict(desk.judge("ann", "guess"))
-    assert desk.judge("ann", "guess") is False
+    assert desk.judge("ann", "guess") is Denied.NOT_VALID
     desk.now += WRONG_SECONDS
     assert isinstance(desk.judge("ann", "guess"), Check)
     desk.go_on.release()
@@ -230,12 +237,20 @@ async def test_what_is_remembered_is_of_one_user_one_password_and_one_hash() -> 
         assert not await desk.verdict(check)
 
 
+async def test_a_user_who_is_gone_is_no_longer_let_in() -> None:
+    desk = Desk()
+    assert await desk.verdict(desk.judge(*RIGHT))
+    check = desk.judge(*RIGHT, files=credentials(users={"bo": "pässwort"}))
+    assert isinstance(check, Check)
+    assert not await desk.verdict(check)
+
+
 async def test_requests_with_one_password_share_one_check() -> None:
     desk = Desk()
     checks = {desk.judge(*RIGHT) for _ in range(500)}
     assert len(checks) == 1
     assert await desk.verdict(checks.pop())
-    assert desk.checked == ["ann"]
+    assert desk.checked == [b"ann"]
 
 
 async def test_guesses_at_one_repo_wait_in_a_bounded_queue_and_others_have_room() -> None:
@@ -265,6 +280,6 @@ async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     desk = Desk()
     for n in range(5):
         await desk.verdict(desk.judge("ann", f"guess {n}"))
-    assert [desk.judge("ann", f"guess {n}") is False for n in range(2, 5)] == [True] * 3
+    assert [desk.judge("ann", f"guess {n}") is Denied.NOT_VALID for n in range(2, 5)] == [True] * 3
     assert isinstance(desk.judge("ann", "guess 0"), Check)
     desk.go_on.release()
