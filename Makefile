@@ -49,8 +49,8 @@ lock: setup ## Compile the locked requirements afresh from pyproject.toml.
 images: setup ## Build the operator's and the gateway's images with the testbed's engine.
 	@$(PYTHON) -m tests.testbed images
 
-bench: setup ## Measure, and write docs/performance.md.
-	@$(PYTHON) -m tests.bench
+bench: setup ## Measure, and write docs/performance.md. About an hour; some of it: make bench ARGS="--only singles bodies".
+	@$(PYTHON) -m tests.bench $(ARGS)
 
 clean: ## Remove all that was made: cluster, containers, our engine, caches, the virtual environment.
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m tests.testbed clean; fi

@@ -21,6 +21,7 @@ from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.config.shard import CONTRACT_VERSIONS, content_hash
 from headgate_gateway.config.status import CREDENTIAL_PREFIX, RefusedRepo, RefusedShard, credentials_hash
+from headgate_gateway.http.auth import Authenticator, compile_auth
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.ports import Lease
 from headgate_gateway.http.router import Router, ServedRepo, build_router
@@ -276,8 +277,8 @@ class Loader:
     ) -> _Entry:
         try:
             config = RepoConfig.model_validate_json(content)
-            compiled = compile_repo(config)
-            lease = self._producers.acquire(config.producers[config.kafka.producer_profile], credentials)
+            compiled = compile_repo(config, credentials)
+            leases = self._acquire(config, credentials)
         except ValueError as error:
             return _refuse(name, content, revision, describe(error), before)
         except Exception as error:
@@ -285,8 +286,21 @@ class Loader:
             # the loader lives on.
             log.exception("a repo's config met a defect", extra={"namespace": name[0], "repo": name[1]})
             return _refuse(name, content, revision, f"{type(error).__name__}: {error}", before)
-        lease.producer.watch([config.kafka.topic])
-        return _Entry(content, ServedRepo(compiled, lease, self._traffic))
+        for profile, topics in config.topics.items():
+            leases[profile].producer.watch(topics)
+        return _Entry(content, ServedRepo(compiled, leases, self._traffic, _build_auth(config, credentials)))
+
+    def _acquire(self, config: RepoConfig, credentials: Mapping[str, bytes]) -> dict[str, Lease]:
+        """A lease of every profile that the repo's lines may take; all or none."""
+        leases: dict[str, Lease] = {}
+        try:
+            for profile in config.kafka.profiles:
+                leases[profile] = self._producers.acquire(config.producers[profile], credentials)
+        except BaseException:
+            for lease in leases.values():
+                lease.release()
+            raise
+        return leases
 
     async def _adopt(self, entries: dict[RepoName, _Entry]) -> None:
         running = {entry.served for entry in self._entries.values() if entry.served is not None}
@@ -297,8 +311,8 @@ class Loader:
         await asyncio.sleep(0)
         self._swap(build_router(served))
         self._entries, self._served = entries, len(served)
-        refused = sorted((name, e.refused) for name, e in entries.items() if e.refused is not None)
-        self.refused = tuple(row for _, row in refused)
+        refused = ((name, _refusal(e)) for name, e in entries.items())
+        self.refused = tuple(row for _, row in sorted((name, row) for name, row in refused if row is not None))
         for gone in running.difference(served):
             gone.leave()
 
@@ -328,9 +342,11 @@ class Loader:
         for entry in self._entries.values():
             if entry.refused is None or entry.served is None or not _uses(entry.served, changed_credentials):
                 continue
-            config = entry.served.config
-            # Its own lease holds the producer: what the pool starts for this one stays.
-            self._producers.acquire(config.producers[config.kafka.producer_profile], credentials).release()
+            if entry.served.guard is not None:
+                entry.served.guard.auth = _build_auth(entry.served.config, credentials)
+            # Its own leases hold the producers: what the pool starts for these stays.
+            for lease in self._acquire(entry.served.config, credentials).values():
+                lease.release()
 
     def _last_good_beside(self, name: RepoName, taken: Mapping[str, RepoName]) -> _Entry | None:
         """What a repo served until now, unless one of those paths has gone to another repo in the meantime."""
@@ -338,6 +354,24 @@ class Loader:
         if before is None or before.served is None:
             return None
         return None if any(e.path in taken for e in before.served.config.endpoints) else before
+
+
+def _build_auth(config: RepoConfig, credentials: Mapping[str, bytes]) -> Authenticator | None:
+    auth = compile_auth(config, credentials)
+    if auth is not None and auth.problem:
+        where = {"namespace": config.namespace, "repo": config.name, "error": auth.problem}
+        log.error("a repo's keys or passwords cannot be checked", extra=where)
+    return auth
+
+
+def _refusal(entry: _Entry) -> RefusedRepo | None:
+    """What speaks against a repo: its newest config is no good, or it turns away those whom it should let in."""
+    served = entry.served
+    if entry.refused is not None or served is None or served.guard is None or not served.guard.problem:
+        return entry.refused
+    config = served.config
+    reason = f"requests are answered 503, since nobody can be let in: {served.guard.problem}"
+    return RefusedRepo(namespace=config.namespace, name=config.name, reason=reason, revision=config.revision)
 
 
 def _is_touched(entry: _Entry, changed_credentials: set[str]) -> bool:
@@ -349,8 +383,10 @@ def _is_touched(entry: _Entry, changed_credentials: set[str]) -> bool:
 
 
 def _uses(served: ServedRepo, changed_credentials: set[str]) -> bool:
-    producers = served.config.producers.values() if changed_credentials else ()
-    return any(changed_credentials.intersection(credential_files(producer)) for producer in producers)
+    if not changed_credentials:
+        return False
+    files = [name for producer in served.config.producers.values() for name in credential_files(producer)]
+    return not changed_credentials.isdisjoint([*files, *served.config.secret_files])
 
 
 def _refuse(

@@ -123,7 +123,7 @@ class Runner:
         await self._parts.queue.run(self._work, WORKERS)
 
     async def keep_polling_secrets(self) -> None:
-        """Look at Secrets by name: those that profiles name, and our own, which nobody watches."""
+        """Look at Secrets by name: those that profiles and repos name, and our own, which nobody watches."""
         while True:
             await asyncio.sleep(self._parts.secret_poll)
             if not self.acting:

@@ -117,7 +117,7 @@ def _build_parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add("--log-format", "json", "json or text", type=_one_of("json", "text"))
     add("--log-level", "info", "debug, info, warning or error", type=_one_of("debug", "info", "warning", "error"))
     add("--resync", "5m", "between listings of the whole world", type=_interval)
-    add("--secret-poll", "10s", "between looks at the Secrets that profiles name", type=_interval)
+    add("--secret-poll", "10s", "between looks at the Secrets that profiles and repos name", type=_interval)
     add(
         "--prometheus-url",
         "",

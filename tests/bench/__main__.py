@@ -1,25 +1,39 @@
-"""`make bench`: runs every measurement of this folder and writes docs/performance.md from what they print.
+"""`make bench`: runs the measurements of this folder and writes docs/performance.md from what they print.
+
+    python -m tests.bench                                # all; about an hour
+    python -m tests.bench --only singles bodies          # some; the page's other sections stay
+    python -m tests.bench --quick --page /tmp/page.md    # few and short runs, for development
 
 Owns the page. Measures nothing itself: each module can be run alone, with the command that stands beside its figures.
 """
 
+import argparse
 import datetime
-import os
-import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.bench import machine, page, programs
 from tests.testbed import kafka
+from tests.testbed.errors import TestbedError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "performance.md"
 HEAD = """\
 # Performance
 
-Written by `make bench`; run on {date}, {machine}. Broker, cluster, gateway and load generator share these cores, and
-the machine is not quiet: compare figures within this page, and trust none of them as a promise.
+Written by `make bench`, which builds the peers from their locked modules, starts Kafka, measures and writes this page;
+`python -m tests.bench --only singles bodies` measures some of it again. Each section says when and on what it was
+measured. Broker and load generator share a core, and the machine may be anybody's: compare figures within a section,
+and trust none of them as a promise.
+
+How servers are compared: each has one core for itself, load generator and Kafka have the other (as root, all of them go
+before what else runs there); all wait for acknowledgements of all replicas before they answer, compress with lz4 and are
+sent the same lines of 275 bytes; they are loaded in turn. What counts is records in Kafka, by offsets, never answers. Figures are medians of
+at least five rounds, ratios are taken within each round; a round counts only if the measured core was at least 95 % busy
+in each of its runs; what never did is marked. The peers' sources are in `tests/bench/peers`.
 """
 
 
@@ -29,52 +43,94 @@ class Bench:
 
     title: str
     module: str
-    arguments: tuple[str, ...]
     prose: str
-    fenced: bool = True
+    arguments: tuple[str, ...] = ()
+    fenced: bool = False
+    quick: bool = True
+    """Whether it has short runs, and says so."""
 
 
 BENCHES = (
     Bench(
+        "One event a request",
+        "singles",
+        "This gateway beside a Go service as a good engineer would write it in an afternoon: net/http and sarama's "
+        "SyncProducer, one event a request. Ratios are this gateway's figure by the other's: of rates, more is better, "
+        "of p99, less.",
+    ),
+    Bench(
+        "JSONL bodies with a constraint on two fields",
+        "bodies",
+        "Beside a Go service with net/http and franz-go (lines decoded by encoding/json, each linger of 0, 2 and 10 ms) "
+        "and the OpenTelemetry Collector (OTLP/HTTP logs in JSON, filter processor, Kafka exporter without a queue or "
+        "linger).",
+    ),
+    Bench(
+        "Authentication, rate limits and metrics",
+        "features",
+        "API keys, a limit that is never reached and a scrape each second, beside the same gateway without.",
+    ),
+    Bench(
+        "Five executors",
+        "executors",
+        "splitter, assigner, set, rename and mask after a constraint on two fields: every event is decoded, changed and "
+        "written again.",
+    ),
+    Bench(
+        "How cost grows",
+        "curves",
+        "CPU time of the gateway for a unit of work: a flat line is linear growth.",
+    ),
+    Bench(
+        "Memory while Kafka is slow",
+        "slow_kafka",
+        "Requests keep coming at the rate that the gateway could take, while a proxy lets a tenth of the bytes through "
+        "to Kafka.",
+    ),
+    Bench(
+        "confluent-kafka in aiokafka's place",
+        "alternatives",
+        "The same gateway with librdkafka behind the same port: a measured alternative, which no release has.",
+    ),
+    Bench(
         "Thousands of repos",
         "scale",
-        (),
         "Seconds from the first `apply` (20 requests in flight) until every repo has its route, its entry in a config "
         "shard and its status, on the two-node kind cluster with the chart's operator; and the leading operator's "
         "resident memory, as its kernel counts it. Stopped means that the ingress controller, which writes each "
         "route's status on the same cores, was scaled to zero.",
-        fenced=False,
+        quick=False,
     ),
     Bench(
         "A request through the gateway",
         "gateway_http",
-        (),
         "One gateway process, a real broker, acks all. Every line answered 200 is counted in Kafka.",
+        fenced=True,
+        quick=False,
     ),
     Bench(
         "The pipeline alone",
         "pipeline_lines",
-        (),
         "Splitting, decoding, constraint, key: what each line costs before Kafka, without HTTP.",
+        fenced=True,
+        quick=False,
     ),
     Bench(
         "The producer alone",
         "producer_throughput",
-        ("{kafka}",),
         "Submissions straight into the producer: lz4, acks all unless said otherwise. Records are counted in Kafka.",
+        arguments=("{kafka}",),
+        fenced=True,
+        quick=False,
     ),
 )
 
 
-def machine() -> str:
-    """What it ran on."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}"
-
-
-def run(bench: Bench, servers: str) -> str:
+def run(bench: Bench, servers: str, quick: bool) -> str:
     """The section; progress and errors go to the terminal. Raises CalledProcessError where the bench fails."""
     arguments = [argument.format(kafka=servers) for argument in bench.arguments]
+    if quick and bench.quick:
+        arguments.append("--quick")
     print(f"bench: {bench.title} ...", file=sys.stderr, flush=True)
     done = subprocess.run(
         [sys.executable, "-m", f"tests.bench.{bench.module}", *arguments],
@@ -85,17 +141,49 @@ def run(bench: Bench, servers: str) -> str:
     )
     command = " ".join(("python -m", f"tests.bench.{bench.module}", *(["SERVERS"] if bench.arguments else [])))
     figures = f"```\n{done.stdout.rstrip()}\n```" if bench.fenced else done.stdout.rstrip()
-    return f"## {bench.title}\n\n{bench.prose}\nAlone: `{command}`.\n\n{figures}\n"
+    today = datetime.datetime.now(datetime.UTC).date()
+    return (
+        f"## {bench.title}\n\n{bench.prose}\n\nMeasured on {today}; {machine.describe()}. Alone: `{command}`.\n\n"
+        f"{figures}\n"
+    )
 
 
-def main() -> None:
-    """Run all, or the modules named, and write the page once all have succeeded."""
-    servers = kafka.ensure(brokers=1).bootstrap
-    head = HEAD.format(date=datetime.datetime.now(datetime.UTC).date(), machine=machine())
-    sections = [run(bench, servers) for bench in BENCHES]
-    PAGE.write_text("\n".join([head, *sections]))
-    print(f"bench: wrote {PAGE.relative_to(ROOT)}", file=sys.stderr)
+def build_all() -> None:
+    """Everything that has to be built, so that no build falls into a measurement."""
+    for program in (programs.LOAD, programs.SARAMA_SINGLE, programs.FRANZ_LINES, programs.COLLECTOR):
+        programs.ensure(program)
+
+
+def write(target: Path, bench: Bench, section: str) -> None:
+    """Put one section into the page at once: a run that is ended loses nothing."""
+    known = (target if target.exists() else PAGE).read_text()
+    target.write_text(page.merge(known, HEAD, {bench.title: section}, [each.title for each in BENCHES]))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run all, or the modules named; the exit status is 1 where one of them failed, whose old section then stays."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = [bench.module for bench in BENCHES]
+    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
+    parser.add_argument("--quick", action="store_true", help="few and short runs; the page says so")
+    parser.add_argument("--page", type=Path, default=PAGE, help="default: %(default)s")
+    options = parser.parse_args(argv)
+    try:
+        servers = kafka.ensure(brokers=1).bootstrap
+        build_all()
+    except TestbedError as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    failed = []
+    for bench in BENCHES:
+        if bench.module in options.only:
+            try:
+                write(options.page, bench, run(bench, servers, options.quick))
+            except subprocess.CalledProcessError:
+                failed.append(bench.module)
+    print(f"bench: wrote {options.page}{f'; failed: {failed}' if failed else ''}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,7 +5,6 @@ from typing import Any
 
 from headgate_gateway.config import RepoConfig
 from headgate_gateway.pipeline.compile import compile_repo
-from headgate_gateway.pipeline.lines import bounded_runs
 
 LINE = (
     b'{"time":"2026-11-21T08:00:00+00:00","remote_addr":"10.1.2.3","method":"GET","uri":"/api/v1/items/12345?x=1",'
@@ -53,11 +52,11 @@ def config(constraint: Any = None, **kafka: Any) -> RepoConfig:
 
 def measure(settings: dict[str, Any], line: bytes, lines: int) -> float:
     """Nanoseconds per line: the best of five."""
-    repo, body = compile_repo(config(**settings)), line * lines
+    endpoint, body = compile_repo(config(**settings)).endpoints[0], line * lines
 
     def once() -> None:
-        run = repo.begin({}, 0)
-        for piece in bounded_runs(body):
+        run = endpoint.begin({}, 0)
+        for piece in run.cut(body):
             run.feed(*piece)
 
     repeats = max(1, 40_000 // lines)

@@ -18,8 +18,8 @@ new is created, and what is found under its name is read before it is touched.
 - apiGroups: [""]
   resources: [configmaps, services, serviceaccounts]
   verbs: [get, list, watch, create, patch, delete]
-# Secrets are fetched by the names that profiles give, never listed or watched. A canary's own goes with the canary, by
-# its name; the fleet's goes with the fleet.
+# Secrets are fetched by the names that profiles and repos give, never listed or watched. A canary's own goes with the
+# canary, by its name; the fleet's goes with the fleet.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch, delete]

@@ -26,7 +26,9 @@ from headgate_gateway.kafka.counters import Histogram, ProducerSnapshot
 
 LINE_FATES = ("accepted", "dropped", "rejected")
 RECORD_FATES = ("delivered", "dead_lettered", "spooled", "failed", "unknown")
-_REPO_VALUES = attrgetter("received", "bytes_received", "in_flight", *LINE_FATES, *RECORD_FATES)
+_REPO_VALUES = attrgetter(
+    "received", "bytes_received", "in_flight", "unauthenticated", "over_limit", *LINE_FATES, *RECORD_FATES
+)
 PRODUCER_COUNTERS = {
     "requests": "Produce requests sent.",
     "batches": "Batches that Kafka has taken.",
@@ -100,16 +102,24 @@ def _lines_and_records(repos: Iterable[tuple[Any, ...]], track: str) -> list[Met
     size = CounterMetricFamily("headgate_body_bytes_received", "Bytes of bodies received.", labels=base)
     records = CounterMetricFamily("headgate_records", "Records of accepted lines, by fate.", labels=[*base, "fate"])
     flying = GaugeMetricFamily("headgate_records_in_flight", "Records whose fate is not known yet.", labels=base)
-    for name, lines_received, bytes_received, in_flight, *fates in repos:
+    refused = CounterMetricFamily(
+        "headgate_unauthenticated_requests", "Requests without a valid key or password.", labels=base
+    )
+    limited = CounterMetricFamily(
+        "headgate_rate_limited_requests", "Requests over the repo's limits.perGateway.", labels=base
+    )
+    for name, lines_received, bytes_received, in_flight, unauthenticated, over_limit, *fates in repos:
         labels = [name, track]
         received.add_metric(labels, lines_received)
         size.add_metric(labels, bytes_received)
         flying.add_metric(labels, in_flight)
+        refused.add_metric(labels, unauthenticated)
+        limited.add_metric(labels, over_limit)
         for fate, value in zip(LINE_FATES, fates, strict=False):
             lines.add_metric([*labels, fate], value)
         for fate, value in zip(RECORD_FATES, fates[len(LINE_FATES) :], strict=True):
             records.add_metric([*labels, fate], value)
-    return [received, lines, size, records, flying]
+    return [received, lines, size, records, flying, refused, limited]
 
 
 def _requests(requests: Iterable[tuple[str, Sequence[tuple[int, int]]]], track: str) -> Metric:

@@ -105,5 +105,9 @@ class AdminPages:
             return Response(200, b"ok\n", TEXT)
         return error_response(503, "NotReady", reason, request_id)
 
+    def take(self, head: Head, body: bytes, request_id: str, reply: Reply) -> "Response | RenderedPage | None":
+        """As `admit`: bodies mean nothing here."""
+        return self.admit(head, request_id)
+
     def note_refused_head(self, error: HttpError) -> None:
         """Nobody counts those here."""

@@ -5,16 +5,32 @@ embed these types, so that a field has one name, one description and one check. 
 (`headgate_gateway.reload`) is its only reader, the operator's `render` package its only writer.
 """
 
+from headgate_gateway.config.auth import (
+    API_KEYS_PART,
+    BASIC_PART,
+    ApiKeys,
+    Auth,
+    BasicAuth,
+    HashedApiKey,
+    HashedApiKeys,
+    HashedPassword,
+    HashedPasswords,
+    SecretName,
+    repo_secret_file,
+)
 from headgate_gateway.config.base import ContractModel
 from headgate_gateway.config.constraint import Constraint, ConstraintOperator, MatchExpression, OnMismatch
-from headgate_gateway.config.endpoint import Endpoint, EventFormat, ResponseFormat
+from headgate_gateway.config.endpoint import Endpoint, Envelope, EventFormat, ResponseFormat, TopicHeader
+from headgate_gateway.config.executors import Executor, Executors, hash_keys
 from headgate_gateway.config.kafka import (
+    DeadLetter,
     Delivery,
     HeaderSource,
     KafkaRouting,
     KeySource,
     TimestampFormat,
     TimestampSource,
+    TopicRule,
 )
 from headgate_gateway.config.producer import (
     Acks,
@@ -27,7 +43,7 @@ from headgate_gateway.config.producer import (
     SaslMechanism,
     TlsConfig,
 )
-from headgate_gateway.config.repo import Limits, PartialPolicy, RepoConfig
+from headgate_gateway.config.repo import Limits, PartialPolicy, RateLimits, RepoConfig
 from headgate_gateway.config.shard import (
     CONTRACT_VERSIONS,
     SHARD_COUNT,
@@ -51,10 +67,15 @@ from headgate_gateway.config.status import (
 from headgate_gateway.config.units import ByteSize, Duration, format_duration, parse_byte_size, parse_duration
 
 __all__ = [
+    "API_KEYS_PART",
+    "BASIC_PART",
     "CONTRACT_VERSIONS",
     "CREDENTIAL_PREFIX",
     "SHARD_COUNT",
     "Acks",
+    "ApiKeys",
+    "Auth",
+    "BasicAuth",
     "BrokerStatus",
     "ByteSize",
     "Compression",
@@ -62,12 +83,20 @@ __all__ = [
     "Constraint",
     "ConstraintOperator",
     "ContractModel",
+    "DeadLetter",
     "Delivery",
     "Duration",
     "Endpoint",
+    "Envelope",
     "EventFormat",
+    "Executor",
+    "Executors",
     "Flush",
     "GatewayStatus",
+    "HashedApiKey",
+    "HashedApiKeys",
+    "HashedPassword",
+    "HashedPasswords",
     "HeaderSource",
     "KafkaRouting",
     "KeySource",
@@ -79,22 +108,28 @@ __all__ = [
     "ProducerConfig",
     "ProducerSettings",
     "ProducerStatus",
+    "RateLimits",
     "RefusedRepo",
     "RefusedShard",
     "RepoConfig",
     "ResponseFormat",
     "SaslConfig",
     "SaslMechanism",
+    "SecretName",
     "Shard",
     "TimestampFormat",
     "TimestampSource",
     "TlsConfig",
+    "TopicHeader",
+    "TopicRule",
     "TopicStatus",
     "content_hash",
     "credentials_hash",
     "format_duration",
+    "hash_keys",
     "parse_byte_size",
     "parse_duration",
+    "repo_secret_file",
     "required_contract_version",
     "shard_file_name",
     "shard_of",

@@ -6,12 +6,15 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from headgate_gateway.config.base import ContractModel, FieldPath, ObjectName, TopicName, cel
+from headgate_gateway.config.constraint import MatchExpression
+from headgate_gateway.config.endpoint import HeaderName
 
 
 class Delivery(StrEnum):
     """When a request is answered."""
 
     SYNC = "Sync"
+    ASYNC = "Async"
 
 
 class TimestampFormat(StrEnum):
@@ -54,9 +57,7 @@ class HeaderSource(ContractModel):
     """The Kafka header's name."""
     value: Annotated[str, Field(max_length=4096)] | None = None
     """A fixed value."""
-    request_header: (
-        Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")] | None
-    ) = None
+    request_header: HeaderName | None = None
     """The name of an HTTP request header whose value is taken; without it in the request, the record has no such header."""
     field: FieldPath | None = None
     """Dotted path of a field of the line, read as a key is."""
@@ -66,6 +67,26 @@ class HeaderSource(ContractModel):
         if sum(source is not None for source in (self.value, self.request_header, self.field)) != 1:
             raise ValueError("a header takes exactly one of value, requestHeader and field")
         return self
+
+
+class TopicRule(ContractModel):
+    """Sends some lines elsewhere."""
+
+    when: Annotated[tuple[MatchExpression, ...], Field(min_length=1, max_length=32)]
+    """The comparisons; the rule takes a line when all of them hold for what the executors made of it."""
+    topic: TopicName
+    """The topic that takes these lines."""
+    producer_profile: ObjectName | None = None
+    """The profile that takes them there, such as one of a second cluster; the repo's own without it."""
+
+
+class DeadLetter(ContractModel):
+    """Takes what cannot be processed: lines that are no event, that an executor refuses, or that have no usable key, header or timestamp."""
+
+    topic: TopicName
+    """The topic. Its records hold the bytes received; their headers headgate-reason, headgate-step and headgate-message say why they are there. A line that the constraint rejects, or that is too large, is refused all the same."""
+    producer_profile: ObjectName | None = None
+    """The profile that takes them there; the repo's own without it."""
 
 
 REPO_HEADER = "headgate-repo"
@@ -89,7 +110,11 @@ class KafkaRouting(ContractModel):
     topic: TopicName
     """The topic that takes the lines. Headgate never creates topics."""
     delivery: Delivery = Delivery.SYNC
-    """Sync: a 200 only after Kafka has acknowledged every line at the profile's acks."""
+    """Sync: a 200 only after Kafka has acknowledged every line at the profile's acks. Async: a 200 once the lines are in the gateway's memory, as the receipt's durability says; a gateway that dies loses them."""
+    topics: Annotated[tuple[TopicRule, ...], Field(max_length=32)] = ()
+    """Rules that send lines to other topics, or to another cluster. The first that matches counts; lines that none takes go to `topic`."""
+    dead_letter: DeadLetter | None = None
+    """Where lines go that cannot be processed. Without it they are refused."""
     key: KeySource | None = None
     """The record's key. Without one, lines are spread over the partitions."""
     headers: Annotated[tuple[HeaderSource, ...], Field(max_length=32)] = ()
@@ -98,6 +123,13 @@ class KafkaRouting(ContractModel):
     """The record's timestamp. Without one, the time of acceptance."""
     provenance: bool = False
     """Each record carries its repo and revision in the headers headgate-repo (namespace/name) and headgate-revision, so that readers can tell what a bad revision wrote."""
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The names of all profiles that lines may take, the repo's own first, each once."""
+        named = (self.producer_profile, *(rule.producer_profile for rule in self.topics))
+        dead = (self.dead_letter.producer_profile,) if self.dead_letter else ()
+        return tuple(dict.fromkeys(name for name in (*named, *dead) if name is not None))
 
     @model_validator(mode="after")
     def _check_provenance_is_ours(self) -> Self:

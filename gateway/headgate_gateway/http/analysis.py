@@ -44,6 +44,7 @@ class RevisionCounters:
     """Of one revision of one repo, since it was first served by this process."""
 
     __slots__ = (
+        "dead_lettered",
         "dropped",
         "excluded",
         "latency",
@@ -60,6 +61,7 @@ class RevisionCounters:
         self.requests = self.excluded = self.server_errors = self.received = self.received_squares = 0
         self.rejected = LineTally()
         self.dropped = LineTally()
+        self.dead_lettered = LineTally()
         self.records: dict[str, list[int]] = {}
         """By topic: the sum of records of a request, and of its square."""
         self.latency = [0] * (len(LATENCY_BOUNDS) + 1)
@@ -94,16 +96,39 @@ class RevisionCounters:
             self.rejected.add(x, x if rejects else refused)
             if rejects:
                 return
+        self._count_made(x, processed)
+
+    def count_delivered(self, seconds: float, topic: str) -> None:
+        """One request of one line was answered with 200, and its record is in the topic: as `count` has it, cut short."""
+        self.requests += 1
+        self.latency[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        self.received += 1
+        self.received_squares += 1
+        self._count_records(topic, 1)
+
+    def _count_made(self, x: int, processed: Processed) -> None:
+        """What the lines became of a body that was not refused."""
         if processed.dropped:
             self.dropped.add(x, processed.dropped)
-        records = processed.records
-        if records is not None:
-            made = len(records.values)
-            sums = self.records.get(records.topic)
-            if sums is None:
-                sums = self.records[records.topic] = [0, 0]
-            sums[0] += made
-            sums[1] += made * made
+        if processed.dead_lettered:
+            self.dead_lettered.add(x, processed.dead_lettered)
+        if len(processed.records) == 1 and not processed.dead_lettered:
+            self._count_records(processed.records[0].topic, len(processed.records[0].values))
+        elif processed.records:
+            # Two profiles may have topics of one name: the request is the unit, so its sum is taken first.
+            made: dict[str, int] = {}
+            for records in processed.records:
+                if not records.dead_letter:
+                    made[records.topic] = made.get(records.topic, 0) + len(records.values)
+            for topic, count in made.items():
+                self._count_records(topic, count)
+
+    def _count_records(self, topic: str, made: int) -> None:
+        sums = self.records.get(topic)
+        if sums is None:
+            sums = self.records[topic] = [0, 0]
+        sums[0] += made
+        sums[1] += made * made
 
     def count_acks(self, acks: Iterable[PartitionAck]) -> None:
         """Kafka has taken runs of records, whatever becomes of the rest of their request."""
@@ -137,6 +162,7 @@ class RevisionCounters:
             received_squares=self.received_squares,
             rejected=self.rejected.sums(),
             dropped=self.dropped.sums(),
+            dead_lettered=self.dead_lettered.sums(),
             records={topic: RecordSums(total=r, squares=rr) for topic, (r, rr) in self.records.items()},
             latency=tuple(self.latency),
             written=tuple(

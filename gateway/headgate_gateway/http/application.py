@@ -31,6 +31,10 @@ class Application(Protocol):
         """Decide by the head alone: an answer at once, or the body is read."""
         ...
 
+    def take(self, head: Head, body: bytes, request_id: str, reply: Reply) -> "Response | Upload | None":
+        """As `admit`, for a request whose body is there; None: nothing is asked any more, and `reply` is called later."""
+        ...
+
     def note_refused_head(self, error: HttpError) -> None:
         """A request could not be understood, or not in time, and was answered by the connection."""
         ...

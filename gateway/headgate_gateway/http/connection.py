@@ -18,7 +18,7 @@ from headgate_gateway.http.reader import End, RequestReader
 from headgate_gateway.http.request_id import new_request_id, request_id_of
 
 if TYPE_CHECKING:
-    from headgate_gateway.http.server import Server
+    from headgate_gateway.http.server import Server, Timeouts
 
 MAX_UNREAD: Final = 32 * 2**10
 """Bytes of further requests that wait in memory before the socket is left alone: no budget counts them."""
@@ -41,7 +41,25 @@ class Phase(IntEnum):
     CLOSED = auto()
 
 
+# Looked up once: Python 3.11 runs code of its own for every look at a member of an enum.
+_IDLE: Final = Phase.IDLE
+_BODY: Final = Phase.BODY
+_SKIPPING: Final = Phase.SKIPPING
 _WAITING: Final = Phase.WAITING
+_LINGERING: Final = Phase.LINGERING
+_CLOSE: Final = Ending.CLOSE
+_KEEP_ALIVE: Final = Ending.KEEP_ALIVE
+_UNSAID: Final = Ending.UNSAID
+
+
+def patience_of(timeouts: "Timeouts") -> tuple[float, ...]:
+    """How long a connection may stay in each phase, by the phase's number; BODY has rules of its own."""
+    seconds = [inf] * (max(Phase) + 1)  # the producer's deliveryTimeout bounds WAITING
+    seconds[Phase.IDLE] = timeouts.keep_alive
+    seconds[Phase.HEAD] = timeouts.head
+    seconds[Phase.SKIPPING] = timeouts.body_stall
+    seconds[Phase.LINGERING] = timeouts.linger
+    return tuple(seconds)
 
 
 class Connection(asyncio.Protocol):
@@ -56,9 +74,6 @@ class Connection(asyncio.Protocol):
         self.deadline = inf
         self._advancing = self._reading_paused = self._writing_paused = self._peer_done = False
         self._started = 0.0
-        self._reset_request()
-
-    def _reset_request(self) -> None:
         self._upload: Upload | None = None
         self._keep_alive = True
         self._head_only = self._old_client = False
@@ -85,11 +100,12 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes."""
-        if self.phase is Phase.LINGERING:
+        phase = self.phase
+        if phase is _LINGERING:
             self._linger_on(len(data))
             return
         self._reader.feed(data)
-        if self.phase is Phase.WAITING or self._writing_paused:
+        if phase is _WAITING or self._writing_paused:
             self._pause_reading_if_full()
         else:
             self._advance()
@@ -119,11 +135,14 @@ class Connection(asyncio.Protocol):
         self._advancing = True
         try:
             while self.phase < _WAITING and not self._writing_paused:
-                event = self._reader.next_event()
-                if event is None:
+                event = self._reader.next_request()
+                if isinstance(event, tuple):
+                    self._on_request(*event)
+                elif event is None:
                     self._rest()
                     break
-                self._handle(event)
+                else:
+                    self._handle(event)
         except HttpError as error:
             self._refuse(error)
         finally:
@@ -148,12 +167,36 @@ class Connection(asyncio.Protocol):
         else:
             self._on_end()
 
-    def _on_head(self, head: Head) -> None:
-        self._reset_request()
+    def _on_request(self, head: Head, body: bytes) -> None:
+        """A head and the whole of its body, as most requests come."""
+        request_id = self._begin(head)
+        self.phase, self.deadline = _WAITING, inf  # first, since the reply may come at once
+        answer = self._server.application.take(head, body, request_id, self._reply)
+        if answer is None:
+            return
+        if isinstance(answer, Response):
+            self._answer_early(answer, head)
+            if self.phase is _SKIPPING:
+                self._after_answer()
+            return
+        self._upload = answer
+        refusal = answer.take(len(body)) if body else None
+        if refusal is None:
+            answer.complete(body, self._reply)
+        else:
+            self._reply(refusal)
+
+    def _begin(self, head: Head) -> str:
+        self._upload = None
         self._head_only = head.method == "HEAD"
         self._keep_alive, self._old_client = head.keep_alive, head.is_http10
-        self._request_id = request_id_of(head)
-        answer = self._server.application.admit(head, self._request_id)
+        self._request_id = request_id = request_id_of(head)
+        return request_id
+
+    def _on_head(self, head: Head) -> None:
+        self._body = b""
+        self._received = 0
+        answer = self._server.application.admit(head, self._begin(head))
         if isinstance(answer, Response):
             self._answer_early(answer, head)
             return
@@ -170,7 +213,7 @@ class Connection(asyncio.Protocol):
         skips = not head.chunked and head.content_length <= MAX_SKIPPED_BODY and not head.expects_continue
         self._keep_alive = self._keep_alive and skips
         self._write_answer(answer)
-        self._enter(Phase.SKIPPING)
+        self._enter(_SKIPPING)
         if not skips:
             self._linger()
 
@@ -198,14 +241,14 @@ class Connection(asyncio.Protocol):
             self._after_answer()
             return
         self._body = b""
-        self._enter(Phase.WAITING)
+        self._enter(_WAITING)
         upload.complete(body, self._reply)
 
     # Answering
 
     def _reply(self, response: Response) -> None:
         self._upload = None
-        if self.phase is not Phase.WAITING:
+        if self.phase is not _WAITING:
             return  # the client has left
         self._write_answer(response)
         self._after_answer()
@@ -214,7 +257,7 @@ class Connection(asyncio.Protocol):
         # A client that has half-closed may have sent further requests before it did.
         if self._server.draining or (self._peer_done and not self._reader.buffered):
             self._keep_alive = False
-        ending = Ending.CLOSE if not self._keep_alive else Ending.KEEP_ALIVE if self._old_client else Ending.UNSAID
+        ending = _CLOSE if not self._keep_alive else _KEEP_ALIVE if self._old_client else _UNSAID
         self._write(encode_response(response, self._request_id, ending, head_only=self._head_only))
 
     def _after_answer(self) -> None:
@@ -222,8 +265,9 @@ class Connection(asyncio.Protocol):
             self.close()
             return
         self._request_id = ""
-        self._enter(Phase.IDLE)
-        self._advance()
+        self._enter(_IDLE)
+        if self._reader.buffered or self._peer_done or self._reading_paused:
+            self._advance()
 
     def _refuse(self, error: HttpError) -> None:
         """The bytes cannot be understood, or took too long: nothing after them can be trusted either."""
@@ -280,20 +324,10 @@ class Connection(asyncio.Protocol):
         self.phase = phase
         if self._writing_paused:
             return  # the deadline for reading our answers stands, whatever else goes on
-        timeouts, now = self._server.timeouts, self._loop.time()
-        match phase:
-            case Phase.IDLE:
-                self.deadline = now + timeouts.keep_alive
-            case Phase.HEAD:
-                self.deadline = now + timeouts.head
-            case Phase.BODY:
-                self._set_body_deadline()
-            case Phase.SKIPPING:
-                self.deadline = now + timeouts.body_stall
-            case Phase.LINGERING:
-                self.deadline = now + timeouts.linger
-            case _:
-                self.deadline = inf  # the producer's deliveryTimeout bounds it
+        if phase is _BODY:
+            self._set_body_deadline()
+        else:
+            self.deadline = self._loop.time() + self._server.patience[phase]
 
     def _set_body_deadline(self) -> None:
         """Progress is both: something came lately, and on the whole it came at a sensible rate.

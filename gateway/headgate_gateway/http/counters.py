@@ -8,6 +8,7 @@ from collections.abc import Callable, ItemsView
 from typing import Generic, TypeVar
 
 from headgate_gateway.http.analysis import AnalysisCounters
+from headgate_gateway.http.rates import Buckets
 from headgate_gateway.kafka.counters import Histogram
 
 RECORD_BUCKETS = (1.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1_000.0, 5_000.0, 10_000.0, 100_000.0)
@@ -26,10 +27,12 @@ class RepoCounters:
         "dropped",
         "failed",
         "in_flight",
+        "over_limit",
         "received",
         "rejected",
         "requests",
         "spooled",
+        "unauthenticated",
         "unknown",
     )
 
@@ -37,6 +40,8 @@ class RepoCounters:
         self.bytes_received = 0
         self.received = self.accepted = self.dropped = self.rejected = 0
         self.delivered = self.dead_lettered = self.spooled = self.failed = self.unknown = self.in_flight = 0
+        self.unauthenticated = self.over_limit = 0
+        """Requests that were refused before anything else was looked at."""
         self.requests: dict[int, int] = {}
         """Answers by status; 499: the client left before its request was complete."""
 
@@ -92,5 +97,7 @@ class TrafficCounters:
         self.repos: Registry[RepoCounters] = Registry(RepoCounters)
         self.profiles: Registry[ProfileCounters] = Registry(ProfileCounters)
         self.analysis = AnalysisCounters()
+        self.buckets: Registry[Buckets] = Registry(Buckets)
+        """What repos have left of their limits."""
         self.elsewhere = RepoCounters()
         """Requests that belong to no repo: unknown paths, heads that could not be understood."""

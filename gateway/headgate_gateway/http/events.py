@@ -3,6 +3,7 @@
 import logging
 
 from headgate_gateway.http.counters import RepoCounters
+from headgate_gateway.kafka.outcome import Outcome
 
 log = logging.getLogger("headgate.gateway.http")
 
@@ -10,6 +11,30 @@ log = logging.getLogger("headgate.gateway.http")
 def request_broke(repo: str, request_id: str) -> None:
     """A defect of ours ended a request; called while its exception is handled. `request_answered` counts it."""
     log.exception("request broke", extra={"repo": repo, "requestId": request_id})
+
+
+def executor_broke(repo: str, step: str, error: Exception, request_id: str) -> None:
+    """A defect of an executor cost a line; the caller sees to it that this is not said for each of them."""
+    extra = {"repo": repo, "step": step, "requestId": request_id}
+    log.error("an executor broke, and its line was refused", exc_info=error, extra=extra)
+
+
+def records_lost(repo: str, outcome: Outcome, request_id: str) -> None:
+    """Records of an answered request did not reach Kafka; counted one by one, told now and then."""
+    extra = {
+        "repo": repo,
+        "failed": len(outcome.failed),
+        "unknown": len(outcome.unknown),
+        "reason": outcome.reason,
+        "error": outcome.message,
+        "requestId": request_id,
+    }
+    log.error("lines that were answered from memory did not reach Kafka", extra=extra)
+
+
+def express_broke(repo: str, request_id: str) -> None:
+    """A defect of ours keeps a request off the short way; called while its exception is handled."""
+    log.exception("the short way broke", extra={"repo": repo, "requestId": request_id})
 
 
 def request_answered(counters: RepoCounters, repo: str, status: int, request_id: str) -> None:

@@ -1,11 +1,10 @@
 """Parses one request head, strictly: what two parsers could understand differently is refused, never repaired.
 
 llhttp (through httptools) tokenizes; the checks around it close what it lets pass. Takes the bytes of exactly one
-head, up to and including the empty line; `reader` finds where that is.
+head, up to and including the empty line; `familiar` asks where it has not read the same before.
 """
 
 import re
-from collections.abc import Callable
 from typing import NoReturn
 
 import httptools
@@ -15,9 +14,9 @@ from headgate_gateway.http.messages import Head, HttpError
 MAX_HEAD_BYTES = 16 * 2**10
 MAX_HEADERS = 100
 
-_TEXT = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
-_DIGITS = re.compile(rb"[0-9]{1,18}")
-_HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+;=%-]*(:[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{0,5})?")
+TEXT = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
+DIGITS = re.compile(rb"[0-9]{1,18}")
+HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+;=%-]*(:[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{0,5})?")
 _TARGET = re.compile(rb"[!-~]+")
 _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
@@ -30,20 +29,23 @@ def refuse(message: str, status: int = 400, reason: str = "BadRequest") -> NoRet
 class _Fields:
     """Collects llhttp's callbacks."""
 
-    __slots__ = ("headers", "on_header", "target")
+    __slots__ = ("headers", "target")
 
     def __init__(self) -> None:
         self.target = b""
         self.headers: list[tuple[bytes, bytes]] = []
-        self.on_header: Callable[[bytes, bytes], None] = lambda name, value: self.headers.append((name, value))
 
     def on_url(self, target: bytes) -> None:
         self.target += target
 
+    # A method, never a closure kept on the object: each request would leave a cycle to the garbage collector.
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name, value))
+
 
 def has_stray_bytes(raw: bytes) -> bool:
     """Whether bytes hold a control character, a bare CR or a bare LF."""
-    return raw.translate(None, _TEXT) != b"\r\n" * raw.count(b"\r\n")
+    return raw.translate(None, TEXT) != b"\r\n" * raw.count(b"\r\n")
 
 
 def parse_head(raw: bytes) -> Head:
@@ -119,14 +121,14 @@ def _frame(head: Head, version: str) -> None:
     host = headers.get("host")
     if host is None and version == "1.1":
         refuse("header host is missing")
-    if host is not None and not _HOST.fullmatch(host):
+    if host is not None and not HOST.fullmatch(host):
         refuse("header host is not a host")
     length, encoding = headers.get("content-length"), headers.get("transfer-encoding")
     if encoding is not None:
         _check_chunked(encoding, length, version)
         head.chunked = True
     elif length is not None:
-        if not _DIGITS.fullmatch(length):
+        if not DIGITS.fullmatch(length):
             refuse("header content-length is not a number")
         head.content_length = int(length)
     _negotiate(head, version)
@@ -142,7 +144,7 @@ def _check_chunked(encoding: bytes, length: bytes | None, version: str) -> None:
 
 
 def _negotiate(head: Head, version: str) -> None:
-    head.keep_alive = _keeps_alive(head.headers.get("connection"), version)
+    head.keep_alive = keeps_alive(head.headers.get("connection"), version)
     expect = head.headers.get("expect")
     if expect is None or version == "1.0":
         return  # HTTP/1.0 clients cannot mean it (RFC 9110, section 10.1.1)
@@ -151,7 +153,8 @@ def _negotiate(head: Head, version: str) -> None:
     head.expects_continue = head.has_body
 
 
-def _keeps_alive(connection: bytes | None, version: str) -> bool:
+def keeps_alive(connection: bytes | None, version: str) -> bool:
+    """What the header Connection means, in this version, for the time after the answer."""
     if connection is None:
         return version == "1.1"
     tokens = {token.strip() for token in connection.lower().split(b",")}

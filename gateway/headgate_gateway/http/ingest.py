@@ -5,14 +5,24 @@ budget mean something.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from time import monotonic
 
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
+from headgate_gateway.http.application import Reply
 from headgate_gateway.http.counters import TrafficCounters
+from headgate_gateway.http.decoding import CODINGS
 from headgate_gateway.http.events import request_answered
-from headgate_gateway.http.messages import TEXT, Head, HttpError, Response
+from headgate_gateway.http.express import Express, build_express
+from headgate_gateway.http.guard import EXCLUDED, Guard
+from headgate_gateway.http.messages import TEXT, Head, HttpError, Response, error_response
+from headgate_gateway.http.passwords import Check, Passwords
+from headgate_gateway.http.preparation import DECODING_THREADS, BodyDecoding, GuardedBody
 from headgate_gateway.http.router import Route, Router
 from headgate_gateway.http.upload import BodyUpload, SharedByUploads
+from headgate_gateway.http.workers import Workers
+from headgate_gateway.pipeline.topic import TopicRefusedError
 
 # What clients put on JSON lines: the two names of JSONL, JSON itself, and what tools send when nobody told them:
 # curl -d and --data-binary (x-www-form-urlencoded), HTTP libraries (octet-stream, text/plain). None of them changes
@@ -30,30 +40,107 @@ _CONTENT_TYPES = frozenset(
         b"application/x-www-form-urlencoded",
     }
 )
-_ENCODINGS = frozenset({b"", b"identity"})
+_IDENTITY = frozenset({b"", b"identity"})
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Where a request goes if the password that it gives is right."""
+
+    route: Route
+    check: Check
 
 
 class Ingest:
     """The traffic port's application."""
 
-    def __init__(self, budget: Budget, traffic: TrafficCounters, now_ms: Callable[[], int]) -> None:
-        self.router: Router = {}
-        """Replaced whole by a reload; a request keeps the route it began with."""
+    def __init__(
+        self,
+        budget: Budget,
+        traffic: TrafficCounters,
+        now_ms: Callable[[], int],
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._router: Router = {}
+        self._express: dict[str, Express] = {}
+        """By path."""
         self.traffic = traffic
         self.shared = SharedByUploads(budget, now_ms)
+        self.decoders = Workers(DECODING_THREADS)
+        self.passwords = Passwords(clock)
+        self._clock = clock
+
+    @property
+    def router(self) -> Router:
+        """Replaced whole by a reload; a request keeps the route it began with."""
+        return self._router
+
+    @router.setter
+    def router(self, router: Router) -> None:
+        self._router = router
+        self._express = {
+            path: express for path, route in router.items() if (express := build_express(route, self.shared))
+        }
 
     def admit(self, head: Head, request_id: str) -> Response | BodyUpload:
         """An answer at once, or the upload that takes the body."""
-        route = self.router.get(head.path)
+        found = self._find(head, request_id)
+        return found if isinstance(found, Response) else self._receive(found, head, request_id)
+
+    def take(self, head: Head, body: bytes, request_id: str, reply: Reply) -> Response | BodyUpload | None:
+        """As `admit`, for a request whose body is there: None where that was enough to send it on its way."""
+        found = self._find(head, request_id)
+        if isinstance(found, Response):
+            return found
+        express = self._express.get(head.path) if isinstance(found, Route) else None
+        if express is not None and express.begin(head, body, request_id, reply):
+            return None
+        return self._receive(found, head, request_id)
+
+    def _find(self, head: Head, request_id: str) -> Response | Route | Doubtful:
+        """Where a request goes that its head does not refuse."""
+        route = self._router.get(head.path)
         if route is None:
             return self._without_repo(head, request_id)
+        guard = route.repo.guard
+        if guard is not None:
+            return self._find_guarded(head, route, guard, request_id)
+        refusal = _refuse_by_head(head, route, request_id)
+        return route if refusal is None else _refuse(refusal, route, request_id)
+
+    def _find_guarded(self, head: Head, route: Route, guard: Guard, request_id: str) -> Response | Route | Doubtful:
+        """The same of a repo that is not open to all, or not at any rate. Who may not come in learns nothing else."""
+        check = guard.identify(head, request_id, self.passwords)
+        if isinstance(check, Response):
+            # Hashes that are not there may well be the fault of the revision that names them.
+            return _refuse(check, route, request_id, None if guard.problem else EXCLUDED)
         refusal = _refuse_by_head(head, route, request_id)
         if refusal is not None:
-            request_answered(route.repo.counters, route.repo.config.name, refusal.status, request_id)
-            route.repo.analysis.count(refusal.status, None, None, False)
-            return refusal
+            return _refuse(refusal, route, request_id)
+        if check is not None:
+            return Doubtful(route, check)
+        over = guard.rates.begin(head.content_length, self._clock()) if guard.rates is not None else None
+        if over is not None:
+            return _refuse(guard.over_limit(over, route.endpoint, request_id), route, request_id, EXCLUDED)
+        return route
+
+    def _receive(self, found: Route | Doubtful, head: Head, request_id: str) -> Response | BodyUpload:
+        route, check = (found, None) if isinstance(found, Route) else (found.route, found.check)
         upload = BodyUpload(route, head, request_id, self.shared)
+        coding = head.headers.get("content-encoding")
+        if coding is not None:
+            self._undo(coding.lower(), upload, route, request_id)
+        guard = route.repo.guard
+        if guard is not None and (check is not None or (head.chunked and guard.rates is not None)):
+            then = upload.prepare or upload.proceed
+            body = GuardedBody(upload, guard, route.endpoint, request_id, check, self._clock, then)
+            upload.gate, upload.prepare = body.take, body.begin
         return upload.reserve(head.content_length) or upload
+
+    def _undo(self, coding: bytes, upload: BodyUpload, route: Route, request_id: str) -> None:
+        if coding not in _IDENTITY:
+            limit = route.repo.config.limits.body_bytes
+            upload.prepare = BodyDecoding(upload, coding, limit, request_id, self.decoders).begin
 
     def note_refused_head(self, error: HttpError) -> None:
         """Counts a request that never reached a repo."""
@@ -72,10 +159,22 @@ def _status(head: Head, request_id: str) -> Response:
     return Response(200, b"ok\n", TEXT)
 
 
+def _refuse(response: Response, route: Route, request_id: str, judged_as: int | None = None) -> Response:
+    """An answer without a body, counted."""
+    repo = route.repo
+    request_answered(repo.counters, repo.config.name, response.status, request_id)
+    repo.analysis.count(judged_as or response.status, None, None, False)
+    return response
+
+
 def _refuse_by_head(head: Head, route: Route, request_id: str) -> Response | None:
     if head.method != "POST":
         return refusals.method_not_allowed(head, b"POST", request_id)
-    return _refuse_media(head, request_id) or _refuse_size(head, route, request_id) or _refuse_down(route, request_id)
+    return (
+        _refuse_media(head, request_id)
+        or _refuse_size(head, route, request_id)
+        or _refuse_target(head, route, request_id)
+    )
 
 
 def _refuse_media(head: Head, request_id: str) -> Response | None:
@@ -83,7 +182,7 @@ def _refuse_media(head: Head, request_id: str) -> Response | None:
     if content_type not in _CONTENT_TYPES:
         return refusals.wrong_content_type(content_type, request_id)
     encoding = head.headers.get("content-encoding", b"").lower()
-    if encoding not in _ENCODINGS:
+    if encoding not in _IDENTITY and encoding not in CODINGS:
         return refusals.wrong_content_encoding(encoding, request_id)
     return None
 
@@ -95,9 +194,15 @@ def _refuse_size(head: Head, route: Route, request_id: str) -> Response | None:
     return refusals.body_too_large(limit, "the repo's limit", request_id) if head.content_length > limit else None
 
 
-def _refuse_down(route: Route, request_id: str) -> Response | None:
+def _refuse_target(head: Head, route: Route, request_id: str) -> Response | None:
+    try:
+        topic = route.compiled.choose_topic(head.headers)
+    except TopicRefusedError as error:
+        return error_response(error.status, error.reason, error.message, request_id)
     kafka, producer = route.repo.config.kafka, route.repo.lease.producer
+    if kafka.topics:
+        return None  # some lines may go elsewhere
     if producer.down is not None:
         return refusals.producer_down(kafka.producer_profile, producer.down, request_id)
-    refused = producer.refusal(kafka.topic)
+    refused = producer.refusal(topic)
     return None if refused is None else refusals.topic_refused(refused, request_id)

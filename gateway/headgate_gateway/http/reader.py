@@ -1,4 +1,4 @@
-"""Cuts the bytes of one connection into requests: Head, pieces of body, END. Without sockets, timers or tasks.
+"""Cuts the bytes of one connection into requests: Head, pieces of body, END, or all at once. Without sockets, timers or tasks.
 
 The head's size is counted before anything is parsed. Whoever feeds it decides when to ask for the next event, so a
 request is read only when the one before it has been answered.
@@ -7,7 +7,8 @@ request is read only when the one before it has been answered.
 from typing import Final
 
 from headgate_gateway.http.chunked import ChunkedBody
-from headgate_gateway.http.head import MAX_HEAD_BYTES, has_stray_bytes, parse_head, refuse
+from headgate_gateway.http.familiar import read_head
+from headgate_gateway.http.head import MAX_HEAD_BYTES, has_stray_bytes, refuse
 from headgate_gateway.http.messages import Head
 
 
@@ -51,6 +52,24 @@ class RequestReader:
             return self._read_head()
         return self._read_chunks() if self._chunks is not None else self._read_length()
 
+    def next_request(self) -> "tuple[Head, bytes] | Head | bytes | End | None":
+        """As `next_event`, but a request that is all there comes at once, as its head and its body."""
+        if self._in_body:
+            return self.next_event()
+        head = self._read_head()
+        if head is None or head.chunked:
+            return head
+        data, start = self._data, self._position
+        end = start + head.content_length
+        if end > len(data):
+            return head
+        self._in_body = False
+        if end == len(data):
+            self._data, self._position = b"", 0
+        else:
+            self._position = end
+        return head, data[start:end]
+
     def _read_head(self) -> Head | None:
         data = self._data
         if self._position == len(data):
@@ -63,7 +82,7 @@ class RequestReader:
             self._check_partial_head(data[start:])
             return None
         self._position = end + 4
-        head = parse_head(data[start : end + 4] if start or end + 4 < len(data) else data)
+        head = read_head(data[start : end + 4])
         self._in_body, self._left = True, head.content_length
         self._chunks = ChunkedBody() if head.chunked else None
         return head

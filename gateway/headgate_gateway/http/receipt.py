@@ -6,13 +6,24 @@ and `rejectedLinesOmitted` counts the others.
 """
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any
 
 from headgate_gateway.config.endpoint import ResponseFormat
 from headgate_gateway.http.messages import Response, json_response
 from headgate_gateway.kafka.outcome import FailureReason, Outcome
 from headgate_gateway.pipeline.ranges import LineRanges
-from headgate_gateway.pipeline.result import Processed
+from headgate_gateway.pipeline.result import LineError, Processed
+
+
+class Durability(StrEnum):
+    """What a 200 promises of every accepted line."""
+
+    KAFKA = "kafka"
+    """Kafka has acknowledged it."""
+    MEMORY = "memory"
+    """It is in this gateway's memory, on its way."""
+
 
 RETRY_BUSY = (b"Retry-After", b"1")
 RETRY_DOWN = (b"Retry-After", b"5")
@@ -42,6 +53,8 @@ def _refused(processed: Processed) -> dict[str, Any]:
 
 def refused_body(processed: Processed, request_id: str, *, whole: bool = True) -> Response:
     """400 or 413: bad lines refuse the body, nothing was sent. Not `whole`: nobody looked at all of it."""
+    if processed.broken is not None:
+        return _broken_body(processed, processed.broken, request_id)
     status, reason = (413, "LineTooLarge") if processed.too_large else (400, "InvalidLines")
     named = processed.too_large or processed.errors[0]
     seen = "" if whole else f", the lines after {processed.counted} were not looked at"
@@ -50,6 +63,12 @@ def refused_body(processed: Processed, request_id: str, *, whole: bool = True) -
         f"line {named.line}: {named.message}"
     )
     return json_response(status, {"reason": reason, "message": message, **_refused(processed), "requestId": request_id})
+
+
+def _broken_body(processed: Processed, broken: LineError, request_id: str) -> Response:
+    """400 or 413: the body as a whole is no events."""
+    body = {"reason": broken.reason.value, "message": f"nothing was sent: {broken.message}", "requestId": request_id}
+    return json_response(413 if processed.too_large else 400, {**body, **_refused(processed)})
 
 
 def _partitions(outcome: Outcome) -> list[dict[str, Any]]:
@@ -64,19 +83,31 @@ def _counts(processed: Processed) -> dict[str, Any]:
         "accepted": processed.accepted,
         "dropped": processed.dropped,
         "rejected": processed.refused.count,
-        "deadLettered": 0,
+        "deadLettered": processed.dead_lettered,
     }
 
 
-def receipt(processed: Processed, outcome: Outcome, form: ResponseFormat, request_id: str) -> Response:
-    """200, or 207 when lines were refused: every accepted line is in Kafka."""
+def _offset(processed: Processed, outcome: Outcome) -> Response:
+    """Where the one event is; offset -1: the repo has dropped it, or put it into its dead letter."""
+    partition, offset = 0, -1
+    if outcome.acks and not processed.dead_lettered:
+        partition, offset = outcome.acks[0].partition, outcome.acks[0].base_offset
+    return Response(200, b'{"status":"ok","partition":%d,"Offset":%d}\n' % (partition, offset))
+
+
+def receipt(
+    processed: Processed, outcome: Outcome, form: ResponseFormat, request_id: str, durability: Durability
+) -> Response:
+    """200, or 207 when lines were refused: every accepted line has reached the durability."""
     if not processed.refused and form is ResponseFormat.EMPTY:
         return Response(200)
+    if not processed.refused and form is ResponseFormat.OFFSET:
+        return _offset(processed, outcome)
     body: dict[str, Any] = {
         "status": "partial" if processed.refused else "ok",
         "requestId": request_id,
         **_counts(processed),
-        "durability": "kafka",
+        "durability": durability.value,
         "partitions": _partitions(outcome),
     }
     if not processed.refused:

@@ -1,7 +1,12 @@
 """Answers that refuse a request as a whole, one function each. Pure."""
 
-from headgate_gateway.http.messages import Head, Response, error_response
+from collections.abc import Iterable
+
+from headgate_gateway.http.messages import Head, Response, error_response, json_response
+from headgate_gateway.http.rates import OverLimit
 from headgate_gateway.http.receipt import RETRY_BUSY, RETRY_DOWN
+
+ACCEPTED_CODINGS = "gzip, zstd, lz4, snappy, identity"
 
 
 def unknown_repo(head: Head, request_id: str) -> Response:
@@ -23,8 +28,37 @@ def wrong_content_type(content_type: bytes, request_id: str) -> Response:
 
 def wrong_content_encoding(encoding: bytes, request_id: str) -> Response:
     """415, with what is accepted."""
-    message = f"content encoding {encoding.decode('latin-1')} is not supported: send the body as it is"
-    return error_response(415, "UnsupportedContentEncoding", message, request_id, (b"Accept-Encoding", b"identity"))
+    message = f"content encoding {encoding.decode('latin-1')} is not supported: send one of {ACCEPTED_CODINGS}"
+    accepted = (b"Accept-Encoding", ACCEPTED_CODINGS.encode())
+    return error_response(415, "UnsupportedContentEncoding", message, request_id, accepted)
+
+
+def invalid_encoding(problem: str, request_id: str) -> Response:
+    """400 for a body that does not decode."""
+    return error_response(400, "InvalidEncoding", problem, request_id)
+
+
+def unauthenticated(challenges: Iterable[bytes], request_id: str, *, presented: bool) -> Response:
+    """401, with the ways in."""
+    message = (
+        "the key or password is not valid" if presented else "this repo takes requests with a key or password only"
+    )
+    headers = [(b"WWW-Authenticate", challenge) for challenge in challenges]
+    return error_response(401, "Unauthenticated", message, request_id, *headers)
+
+
+def auth_unavailable(request_id: str) -> Response:
+    """503: what keys and passwords are judged by is not there, so nobody is let in."""
+    message = "the gateway does not have what this repo's keys and passwords are checked against"
+    return error_response(503, "AuthUnavailable", message, request_id, RETRY_DOWN)
+
+
+def rate_limited(status: int, over: OverLimit, request_id: str) -> Response:
+    """429 or 503, with the time after which the request would fit."""
+    what = "requests" if over.limit == "requestsPerSecond" else "bytes"
+    message = f"the repo takes {over.per_second} {what} a second at each gateway"
+    body = {"reason": "RateLimited", "message": message, "limit": over.limit, "requestId": request_id}
+    return json_response(status, body, (b"Retry-After", b"%d" % over.retry_after))
 
 
 def empty_body(request_id: str) -> Response:

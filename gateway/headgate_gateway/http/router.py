@@ -1,33 +1,63 @@
 """Which repo serves a path. A router is never changed: a reload makes a new one and swaps it in.
 
 A served repo counts its users: the router that lists it, and every request that began with it. With the last one its
-producer's lease and its counters are given back.
+producers' leases and its counters are given back.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from headgate_gateway.config.endpoint import Endpoint
 from headgate_gateway.config.repo import RepoConfig
-from headgate_gateway.http.counters import TrafficCounters
+from headgate_gateway.http.auth import Authenticator
+from headgate_gateway.http.counters import ProfileCounters, TrafficCounters
+from headgate_gateway.http.guard import Guard
 from headgate_gateway.http.ports import Lease
-from headgate_gateway.pipeline.compile import CompiledRepo
+from headgate_gateway.http.rates import RepoRates
+from headgate_gateway.pipeline.compile import CompiledEndpoint, CompiledRepo
 
 
 class ServedRepo:
-    """A compiled repo with its producer and counters."""
+    """A compiled repo with its producers and counters."""
 
-    __slots__ = ("_users", "analysis", "compiled", "config", "counters", "lease", "profile_counters", "traffic")
+    __slots__ = (
+        "_users",
+        "analysis",
+        "compiled",
+        "config",
+        "counters",
+        "guard",
+        "lease",
+        "leases",
+        "profiles",
+        "traffic",
+    )
 
-    def __init__(self, compiled: CompiledRepo, lease: Lease, traffic: TrafficCounters) -> None:
+    def __init__(
+        self,
+        compiled: CompiledRepo,
+        leases: Mapping[str, Lease],
+        traffic: TrafficCounters,
+        auth: Authenticator | None = None,
+    ) -> None:
         self.compiled = compiled
         self.config: RepoConfig = compiled.config
-        self.lease = lease
+        self.leases = leases
+        """By profile name."""
+        self.lease = leases[self.config.kafka.producer_profile]
+        """That of the repo's own profile."""
         self.traffic = traffic
         self.counters = traffic.repos.acquire(self.config.name)
         self.analysis = traffic.analysis.acquire(self.full_name, self.config.revision)
-        self.profile_counters = traffic.profiles.acquire(self.config.kafka.producer_profile)
+        self.profiles: dict[str, ProfileCounters] = {name: traffic.profiles.acquire(name) for name in leases}
+        self.guard = self._build_guard(auth)
+        """None: anybody may come, at any rate."""
         self._users = 1
+
+    def _build_guard(self, auth: Authenticator | None) -> Guard | None:
+        config, buckets = self.config, self.traffic.buckets.acquire(self.config.name)
+        rates = None if config.limits.per_gateway is None else RepoRates(config.limits, buckets)
+        return None if auth is None and rates is None else Guard(config.name, auth, rates, self.counters)
 
     @property
     def full_name(self) -> tuple[str, str]:
@@ -42,10 +72,13 @@ class ServedRepo:
         """One user fewer."""
         self._users -= 1
         if not self._users:
-            self.lease.release()
+            for lease in self.leases.values():
+                lease.release()
             self.traffic.repos.release(self.config.name)
+            self.traffic.buckets.release(self.config.name)
             self.traffic.analysis.release(self.full_name, self.config.revision)
-            self.traffic.profiles.release(self.config.kafka.producer_profile)
+            for profile in self.profiles:
+                self.traffic.profiles.release(profile)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +86,12 @@ class Route:
     """An endpoint of a served repo."""
 
     repo: ServedRepo
-    endpoint: Endpoint
+    compiled: CompiledEndpoint
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Its config."""
+        return self.compiled.endpoint
 
 
 Router = dict[str, Route]
@@ -61,4 +99,4 @@ Router = dict[str, Route]
 
 def build_router(repos: Iterable[ServedRepo]) -> Router:
     """Routes by exact path. Paths are known to be distinct (`reload` refuses a repo whose path is taken)."""
-    return {endpoint.path: Route(repo, endpoint) for repo in repos for endpoint in repo.config.endpoints}
+    return {e.endpoint.path: Route(repo, e) for repo in repos for e in repo.compiled.endpoints}

@@ -5,7 +5,7 @@ import socket
 from dataclasses import dataclass
 
 from headgate_gateway.http.application import Application
-from headgate_gateway.http.connection import Connection, Phase
+from headgate_gateway.http.connection import Connection, Phase, patience_of
 
 BACKLOG = 4_096
 LAST_ACCEPTS_SECONDS = 0.05
@@ -47,6 +47,7 @@ class Server:
     def __init__(self, application: Application, timeouts: Timeouts, loop: asyncio.AbstractEventLoop) -> None:
         self.application = application
         self.timeouts = timeouts
+        self.patience = patience_of(timeouts)
         self.loop = loop
         self.connections: set[Connection] = set()
         self.connections_opened = 0

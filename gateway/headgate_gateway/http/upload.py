@@ -2,40 +2,40 @@
 
 Holds its reservations from the head until the outcome is known, and gives them back exactly once.
 
-    RECEIVING --complete--> PROCESSING --submit--> DELIVERING --on_done--> DONE
+    RECEIVING --complete--> PROCESSING --submit--> DELIVERING --on_done of all--> DONE
         |                       |--refused, nothing to send-----------------^
         |                       |--a defect of ours, at any point: 500------^
         |--abandon, refused-------------------------------------------------^
+
+With delivery Async the answer goes out as DELIVERING begins.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
 from time import monotonic
 from typing import TypeVar
 
+from headgate_gateway.config.kafka import Delivery
 from headgate_gateway.config.repo import PartialPolicy
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.application import Reply
-from headgate_gateway.http.events import request_answered, request_broke
+from headgate_gateway.http.delivery import Part, join_outcomes
+from headgate_gateway.http.events import executor_broke, records_lost, request_answered, request_broke
 from headgate_gateway.http.messages import Head, Response
 from headgate_gateway.http.ports import Producer, Submission
-from headgate_gateway.http.receipt import receipt, refused_body, undelivered
+from headgate_gateway.http.receipt import Durability, receipt, refused_body, undelivered
 from headgate_gateway.http.router import Route
+from headgate_gateway.http.seldom import Seldom
 from headgate_gateway.kafka.outcome import Outcome
 from headgate_gateway.pipeline.compile import BodyRun
-from headgate_gateway.pipeline.lines import Run, bounded_runs
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
+from headgate_gateway.pipeline.run import Run
 
-LINE_OVERHEAD = 128
-"""What a record takes beside its bytes: object headers, list slots, its number, its key. Measured, rounded up.
-
-A range of refused lines takes about as much.
-"""
 RUNS_AT_ONCE = 4
 """Longer bodies go on a run at a time, and others get the event loop in between."""
 BAD_LINES_LOOKED_AT = 1_000
@@ -50,6 +50,7 @@ class SharedByUploads:
 
     budget: Budget
     now_ms: Callable[[], int]
+    seldom: Seldom = field(default_factory=Seldom)
 
 
 class BodyUpload:
@@ -61,10 +62,15 @@ class BodyUpload:
         "_done",
         "_head",
         "_in_flight",
+        "_is_async",
         "_max_buffer_bytes",
+        "_moved",
         "_now_ms",
+        "_open",
+        "_parts",
         "_processed",
         "_producer",
+        "_profile",
         "_rejects",
         "_reply",
         "_repo",
@@ -74,6 +80,9 @@ class BodyUpload:
         "_shared",
         "_submitted",
         "_taken",
+        "_told",
+        "gate",
+        "prepare",
     )
 
     def __init__(self, route: Route, head: Head, request_id: str, shared: SharedByUploads) -> None:
@@ -85,22 +94,35 @@ class BodyUpload:
         # Kept, since a lease may change its producer when credentials do, and what is reserved here is released here.
         self._producer: Producer = route.repo.lease.producer
         config = route.repo.config
-        self._max_buffer_bytes = config.producers[config.kafka.producer_profile].max_buffer_bytes
+        self._profile = config.kafka.producer_profile
+        self._max_buffer_bytes = config.producers[self._profile].max_buffer_bytes
+        self._is_async = config.kafka.delivery is Delivery.ASYNC
         self._rejects = config.partial is PartialPolicy.REJECT
         self._reserved = self._body_reserved = self._taken = self._in_flight = 0
+        self._moved: dict[str, tuple[Producer, int]] = {}
+        """By profile: the producers beside the repo's own that hold some of what is reserved, and how much."""
+        self._open = 0
+        """Submissions whose outcome is not known yet."""
+        self._parts: list[Part] = []
         self._now_ms = 0
         self._submitted = 0.0
         self._completed: float | None = None
         self._processed: Processed | None = None
         self._reply: Reply | None = None
+        self._told = False
+        """Whether the request has its answer, or will not get one."""
         self._done = False
+        """Whether it holds nothing any more."""
+        self.gate: Callable[[int], Response | None] | None = None
+        """What is told of bytes as they come, and may refuse."""
+        self.prepare: Callable[[bytes | bytearray], None] | None = None
+        """What takes the whole body in place of the pipeline, and calls `proceed` or `refuse`."""
         self._repo.enter()
 
     # RECEIVING
 
     def reserve(self, nbytes: int) -> Response | None:
         """Reserve bytes before they are taken, of the gateway's memory and of the profile's; an answer without room."""
-        profile = self._repo.config.kafka.producer_profile
         budget, most, reserved = self._shared.budget, self._max_buffer_bytes, self._reserved + nbytes
         if reserved > most:
             return self._refuse(refusals.body_too_large(most, "the profile's maxBufferBytes", self._request_id))
@@ -110,7 +132,7 @@ class BodyUpload:
             return self._refuse(refusals.overloaded("the gateway", self._request_id))
         if not self._producer.reserve(nbytes):
             budget.release(nbytes)
-            return self._refuse(refusals.overloaded(f"producer {profile}", self._request_id))
+            return self._refuse(refusals.overloaded(f"producer {self._profile}", self._request_id))
         self._reserved = reserved
         return None
 
@@ -119,10 +141,35 @@ class BodyUpload:
         self._shared.budget.release(nbytes)
         self._producer.release(nbytes)
 
+    def _release_all(self) -> None:
+        for producer, nbytes in self._moved.values():
+            producer.release(nbytes)
+            self._reserved -= nbytes
+            self._shared.budget.release(nbytes)
+        self._moved = {}
+        self._release(self._reserved)
+
+    def _move(self, records: Records) -> Response | None:
+        """Let the producer that takes records hold their bytes, in place of the repo's own; an answer without room."""
+        profile, nbytes = records.profile, records.nbytes
+        producer, before = self._moved.get(profile) or (self._repo.leases[profile].producer, 0)
+        most = self._repo.config.producers[profile].max_buffer_bytes
+        if before + nbytes > most:
+            return refusals.body_too_large(most, f"the maxBufferBytes of profile {profile}", self._request_id)
+        if not producer.reserve(nbytes):
+            return refusals.overloaded(f"producer {profile}", self._request_id)
+        self._producer.release(nbytes)
+        self._moved[profile] = producer, before + nbytes
+        return None
+
     def take(self, nbytes: int) -> Response | None:
         """Bytes have come; those of a chunked body are reserved now, since nobody announced them."""
         self._taken += nbytes
         self._repo.counters.bytes_received += nbytes
+        if self.gate is not None:
+            refusal = self.gate(nbytes)
+            if refusal is not None:
+                return refusal
         if not self._head.chunked:
             return None
         limit = self._repo.config.limits.body_bytes
@@ -141,12 +188,31 @@ class BodyUpload:
         """The body is whole: process it, submit its records, answer when their fate is known."""
         self._reply = reply
         self._completed = monotonic()
+        self._guard(self.prepare or self._begin, body)
+
+    def proceed(self, body: bytes | bytearray) -> None:
+        """The body is ready for the pipeline."""
         self._guard(self._begin, body)
+
+    def refuse(self, response: Response, judged_as: int | None = None) -> None:
+        """The body never gets to the pipeline; what that counts as in analysis, where not as the answer's status."""
+        if not self._done:
+            self._finish(response.status, judged_as)
+        self._say(response)
+
+    def attempt(self, work: Callable[[Subject], None], subject: Subject) -> None:
+        """Do some of the preparing; whatever it raises ends the request with a 500."""
+        self._guard(work, subject)
+
+    def release(self, nbytes: int) -> None:
+        """Give back what the preparing no longer needs."""
+        self._release(nbytes)
 
     def _begin(self, body: bytes | bytearray) -> None:
         self._now_ms = self._shared.now_ms()
         self._body_reserved = self._reserved
-        self._process(self._repo.compiled.begin(self._head.headers, self._now_ms), bounded_runs(body), RUNS_AT_ONCE)
+        run = self._route.compiled.begin(self._head.headers, self._now_ms)
+        self._process(run, run.cut(body), RUNS_AT_ONCE)
 
     def _process(self, run: BodyRun, pieces: Iterator[Run], most: int) -> None:
         """Feed some runs, then decide, or let other requests have the event loop before the next run."""
@@ -164,26 +230,43 @@ class BodyUpload:
         return None
 
     def _feed(self, run: BodyRun, piece: Run) -> Response | None:
-        records = run.result.accepted
         kept = run.feed(*piece)
-        if not kept:
-            return None
-        # Records keep the piece's lines; ranges of refused lines keep nothing of it.
-        return self.reserve(kept * LINE_OVERHEAD + (len(piece[0]) if run.result.accepted > records else 0))
+        return self.reserve(kept) if kept else None
 
     def _decide(self, processed: Processed, *, whole: bool = True) -> None:
         # The records' own bytes have replaced it.
         self._release(self._body_reserved)
-        self._processed = processed
         if not processed.received:
             return self._answer(refusals.empty_body(self._request_id))
-        refuses_body = self._rejects and bool(processed.refused)
+        self._tell_defects(processed)
+        refuses_body = processed.broken is not None or (self._rejects and bool(processed.refused))
+        refusal = None if refuses_body else self._move_all(processed.records)
+        if refusal is not None:
+            return self._answer(refusal)
+        self._processed = processed
         self._count_lines(processed, refuses_body)
         if refuses_body:
             return self._answer(refused_body(processed, self._request_id, whole=whole))
-        if processed.records is None:
-            return self._answer(receipt(processed, Outcome(), self._route.endpoint.response, self._request_id))
-        return self._submit(processed.records)
+        if not processed.records:
+            return self._tell(processed, Outcome())
+        self._submit(processed.records)
+        if self._is_async:
+            self._answer_early(processed)
+        return None
+
+    def _tell_defects(self, processed: Processed) -> None:
+        for step, error in processed.defects.items():
+            if self._shared.seldom.allows((self._repo.full_name, step), monotonic()):
+                executor_broke(self._repo.config.name, step, error, self._request_id)
+        processed.defects = {}  # their tracebacks hold events
+
+    def _move_all(self, made: list[Records]) -> Response | None:
+        own = self._profile
+        for records in made:
+            refusal = self._move(records) if records.profile != own else None
+            if refusal is not None:
+                return refusal
+        return None
 
     def _count_lines(self, processed: Processed, refuses_body: bool) -> None:
         counters = self._repo.counters
@@ -197,31 +280,67 @@ class BodyUpload:
 
     # DELIVERING
 
-    def _submit(self, records: Records) -> None:
-        self._in_flight = len(records.values)
+    def _submit(self, made: list[Records]) -> None:
+        self._in_flight = sum(len(records.values) for records in made)
         self._repo.counters.in_flight += self._in_flight
-        self._repo.profile_counters.records_per_request.observe(self._in_flight)
         self._submitted = monotonic()
-        self._producer.submit(records, self._now_ms, self._delivered)
+        self._open = len(made)
+        for records in made:
+            moved = self._moved.get(records.profile)
+            self._repo.profiles[records.profile].records_per_request.observe(len(records.values))
+            producer = self._producer if moved is None else moved[0]
+            producer.submit(records, self._now_ms, partial(self._delivered, records))
 
-    def _delivered(self, submission: Submission) -> None:
+    def _delivered(self, records: Records, submission: Submission) -> None:
         if not self._done:  # else submitting broke, and has been answered
-            self._guard(self._tell, submission)
+            self._guard(partial(self._settle, records), submission)
 
-    def _tell(self, submission: Submission) -> None:
+    def _settle(self, records: Records, submission: Submission) -> None:
+        """One submission's fate is known; with the last one the request's."""
         outcome, processed = submission.outcome, self._processed
         if processed is None:
             raise RuntimeError("records were delivered of a body that was not processed")
+        self._count_records(records, outcome)
+        self._open -= 1
+        if self._open or self._parts or not processed.one_each:
+            self._parts.append((records, outcome))
+            if self._open:
+                return None
+            outcome = join_outcomes(self._parts)
+        if not self._told:
+            return self._tell(processed, outcome)
+        if not outcome.complete:
+            self._tell_lost(outcome)
+        return self._let_go()
+
+    def _answer_early(self, processed: Processed) -> None:
+        """Delivery Async: the records are on their way, and hold what they have reserved until their fate is known."""
+        form = self._route.endpoint.response
+        response = receipt(processed, Outcome(), form, self._request_id, Durability.MEMORY)
+        self._count_answer(response.status)
+        self._say(response)
+
+    def _tell_lost(self, outcome: Outcome) -> None:
+        if self._shared.seldom.allows((self._repo.full_name, outcome.reason), monotonic()):
+            records_lost(self._repo.config.name, outcome, self._request_id)
+
+    def _count_records(self, records: Records, outcome: Outcome) -> None:
         self._repo.analysis.count_acks(outcome.acks)
         counters = self._repo.counters
-        counters.delivered += len(outcome.acked)
+        if records.dead_letter:
+            counters.dead_lettered += len(outcome.acked)
+        else:
+            counters.delivered += len(outcome.acked)
         counters.failed += len(outcome.failed)
         counters.unknown += len(outcome.unknown)
-        counters.in_flight -= self._in_flight
-        self._in_flight = 0
-        self._repo.profile_counters.delivery_seconds.observe(monotonic() - self._submitted)
+        counters.in_flight -= len(records.values)
+        self._in_flight -= len(records.values)
+        self._repo.profiles[records.profile].delivery_seconds.observe(monotonic() - self._submitted)
+
+    def _tell(self, processed: Processed, outcome: Outcome) -> None:
         if outcome.complete:
-            self._answer(receipt(processed, outcome, self._route.endpoint.response, self._request_id))
+            form = self._route.endpoint.response
+            self._answer(receipt(processed, outcome, form, self._request_id, Durability.KAFKA))
         else:
             self._answer(undelivered(processed, outcome, self._request_id))
 
@@ -258,10 +377,19 @@ class BodyUpload:
         if reply is not None:
             reply(response)
 
-    def _finish(self, status: int) -> None:
+    def _finish(self, status: int, judged_as: int | None = None) -> None:
+        self._count_answer(status, judged_as)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self._done = True
-        self._release(self._reserved)
-        seconds = None if self._completed is None else monotonic() - self._completed
-        self._repo.analysis.count(status, seconds, self._processed, self._rejects)
+        self._release_all()
         self._repo.leave()
+
+    def _count_answer(self, status: int, judged_as: int | None = None) -> None:
+        if self._told:
+            return
+        self._told = True
+        seconds = None if self._completed is None else monotonic() - self._completed
+        self._repo.analysis.count(judged_as or status, seconds, self._processed, self._rejects)
         request_answered(self._repo.counters, self._repo.config.name, status, self._request_id)

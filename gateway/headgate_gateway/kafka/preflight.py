@@ -6,6 +6,7 @@ or to write, the topic is missing           -> Pending, Failed once that is not 
 no legal name                               -> Failed
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -43,6 +44,14 @@ class Findings:
 
 Verdict = tuple[PreflightState, str]
 """With what is wrong or waited for; empty where nothing is."""
+
+
+def worst_of(states: Iterable[PreflightState]) -> PreflightState:
+    """What several topics come to: a revision passes once all of them do."""
+    found = set(states)
+    if PreflightState.FAILED in found:
+        return PreflightState.FAILED
+    return PreflightState.PENDING if PreflightState.PENDING in found else PreflightState.PASSED
 
 
 def problem_of(name: str, code: int, leaders: list[int]) -> str:

@@ -7,7 +7,7 @@ answers mean is decided in `preflight`. The composition root runs it on the cana
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from headgate_gateway.kafka.preflight import (
     Verdict,
     decide_preflight,
     find_refusal,
+    worst_of,
 )
 from headgate_gateway.kafka.supervise import supervise
 
@@ -38,6 +39,9 @@ AGAIN_AFTER = {PreflightState.PENDING: 1.0, PreflightState.FAILED: 5.0, Prefligh
 RepoName = tuple[str, str]
 """Namespace and name."""
 
+Place = tuple[str, str]
+"""A profile's name, and a topic that a repo may write there."""
+
 
 class Asked(Protocol):
     """What a producer tells."""
@@ -51,12 +55,16 @@ class Asked(Protocol):
         ...
 
 
+_Profile = tuple[str, ProducerConfig]
+
+
 @dataclass(slots=True)
 class _Check:
     """What is known of one repo's revision."""
 
     report: PreflightReport
-    refused_since: float | None = None
+    verdicts: dict[Place, Verdict]
+    refused_since: dict[Place, float] = field(default_factory=dict)
 
 
 class Preflights:
@@ -88,8 +96,8 @@ class Preflights:
             self._changed.clear()
             groups = await self._prepare(self._configs)
             tasks = [
-                asyncio.create_task(supervise(f"preflight {profile.name}", partial(self._watch, profile, repos)))
-                for profile, repos in groups.items()
+                asyncio.create_task(supervise(f"preflight {name}", partial(self._watch, name, profile, repos)))
+                for (name, profile), repos in groups.items()
             ]
             try:
                 await self._changed.wait()
@@ -97,24 +105,25 @@ class Preflights:
                 for task in tasks:
                     task.cancel()
 
-    async def _prepare(self, configs: Mapping[RepoName, RepoConfig]) -> dict[ProducerConfig, list[RepoConfig]]:
+    async def _prepare(self, configs: Mapping[RepoName, RepoConfig]) -> dict[_Profile, list[RepoConfig]]:
         checks: dict[RepoName, _Check] = {}
-        groups: dict[ProducerConfig, list[RepoConfig]] = {}
+        groups: dict[_Profile, list[RepoConfig]] = {}
         for number, (name, config) in enumerate(configs.items(), start=1):
             before = self._checks.get(name)
             known = before is not None and before.report.revision == config.revision
-            checks[name] = before if before is not None and known else _Check(_report(config))
-            groups.setdefault(config.producers[config.kafka.producer_profile], []).append(config)
+            checks[name] = before if before is not None and known else _begin(config)
+            for profile in config.topics:
+                groups.setdefault((profile, config.producers[profile]), []).append(config)
             if not number % REPOS_PER_TURN:
                 await asyncio.sleep(0)
         self._checks = checks
         return groups
 
-    async def _watch(self, profile: ProducerConfig, repos: Sequence[RepoConfig]) -> None:
-        topics = sorted({repo.kafka.topic for repo in repos})
+    async def _watch(self, name: str, profile: ProducerConfig, repos: Sequence[RepoConfig]) -> None:
+        topics = sorted({topic for repo in repos for topic in repo.topics[name]})
         while True:
             findings = await self._ask(profile, topics)
-            states = await self._judge(repos, findings)
+            states = await self._judge(name, repos, findings)
             await asyncio.sleep(min(AGAIN_AFTER[state] for state in states))
 
     async def _ask(self, profile: ProducerConfig, topics: list[str]) -> dict[str, Findings]:
@@ -133,38 +142,53 @@ class Preflights:
             return dict.fromkeys(topics, Findings(error=f"asking failed: {type(error).__name__}: {error}"))
         return {topic: Findings(access.get(topic), trouble=producer.trouble(topic)) for topic in topics}
 
-    async def _judge(self, repos: Sequence[RepoConfig], findings: Mapping[str, Findings]) -> set[PreflightState]:
+    async def _judge(
+        self, profile: str, repos: Sequence[RepoConfig], findings: Mapping[str, Findings]
+    ) -> set[PreflightState]:
         now = asyncio.get_running_loop().time()
         states = set()
         for number, repo in enumerate(repos, start=1):
-            states.add(self._judge_one(repo, findings[repo.kafka.topic], now))
+            states.add(self._judge_one(repo, profile, findings, now))
             if not number % REPOS_PER_TURN:
                 await asyncio.sleep(0)
         return states
 
-    def _judge_one(self, repo: RepoConfig, findings: Findings, now: float) -> PreflightState:
-        check = self._checks[repo.namespace, repo.name]
-        if find_refusal(repo.kafka.topic, findings):
-            check.refused_since = now if check.refused_since is None else check.refused_since
-        elif findings.access is not None:
-            check.refused_since = None
-        refused_for = 0.0 if check.refused_since is None else now - check.refused_since
-        verdict = decide_preflight(repo.kafka.topic, findings, refused_for, self._patience)
-        report = _report(repo, verdict)
+    def _judge_one(
+        self, repo: RepoConfig, profile: str, findings: Mapping[str, Findings], now: float
+    ) -> PreflightState:
+        """Judge the topics of one profile; the worst of them."""
+        check, topics = self._checks[repo.namespace, repo.name], repo.topics[profile]
+        for topic in topics:
+            self._judge_place(check, (profile, topic), findings[topic], now)
+        report = _report(repo, check.verdicts)
         if report != check.report:
             _tell(check.report, report)
             check.report = report
-        return verdict[0]
+        return worst_of(check.verdicts[profile, topic][0] for topic in topics)
+
+    def _judge_place(self, check: _Check, place: Place, findings: Findings, now: float) -> None:
+        topic, since = place[1], check.refused_since
+        if find_refusal(topic, findings):
+            since.setdefault(place, now)
+        elif findings.access is not None:
+            since.pop(place, None)
+        refused_for = now - since[place] if place in since else 0.0
+        check.verdicts[place] = decide_preflight(topic, findings, refused_for, self._patience)
 
 
-def _report(config: RepoConfig, verdict: Verdict = (PreflightState.PENDING, FIRST_WORDS)) -> PreflightReport:
-    state, problem = verdict
+def _begin(config: RepoConfig) -> _Check:
+    places = [(profile, topic) for profile, topics in config.topics.items() for topic in topics]
+    verdicts: dict[Place, Verdict] = dict.fromkeys(places, (PreflightState.PENDING, FIRST_WORDS))
+    return _Check(_report(config, verdicts), verdicts)
+
+
+def _report(config: RepoConfig, verdicts: Mapping[Place, Verdict]) -> PreflightReport:
     return PreflightReport(
         namespace=config.namespace,
         name=config.name,
         revision=config.revision,
-        state=state.value,
-        problems=(problem,) if problem else (),
+        state=worst_of(state for state, _ in verdicts.values()).value,
+        problems=tuple(dict.fromkeys(problem for _, problem in verdicts.values() if problem)),
     )
 
 

@@ -1,186 +1,172 @@
 """Compiles a repo's config, once, into closures that turn bodies into records. The package's front door.
 
 Never decides what a refused line means for its body: that is the HTTP side's, by the repo's `partial`.
+
+cut -> decode -> constraint -> executors -> key, headers, timestamp -> rules -> records
+          |          |             |                   |
+          +----------+-------------+-------------------+--> refused, or to the dead letter
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import compress
-from typing import Any
+from functools import partial
 
-from headgate_gateway.config.constraint import OnMismatch
+from headgate_gateway.config.endpoint import Endpoint, ResponseFormat
 from headgate_gateway.config.kafka import Delivery
 from headgate_gateway.config.producer import Acks
 from headgate_gateway.config.repo import RepoConfig
-from headgate_gateway.pipeline.constraint import Select, compile_constraint
-from headgate_gateway.pipeline.fields import FieldSet
-from headgate_gateway.pipeline.headers import compile_row_headers, compile_shared_headers, provenance_of
-from headgate_gateway.pipeline.key import compile_key
-from headgate_gateway.pipeline.lines import DecodedRun, compile_decode
-from headgate_gateway.pipeline.records import Records
-from headgate_gateway.pipeline.result import MAX_DETAILS, LineError, LineReason, Processed
-from headgate_gateway.pipeline.step import StepError
-from headgate_gateway.pipeline.timestamp import compile_timestamp
-
-FeedRun = Callable[[bytes, list[bytes]], int]
-"""Takes a run of whole lines, as one piece and one by one; returns how many lines it keeps something of: their records, or ranges of refused ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledRepo:
-    """A repo, ready to take bodies."""
-
-    config: RepoConfig
-    begin: Callable[[Mapping[str, bytes], int], "BodyRun"]
-    """Starts a body: the request's headers by lower-case name, and the time of acceptance in ms since the epoch."""
+from headgate_gateway.pipeline.columns import NO_COLUMNS, compile_columns
+from headgate_gateway.pipeline.executors import ExecutorContext, compile_executors
+from headgate_gateway.pipeline.fields import ObjectFields
+from headgate_gateway.pipeline.formats import Form, compile_form
+from headgate_gateway.pipeline.headers import compile_shared_headers, provenance_of
+from headgate_gateway.pipeline.placing import BodyState, compile_placing
+from headgate_gateway.pipeline.records import RECORD_OVERHEAD
+from headgate_gateway.pipeline.refine import compile_refine
+from headgate_gateway.pipeline.refuse import Refuse, compile_refuse
+from headgate_gateway.pipeline.reshape import Reshape, compile_reshape
+from headgate_gateway.pipeline.result import Processed
+from headgate_gateway.pipeline.run import CutBody, DecodedRun, FeedRun
+from headgate_gateway.pipeline.single import ReadSingle, compile_single
+from headgate_gateway.pipeline.topic import ChooseTopic, compile_topic
+from headgate_gateway.pipeline.whole import WholeBody
 
 
 class BodyRun:
-    """One body on its way through a repo's steps: `feed` it runs of lines in order, then read `result`."""
+    """One body on its way through an endpoint's steps: `cut` it, `feed` the runs in order, then read `result`."""
 
-    __slots__ = ("feed", "result")
+    __slots__ = ("cut", "feed", "result")
 
-    def __init__(self, feed: FeedRun, result: Processed) -> None:
+    def __init__(self, cut: CutBody, feed: FeedRun, result: Processed) -> None:
+        self.cut = cut
         self.feed = feed
         self.result = result
 
 
+BeginBody = Callable[[Mapping[str, bytes], int], BodyRun]
+"""Takes the request's headers by lower-case name, and the time of acceptance in ms since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledEndpoint:
+    """An endpoint, ready to take bodies."""
+
+    endpoint: Endpoint
+    choose_topic: ChooseTopic
+    """Where a request's lines go that no rule takes. Raises TopicRefusedError; a request's head is enough to know."""
+    begin: BeginBody
+    """Starts a body. Raises TopicRefusedError too."""
+    single: ReadSingle | None
+    """The short way of a body that is one good event; None: every body takes the long one."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRepo:
+    """A repo with its endpoints."""
+
+    config: RepoConfig
+    endpoints: tuple[CompiledEndpoint, ...]
+
+
+def compile_repo(config: RepoConfig, credentials: Mapping[str, bytes] | None = None) -> CompiledRepo:
+    """Compiles a config; `credentials` are the contents of the files beside the shards.
+
+    Raises ValueError when it cannot run: a broken pattern, a bound that is no number, a key that is not there.
+    """
+    _check_promises(config)
+    return CompiledRepo(config, tuple(_compile_endpoint(config, e, credentials or {}) for e in config.endpoints))
+
+
+def _check_promises(config: RepoConfig) -> None:
+    # The operator accepts no such repo; a config from elsewhere must not make answers promise what nobody said.
+    kafka = config.kafka
+    for profile in kafka.profiles:
+        if profile not in config.producers:
+            raise ValueError(f"the entry carries no producer for profile {profile!r}")
+    silent = any(config.producers[profile].acks is Acks.NONE for profile in kafka.profiles)
+    if kafka.delivery is Delivery.SYNC and silent:
+        raise ValueError("delivery Sync answers once Kafka has acknowledged, and with acks none it never does")
+    if kafka.delivery is Delivery.ASYNC and any(e.response is ResponseFormat.OFFSET for e in config.endpoints):
+        raise ValueError("response Offset waits for Kafka's answer, and delivery Async does not")
+
+
 def _needed_paths(config: RepoConfig) -> list[str]:
+    """The fields that are read of a line as it came."""
     routing = config.kafka
     paths = [e.field for e in config.constraint.match_expressions] if config.constraint else []
+    if config.executors:
+        return paths  # the others are read of what executors made
     paths += [source.field for source in (routing.key, routing.timestamp) if source]
+    paths += [e.field for rule in routing.topics for e in rule.when]
     return paths + [header.field for header in routing.headers if header.field is not None]
 
 
-def compile_repo(config: RepoConfig) -> CompiledRepo:
-    """Compiles a config. Raises ValueError when it cannot run: a broken pattern, a bound that is no number."""
-    routing = config.kafka
-    if routing.producer_profile not in config.producers:
-        raise ValueError(f"the entry carries no producer for profile {routing.producer_profile!r}")
-    if routing.delivery is Delivery.SYNC and config.producers[routing.producer_profile].acks is Acks.NONE:
-        # The operator accepts no such repo; a config from elsewhere must not make receipts promise what nobody said.
-        raise ValueError("delivery Sync answers once Kafka has acknowledged, and with acks none it never does")
-    fields = FieldSet(_needed_paths(config))
-    decode_run = compile_decode(fields, config.limits.line_bytes)
-    refine = _compile_refine(config, fields)
-    add_records = _compile_add_records(config, fields)
-    shared_headers = compile_shared_headers(routing.headers, provenance_of(config))
+def _compile_endpoint(config: RepoConfig, endpoint: Endpoint, credentials: Mapping[str, bytes]) -> CompiledEndpoint:
+    form = compile_form(config, endpoint, _needed_paths(config))
+    choose_topic = compile_topic(endpoint, config.kafka.topic)
+    shared_headers = compile_shared_headers(config.kafka.headers, provenance_of(config))
+    refuse = compile_refuse(config)
+    feed_run = _compile_feed(config, form, credentials, refuse)
+    cut = form.cut
 
     def begin(request_headers: Mapping[str, bytes], now_ms: int) -> BodyRun:
         result = Processed()
-        headers = shared_headers(request_headers)
+        body = BodyState(result, choose_topic(request_headers), shared_headers(request_headers), now_ms)
+        feed = partial(feed_run, body)
+        if form.is_json:
+            whole = WholeBody(body, cut, feed, refuse, document=form.is_document)
+            return BodyRun(whole.cut, whole.feed, result)
+        return BodyRun(cut, feed, result)
 
-        def feed(run: bytes, lines: list[bytes]) -> int:
-            decoded = decode_run(run, lines, result.counted)
-            result.counted += decoded.counted
-            result.received += len(decoded.lines) + len(decoded.errors)
+    single = compile_single(config, endpoint, form, choose_topic, shared_headers)
+    return CompiledEndpoint(endpoint, choose_topic, begin, single)
+
+
+Feed = Callable[[BodyState, bytes, list[bytes]], int]
+"""As FeedRun, for any body."""
+
+
+def _compile_feed(config: RepoConfig, form: Form, credentials: Mapping[str, bytes], refuse: Refuse) -> Feed:
+    decode, wrap = form.decode, form.wrap
+    refine = compile_refine(config.constraint, form.fields) if config.constraint else None
+    reshape = _compile_reshape(config, form, credentials)
+    fields = form.fields if reshape is None else ObjectFields()
+    read_columns = compile_columns(config.kafka, fields)
+    place = compile_placing(config.kafka, fields)
+
+    def place_rows(body: BodyState, decoded: DecodedRun, nbytes: int) -> int:
+        columns = NO_COLUMNS if read_columns is None else read_columns(decoded, body.now_ms)
+        count = len(decoded.lines)
+        if not count:
+            return 0
+        if wrap is not None:
+            decoded.values = list(map(wrap, decoded.lines if decoded.values is None else decoded.values))
+        if decoded.values is not None:
+            nbytes = sum(map(len, decoded.values))
+        body.result.accepted += count if body.result.one_each else len(set(decoded.numbers))
+        place(body, decoded, columns)
+        return nbytes + count * RECORD_OVERHEAD
+
+    def feed(body: BodyState, run: bytes, lines: list[bytes]) -> int:
+        result = body.result
+        before = result.counted
+        decoded = decode(run, lines, before)
+        result.counted = before + decoded.counted
+        result.received += len(decoded.lines) + len(decoded.errors)
+        if refine is not None:
             refine(decoded, result)
-            added = add_records(decoded, result, headers, now_ms) if decoded.lines else 0
-            return added + _note_errors(decoded.errors, result) if decoded.errors else added
+        if reshape is not None:
+            reshape(decoded, result)
+        kept = place_rows(body, decoded, len(run)) if decoded.lines else 0
+        if decoded.errors:
+            kept += refuse(body, decoded.errors, lambda number: lines[number - before - 1])
+        return kept
 
-        return BodyRun(feed, result)
-
-    return CompiledRepo(config, begin)
-
-
-def _note_errors(errors: list[LineError], result: Processed) -> int:
-    """Notes refused lines; returns how many ranges they added."""
-    errors.sort(key=lambda error: error.line)
-    ranges = len(result.refused.ranges)
-    result.refused.extend(error.line for error in errors)
-    result.errors.extend(errors[: MAX_DETAILS - len(result.errors)])
-    if result.too_large is None:
-        result.too_large = next((error for error in errors if error.reason is LineReason.TOO_LARGE), None)
-    return len(result.refused.ranges) - ranges
+    return feed
 
 
-Refine = Callable[[DecodedRun, Processed], None]
-
-
-def _compile_refine(config: RepoConfig, fields: FieldSet) -> Refine:
-    if config.constraint is None:
-        return lambda decoded, result: None
-    select: Select = compile_constraint(config.constraint, fields)
-    rejects = config.constraint.on_mismatch is OnMismatch.REJECT
-    message = "the line does not meet the repo's constraint"
-
-    def refine(decoded: DecodedRun, result: Processed) -> None:
-        holds = select(decoded.rows)
-        if holds is None:
-            return
-        if rejects:
-            missed = (number for number, held in zip(decoded.numbers, holds, strict=True) if not held)
-            decoded.errors.extend(LineError(number, LineReason.MISMATCH, message) for number in missed)
-        else:
-            result.dropped += holds.count(False)
-        _keep(decoded, holds)
-
-    return refine
-
-
-def _keep(decoded: DecodedRun, holds: list[bool]) -> None:
-    decoded.lines = list(compress(decoded.lines, holds))
-    decoded.rows = list(compress(decoded.rows, holds))
-    decoded.numbers = list(compress(decoded.numbers, holds))
-
-
-AddRecords = Callable[[DecodedRun, Processed, tuple[tuple[str, bytes], ...], int], int]
-
-
-def _compile_add_records(config: RepoConfig, fields: FieldSet) -> AddRecords:
-    routing = config.kafka
-    key = compile_key(routing.key, fields) if routing.key else None
-    timestamp = compile_timestamp(routing.timestamp, fields) if routing.timestamp else None
-    row_headers = compile_row_headers(routing.headers, fields)
-    plain = key is None and timestamp is None and row_headers is None
-
-    def columns_of(decoded: DecodedRun, now_ms: int, errors: list[StepError]) -> tuple[list[Any] | None, ...]:
-        return (
-            key(decoded.rows, decoded.lines, errors) if key else None,
-            timestamp(decoded.rows, now_ms, errors) if timestamp else None,
-            row_headers(decoded.rows, decoded.lines, errors) if row_headers else None,
-        )
-
-    def add_records(decoded: DecodedRun, result: Processed, headers: tuple[tuple[str, bytes], ...], now_ms: int) -> int:
-        errors: list[StepError] = []
-        columns = (None, None, None) if plain else columns_of(decoded, now_ms, errors)
-        if errors:
-            columns = _without_errors(decoded, columns, errors)
-        if decoded.lines:
-            _append(
-                result,
-                decoded,
-                columns,
-                lambda: Records(routing.producer_profile, routing.topic, [], [], headers=headers),
-            )
-        return len(decoded.lines)
-
-    return add_records
-
-
-def _without_errors(
-    decoded: DecodedRun, columns: tuple[list[Any] | None, ...], errors: list[StepError]
-) -> tuple[list[Any] | None, ...]:
-    first = {index: (reason, message) for index, reason, message in reversed(errors)}
-    decoded.errors.extend(LineError(decoded.numbers[index], *why) for index, why in first.items())
-    holds = [index not in first for index in range(len(decoded.lines))]
-    _keep(decoded, holds)
-    return tuple(None if column is None else list(compress(column, holds)) for column in columns)
-
-
-def _append(
-    result: Processed, decoded: DecodedRun, columns: tuple[list[Any] | None, ...], start: Callable[[], Records]
-) -> None:
-    keys, timestamps, row_headers = columns
-    result.accepted += len(decoded.lines)
-    if result.records is None:
-        result.records = records = start()
-        records.values, records.lines = decoded.lines, decoded.numbers
-        records.keys, records.timestamps, records.row_headers = keys, timestamps, row_headers
-        return
-    records = result.records
-    records.values += decoded.lines
-    records.lines += decoded.numbers
-    for so_far, added in ((records.keys, keys), (records.timestamps, timestamps), (records.row_headers, row_headers)):
-        if so_far is not None and added is not None:
-            so_far.extend(added)
+def _compile_reshape(config: RepoConfig, form: Form, credentials: Mapping[str, bytes]) -> Reshape | None:
+    if not config.executors:
+        return None
+    context = ExecutorContext(config.namespace, config.name, credentials)
+    return compile_reshape(compile_executors(config.executors, context), form.open_event)

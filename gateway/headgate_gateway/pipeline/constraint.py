@@ -1,4 +1,4 @@
-"""Which lines go on to Kafka. Compiles a Constraint into masks over columns of values.
+"""Which lines match. Compiles expressions into masks over columns of values.
 
 In and NotIn compare by text and by number: a line's string equals a value's text, a number equals a value that is
 numerically the same, a boolean equals `true` or `false`. NotIn is the exact opposite of In, so it holds for absent
@@ -7,13 +7,13 @@ fields and for objects. Exists asks for the key alone, so null exists. Whatever 
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import compress
 from operator import ge, gt, le, lt
 from typing import Any, assert_never
 
-from headgate_gateway.config.constraint import Constraint, ConstraintOperator, MatchExpression, compile_linear_regex
-from headgate_gateway.pipeline.fields import ABSENT, Column, FieldSet
+from headgate_gateway.config.constraint import ConstraintOperator, MatchExpression, compile_linear_regex
+from headgate_gateway.pipeline.fields import ABSENT, Column, Fields
 
 Mask = Callable[[list[Any]], list[bool]]
 """Takes one field's values, says for each whether the expression holds."""
@@ -113,10 +113,10 @@ def compile_expression(expression: MatchExpression) -> Mask:
             assert_never(unknown)
 
 
-def compile_constraint(constraint: Constraint, fields: FieldSet) -> Select:
+def compile_expressions(expressions: Iterable[MatchExpression], fields: Fields) -> Select:
     """All expressions as one selection over lines; each looks only at lines that the ones before let through."""
     steps: list[tuple[Column, Mask]] = [
-        (fields.column(expression.field), compile_expression(expression)) for expression in constraint.match_expressions
+        (fields.column(expression.field), compile_expression(expression)) for expression in expressions
     ]
 
     def select(rows: list[Any]) -> list[bool] | None:

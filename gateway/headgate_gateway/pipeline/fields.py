@@ -2,14 +2,15 @@
 
 A line is decoded into a Struct of just the top-level fields that the repo's steps need, each of any type; a dotted
 path walks plain objects from there. Where an object repeats a key, the last one counts (as in Python, JavaScript
-and Go; RFC 8259 leaves it open), for every step alike.
+and Go; RFC 8259 leaves it open), for every step alike. Lines of text have one field, and what executors made of a
+line is a plain object.
 """
 
 import json
 import math
 from collections.abc import Callable, Iterable
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -32,8 +33,37 @@ _MAX_DIGITS = 308
 _decode_raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
+ReadText = Callable[[Any, bytes], bytes]
+"""Takes a number and the line that it stands in, returns the number's text."""
+
+
+class Fields(Protocol):
+    """How steps read fields of rows."""
+
+    def column(self, path: str) -> Column:
+        """A reader of one path."""
+        ...
+
+    def text(self, path: str) -> ReadText:
+        """A reader of a number's text at that path."""
+        ...
+
+
+class JsonFields(Fields, Protocol):
+    """Rows that msgspec makes of lines."""
+
+    @property
+    def type(self) -> Any:
+        """What a line is decoded to."""
+        ...
+
+    def decode_leniently(self, line: bytes) -> Any:
+        """The row of a line whose numbers are out of range. Raises ValueError where there can be none."""
+        ...
+
+
 class FieldSet:
-    """The top-level fields that a repo needs."""
+    """The top-level fields that a repo needs, of lines of JSON."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         tops = dict.fromkeys(path.partition(".")[0] for path in paths)
@@ -54,6 +84,10 @@ class FieldSet:
         parts = tuple(rest.split("."))
         return lambda rows: [_walk(read(row), parts) for row in rows]
 
+    def text(self, path: str) -> ReadText:
+        """A reader of a number's text as the line has it."""
+        return lambda _, line: source_text(line, path)
+
     def decode_leniently(self, line: bytes) -> Any:
         """Decodes a line that is JSON but holds a number out of range in a needed field; the rest stays readable.
 
@@ -66,6 +100,46 @@ class FieldSet:
             line, parse_int=_int_or_out_of_range, parse_float=_float_or_out_of_range, parse_constant=_refuse_constant
         )
         return self.type(**{a: plain[top] for top, a in self._attributes.items() if top in plain})
+
+
+class ObjectFields:
+    """Any field of plain objects: what executors work on, and what they made."""
+
+    type = dict[str, Any]
+
+    def column(self, path: str) -> Column:
+        """A reader of one path."""
+        parts = tuple(path.split("."))
+        if len(parts) == 1:
+            return lambda rows: [row.get(path, ABSENT) for row in rows]
+        return lambda rows: [_walk(row, parts) for row in rows]
+
+    def text(self, path: str) -> ReadText:
+        """A reader of a number's text as it is written when the object is."""
+        del path
+        return lambda value, _: msgspec.json.encode(value)
+
+    def decode_leniently(self, line: bytes) -> Any:
+        """No: an object that is written again cannot hold a number that nobody can read."""
+        del line
+        raise ValueError
+
+
+class TextFields:
+    """The one field of a line of text. Its rows are strings."""
+
+    name = "message"
+
+    def column(self, path: str) -> Column:
+        """A reader of one path."""
+        if path == self.name:
+            return lambda rows: rows
+        return lambda rows: [ABSENT] * len(rows)
+
+    def text(self, path: str) -> ReadText:
+        """Never called: the field is a string."""
+        del path
+        return lambda _, line: line
 
 
 def _float_or_out_of_range(text: str) -> float | OutOfRange:

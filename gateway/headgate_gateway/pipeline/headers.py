@@ -9,7 +9,7 @@ from typing import Any
 
 from headgate_gateway.config.kafka import REPO_HEADER, REVISION_HEADER, HeaderSource
 from headgate_gateway.config.repo import RepoConfig
-from headgate_gateway.pipeline.fields import FieldSet
+from headgate_gateway.pipeline.fields import Fields
 from headgate_gateway.pipeline.result import LineReason
 from headgate_gateway.pipeline.scalar import NOT_SCALAR, compile_scalars
 from headgate_gateway.pipeline.step import StepError
@@ -50,10 +50,10 @@ def compile_shared_headers(sources: tuple[HeaderSource, ...], provenance: tuple[
     return shared
 
 
-def compile_row_headers(sources: tuple[HeaderSource, ...], fields: FieldSet) -> RowHeaders | None:
+def compile_row_headers(sources: tuple[HeaderSource, ...], fields: Fields) -> RowHeaders | None:
     """Headers from fields; None when the repo has none of that kind. A field without a value gives no header."""
     readers = [
-        (source.name, source.field, fields.column(source.field), compile_scalars(source.field))
+        (source.name, source.field, fields.column(source.field), compile_scalars(source.field, fields))
         for source in sources
         if source.field is not None
     ]

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from headgate_gateway.config.kafka import KeySource
-from headgate_gateway.pipeline.fields import FieldSet
+from headgate_gateway.pipeline.fields import Fields
 from headgate_gateway.pipeline.result import LineReason
 from headgate_gateway.pipeline.scalar import NOT_SCALAR, compile_scalars
 from headgate_gateway.pipeline.step import StepError
@@ -12,9 +12,9 @@ from headgate_gateway.pipeline.step import StepError
 KeyStep = Callable[[list[Any], list[bytes], list[StepError]], list[bytes | None]]
 
 
-def compile_key(source: KeySource, fields: FieldSet) -> KeyStep:
+def compile_key(source: KeySource, fields: Fields) -> KeyStep:
     """Keys of lines; what has none is reported by index."""
-    column, scalars = fields.column(source.field), compile_scalars(source.field)
+    column, scalars = fields.column(source.field), compile_scalars(source.field, fields)
 
     def keys(rows: list[Any], lines: list[bytes], errors: list[StepError]) -> list[bytes | None]:
         found = scalars(column(rows), lines)

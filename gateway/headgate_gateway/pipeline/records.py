@@ -2,6 +2,14 @@
 
 from dataclasses import dataclass
 
+RECORD_OVERHEAD = 128
+"""What a record takes beside its bytes: object headers, list slots, its number, its key. Measured, rounded up.
+
+A range of refused lines takes about as much.
+"""
+DEAD_LETTER_OVERHEAD = 1_024
+"""What a record of a dead letter takes beside that: the headers that say why it is there."""
+
 
 @dataclass(slots=True)
 class Records:
@@ -24,3 +32,11 @@ class Records:
     """Headers that all records share."""
     row_headers: list[tuple[tuple[str, bytes], ...]] | None = None
     """Headers of each record, in addition to the shared ones."""
+    dead_letter: bool = False
+    """Whether these are lines that could not be processed."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory, about."""
+        each = RECORD_OVERHEAD + DEAD_LETTER_OVERHEAD if self.dead_letter else RECORD_OVERHEAD
+        return sum(map(len, self.values)) + each * len(self.values)

@@ -22,6 +22,8 @@ class LineReason(StrEnum):
     INVALID_TIMESTAMP = "InvalidTimestamp"
     INVALID_HEADER = "InvalidHeader"
     MISMATCH = "ConstraintMismatch"
+    EXECUTOR_REFUSED = "ExecutorRefused"
+    TOO_MANY_EVENTS = "TooManyEvents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class LineError:
     """1-based, blank lines counted."""
     reason: LineReason
     message: str
+    step: str = ""
+    """The executor that refused it, such as `executors[2].cast`; empty: the reason says which step it was."""
 
 
 @dataclass(slots=True)
@@ -50,5 +54,21 @@ class Processed:
     """Explanations of the first MAX_DETAILS of them."""
     too_large: LineError | None = None
     """The first line that was refused for its size."""
-    records: Records | None = None
-    """None when no line is left to send."""
+    dead_lettered: int = 0
+    """How many of the accepted lines go to the dead letter."""
+    records: list[Records] = field(default_factory=list)
+    """One for each topic that takes lines, in no particular order; empty when no line is left to send."""
+    broken: LineError | None = None
+    """Why the body as a whole is no events: it is refused, whatever the repo's `partial` says."""
+    defects: dict[str, Exception] = field(default_factory=dict)
+    """What executors raised that no executor should, by step: defects of theirs, each of which cost a line."""
+    one_each: bool = True
+    """Whether each accepted line became exactly one record."""
+
+    def forget(self) -> None:
+        """Begin anew: what was found so far turned out to be part of no events."""
+        self.counted = self.received = self.accepted = self.dropped = self.dead_lettered = 0
+        self.refused = LineRanges(MAX_RANGES)
+        self.errors, self.records = [], []
+        self.too_large = None
+        self.one_each = True

@@ -6,7 +6,7 @@ Absent and null give None; objects and arrays are refused by the caller, who kno
 from collections.abc import Callable
 from typing import Any
 
-from headgate_gateway.pipeline.fields import ABSENT, source_text
+from headgate_gateway.pipeline.fields import ABSENT, Fields
 
 NOT_SCALAR = b"\0not scalar"
 """Never a value that `scalars` makes of a line on its own; compared by identity."""
@@ -17,8 +17,9 @@ Scalars = Callable[[list[Any], list[bytes]], list[bytes | None]]
 """Takes one field's values and the lines they stand in."""
 
 
-def compile_scalars(path: str) -> Scalars:
+def compile_scalars(path: str, fields: Fields) -> Scalars:
     """A reader of one path as bytes; NOT_SCALAR marks the values that have none."""
+    text = fields.text(path)
 
     def slow(value: Any, line: bytes) -> bytes | None:
         if value is ABSENT or value is None:
@@ -30,7 +31,7 @@ def compile_scalars(path: str) -> Scalars:
         # -0, fractions, exponents and giants: only the source has their text.
         if value.__class__ is int and value and -_SHORT < value < _SHORT:
             return b"%d" % value
-        return source_text(line, path)
+        return text(value, line)
 
     def scalars(values: list[Any], lines: list[bytes]) -> list[bytes | None]:
         return [

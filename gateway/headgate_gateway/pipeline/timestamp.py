@@ -13,7 +13,7 @@ import msgspec
 
 from headgate_gateway.config.kafka import TimestampFormat, TimestampSource
 from headgate_gateway.pipeline.constraint import number_of
-from headgate_gateway.pipeline.fields import ABSENT, FieldSet
+from headgate_gateway.pipeline.fields import ABSENT, Fields
 from headgate_gateway.pipeline.result import LineReason
 from headgate_gateway.pipeline.step import StepError
 
@@ -70,7 +70,7 @@ def _reader(form: TimestampFormat) -> Callable[[Any], int | None]:
             assert_never(unknown)
 
 
-def compile_timestamp(source: TimestampSource, fields: FieldSet) -> TimestampStep:
+def compile_timestamp(source: TimestampSource, fields: Fields) -> TimestampStep:
     """Timestamps of lines; what has none is reported by index."""
     column, read = fields.column(source.field), _reader(source.format)
     message = f"field {source.field!r} is the timestamp and must be {_KINDS[source.format]}"

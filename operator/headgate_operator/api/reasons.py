@@ -34,11 +34,15 @@ GATEWAY_TOO_OLD = "GatewayTooOld"
 """The fleet's image is too old for a field of the spec; of a fleet: for this operator."""
 SHARD_FULL = "ShardFull"
 """The ConfigMap that carries the repo's config has no room left."""
+CREDENTIALS_FULL = "CredentialsFull"
+"""The Secret that carries the fleet's credentials has no room left for what the repo's Secrets hold."""
+
+# Of a KafkaProducerProfile, and of an EventRepo with Secrets of its own.
+SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 (a reason)
+"""A Secret that the resource names does not exist in its namespace."""
+SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105 (a reason)
+"""A Secret that the resource names is empty or lacks a key, or the key is empty or too short."""
 
 # Of a KafkaProducerProfile.
-SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 (a reason)
-"""A Secret that the profile names does not exist in its namespace."""
-SECRET_KEY_MISSING = "SecretKeyMissing"  # noqa: S105 (a reason)
-"""A Secret that the profile names lacks a key, or the key is empty."""
 DELIVERY_TIMEOUT_TOO_LONG = "DeliveryTimeoutTooLong"
 """A stopping gateway could not wait for deliveryTimeout within the fleet's terminationGracePeriod."""

@@ -84,17 +84,17 @@ class AnalysisMetrics(ResourceModel):
     rejected: MetricBounds = MetricBounds(max="1%")
     """Lines refused."""
     dropped: MetricBounds = MetricBounds(max="5%")
-    """Lines that the constraint drops; where the change itself alters the constraint, only `droppedMax` counts."""
+    """Lines that the constraint or an executor drops; where the change itself alters these, only `droppedMax` counts."""
     dropped_max: Share = "95%"
-    """Lines that a changed constraint may drop. A stream that has always dropped more may go on to."""
+    """Lines that a changed constraint, or changed executors, may drop. A stream that has always dropped more may go on to."""
     dead_lettered: MetricBounds = MetricBounds(max="1%")
-    """Lines sent to the dead-letter topic."""
+    """Lines sent to the dead-letter topic. Where the change gives the repo one, or takes it away, lines that the stable side refuses count as well."""
     latency_factor: LargeFactor = "2"
     """How many times the stable p99 the canary's p99 latency may be."""
     latency_floor: Duration = 50
     """A p99 below this is fine whatever the stable side does."""
     write_rate_factor: LargeFactor = "2"
-    """How many times fewer or more records a request may make for a topic than on the stable side; not judged where the change alters constraint or topics."""
+    """How many times fewer or more records a request may make for a topic than on the stable side; not judged where the change alters constraint, executors, formats or topics."""
 
 
 class MetricQuery(ResourceModel):

@@ -12,26 +12,22 @@ from headgate_operator.api.repo import EventRepo
 from headgate_operator.cli.inventory import Inventory, Key
 from headgate_operator.cli.problems import Problem, Severity
 from headgate_operator.render.profiles import credential_sources
+from headgate_operator.render.repo_secrets import secrets_of_repo
 from headgate_operator.render.world import FleetPlan, FleetWorld, Verdict
 
 ABSENT_SECRET = b"not-among-the-files"
 """Stands for credentials that the files do not hold."""
+ABSENT_ENTRY = "not-among-the-files"
+"""Stands for the name of an API key or a user."""
 
 _FIELDS = {
     reasons.FLEET_NOT_FOUND: "spec.fleetRef",
-    reasons.NAMESPACE_NOT_ALLOWED: "metadata.namespace",
-    reasons.NAMESPACE_NOT_ALLOWED_BY_PROFILE: "spec.kafka.producerProfile",
-    reasons.PROFILE_NOT_FOUND: "spec.kafka.producerProfile",
-    reasons.PROFILE_NOT_ACCEPTED: "spec.kafka.producerProfile",
-    reasons.TOPIC_NOT_ALLOWED: "spec.kafka.topic",
-    reasons.ACKS_NONE_WITH_SYNC: "spec.kafka.producerProfile",
-    reasons.BODY_LIMIT_TOO_LARGE: "spec.limits.bodyBytes",
     reasons.CONFLICT: "spec.endpoints",
     reasons.SECRET_NOT_FOUND: "spec",
     reasons.SECRET_KEY_MISSING: "spec",
     reasons.DELIVERY_TIMEOUT_TOO_LONG: "spec.deliveryTimeout",
 }
-"""Where in a resource the remedy for a reason is."""
+"""Where in a resource the remedy for a reason is, unless the verdict says it."""
 
 
 def fleet_key(repo: EventRepo, default_fleet: Key | None) -> Key | None:
@@ -58,7 +54,7 @@ def build_world(inventory: Inventory, fleet: GatewayFleet, default_fleet: Key | 
             if kind == "KafkaProducerProfile" and key[0] == namespace
         },
     )
-    return replace(world, secrets=_with_absent_secrets(world))
+    return replace(world, secrets=_with_absent_secrets(world), repo_secrets=_repo_secrets(world, inventory))
 
 
 def _with_absent_secrets(world: FleetWorld) -> dict[str, dict[str, bytes]]:
@@ -67,6 +63,16 @@ def _with_absent_secrets(world: FleetWorld) -> dict[str, dict[str, bytes]]:
         for source in credential_sources(profile):
             if source.secret not in world.secrets:
                 secrets.setdefault(source.secret, {})[source.key] = ABSENT_SECRET
+    return secrets
+
+
+def _repo_secrets(world: FleetWorld, inventory: Inventory) -> dict[Key, dict[str, bytes]]:
+    secrets: dict[Key, dict[str, bytes]] = {}
+    for named in (named for repo in world.repos for named in secrets_of_repo(repo)):
+        if named.key in inventory.secrets:
+            secrets[named.key] = inventory.secrets[named.key]
+        else:
+            secrets.setdefault(named.key, {})[named.entry or ABSENT_ENTRY] = ABSENT_SECRET
     return secrets
 
 
@@ -87,8 +93,14 @@ def absent_fleets(inventory: Inventory, default_fleet: Key | None) -> list[Probl
 
 
 def absent_secrets(inventory: Inventory) -> list[Problem]:
-    """A warning for every Secret that a profile names and the files do not hold."""
+    """A warning for every Secret that a profile or a repo names and the files do not hold."""
     found: dict[tuple[Key, str], Problem] = {}
+    for key, repo in inventory.repos.items():
+        for named in secrets_of_repo(repo):
+            if named.key not in inventory.secrets:
+                message = f"Secret {named.namespace}/{named.secret} is not among the files: it must be in the cluster"
+                problem = inventory.complain("EventRepo", key, named.field, message)
+                found.setdefault((key, named.secret), _warning(problem))
     for key, profile in inventory.profiles.items():
         for source in credential_sources(profile):
             if (key[0], source.secret) not in inventory.secrets:
@@ -112,7 +124,7 @@ def verdict_problems(inventory: Inventory, fleet: GatewayFleet, plan: FleetPlan)
     ]
     for key, repo in plan.repos.items():
         if not repo.verdict.accepted:
-            path = _FIELDS.get(repo.verdict.reason, "spec")
+            path = repo.verdict.field or _FIELDS.get(repo.verdict.reason, "spec")
             problem = inventory.complain("EventRepo", key, path, _text(repo.verdict))
             found.append(_warning(problem) if _only_cluster_knows(inventory, fleet, key, repo.verdict) else problem)
     return found

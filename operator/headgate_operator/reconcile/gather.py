@@ -15,7 +15,8 @@ from headgate_operator.reconcile.secrets import SecretReader, decode_data, secre
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.profiles import credential_sources
-from headgate_operator.render.world import FleetWorld, RepoKey
+from headgate_operator.render.repo_secrets import read_repo_secrets, secrets_of_repo
+from headgate_operator.render.world import FleetWorld, RepoKey, SecretKey
 from headgate_operator.status.delivery import common_contract_versions
 from headgate_operator.status.observation import GatewayReport, GatewayView, PodView, WorkloadProgress, split_tracks
 
@@ -95,6 +96,12 @@ def _read_shard(child: ChildRecord, index: int) -> _LiveShard | None:
         return None
 
 
+def _served_secrets(entries: Mapping[RepoKey, bytes]) -> set[SecretKey]:
+    """What served entries take from Secrets beside their repos, whatever the specs say now."""
+    naming = ((key, json.loads(entry)) for key, entry in entries.items() if b'"secretRef"' in entry)
+    return {named.key for key, entry in naming for named in read_repo_secrets(key[0], entry)}
+
+
 class Gatherer:
     """Reads what a reconcile of one fleet depends on."""
 
@@ -104,8 +111,10 @@ class Gatherer:
         self._secrets = secrets
         self._reports = reports
 
-    async def gather(self, fleet: GatewayFleet, served: ServedEntries, promoted_secrets: Iterable[str]) -> FleetWorld:
-        """The world of a fleet. `promoted_secrets`: those that stored intents name, beside the profiles'.
+    async def gather(
+        self, fleet: GatewayFleet, served: ServedEntries, promoted_secrets: Iterable[SecretKey]
+    ) -> FleetWorld:
+        """The world of a fleet. `promoted_secrets`: those that stored intents name, beside the specs'.
 
         Raises ClusterError where Secrets cannot be read now.
         """
@@ -113,13 +122,16 @@ class Gatherer:
         repos, profiles = self._store.repos_of(key), self._store.resources(KafkaProducerProfile.KIND, namespace)
         usable = {record.name: record.parsed for record in profiles if isinstance(record.parsed, KafkaProducerProfile)}
         entries = served.read(self._store, key)
-        wanted = {source.secret for profile in usable.values() for source in credential_sources(profile)}
-        wanted |= set(promoted_secrets)
+        parsed = tuple(record.parsed for record in repos if isinstance(record.parsed, EventRepo))
+        wanted = {(namespace, source.secret) for profile in usable.values() for source in credential_sources(profile)}
+        wanted |= {named.key for repo in parsed for named in secrets_of_repo(repo)} | _served_secrets(entries)
+        secrets = await self._secrets.read(key, wanted | set(promoted_secrets))
         return FleetWorld(
             fleet=fleet,
-            repos=tuple(record.parsed for record in repos if isinstance(record.parsed, EventRepo)),
+            repos=parsed,
             profiles=usable,
-            secrets=await self._secrets.read(key, wanted),
+            secrets={name: data for (where, name), data in secrets.items() if where == namespace},
+            repo_secrets=secrets,
             namespace_labels=self._labels(fleet, repos),
             served=entries,
             served_credentials=await self.read_credentials(key),

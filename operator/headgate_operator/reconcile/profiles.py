@@ -46,7 +46,7 @@ class ProfileLedger:
 
     def report(self, fleet: FleetKey, plan: FleetPlan, intents: dict[str, str]) -> None:
         """Take in a fleet's verdicts of these intents; the namespace's profiles come up if they changed."""
-        repos = Counter(each.profile for each in plan.repos.values() if each.verdict.accepted and each.profile)
+        repos = Counter(name for each in plan.repos.values() if each.verdict.accepted for name in each.profiles)
         self._take_in(fleet, _Opinion(dict(plan.profiles), intents, dict(repos)))
 
     def report_refused(self, fleet: FleetKey) -> None:

@@ -21,8 +21,9 @@ from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.render.intent import Intent, IntentError
 from headgate_operator.render.judge import JudgedRepo
 from headgate_operator.render.profiles import secrets_of
+from headgate_operator.render.repo_secrets import read_repo_secrets
 from headgate_operator.render.templates import Templates
-from headgate_operator.render.world import RepoKey, RepoRollout
+from headgate_operator.render.world import RepoKey, RepoRollout, SecretKey
 from headgate_operator.rollout.actions import actions_of
 from headgate_operator.rollout.commands import is_retry, is_unanswered, parse_command
 from headgate_operator.rollout.line import Admission, Entry, admit, wants_rollout
@@ -85,20 +86,23 @@ class RolloutKeeper:
         sequences = self.ledger.sequences(key, stored.revisions.get(key, ()))
         return max(sequences, key=lambda revision: (sequences[revision], revision), default=None)
 
-    def secrets(self, stored: Stored) -> set[str]:
+    def secrets(self, stored: Stored) -> set[SecretKey]:
         """The Secrets that stored intents name which are served, or may be, although no spec asks for them."""
-        found: set[str] = set()
+        found: set[SecretKey] = set()
         for key, state in stored.states.items():
             if state.phase is not Phase.STABLE:
                 for revision in (state.stable, state.candidate):
-                    found |= self._secrets_of(self.ledger.intent(key, revision))
+                    found |= self._secrets_of(key, self.ledger.intent(key, revision))
         return found
 
-    def _secrets_of(self, intent: Intent | None) -> frozenset[str]:
+    def _secrets_of(self, key: RepoKey, intent: Intent | None) -> set[SecretKey]:
+        if intent is None:
+            return set()
         try:
-            return secrets_of(intent) if intent is not None else frozenset()
+            beside = {named.key for named in read_repo_secrets(key[0], intent.spec)}
+            return beside | {(self._fleet[0], name) for name in secrets_of(intent)}
         except IntentError:
-            return frozenset()  # none that this operator can render: what is served stays
+            return set()  # none that this operator can render: what is served stays
 
     # After judging.
 

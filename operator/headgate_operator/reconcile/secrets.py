@@ -1,9 +1,8 @@
-"""Secrets, by name and never by list: those that profiles name, and the fleets' own credentials.
+"""Secrets, by name and never by list: those that profiles and repos name, and the fleets' own credentials.
 
 Read on reconcile, and again by a slow poll that notices rotations. Writes nothing.
 """
 
-import asyncio
 import base64
 import binascii
 from collections.abc import Callable, Iterable, Mapping
@@ -13,11 +12,16 @@ from typing import Any
 from headgate_operator.ports import Clock, Cluster, ClusterError, NotFoundError, ObjectRef, RejectedError
 from headgate_operator.reconcile.bounded import for_each
 from headgate_operator.reconcile.store import FleetKey
+from headgate_operator.render.world import SecretKey
 
 IN_FLIGHT = 20
 
 FRESH_SECONDS = 2.0
 """A value read so recently is not read again: bursts of reconciles ask once."""
+
+BESIDE_REPOS_PER_POLL = 500
+"""A poll reads so many Secrets of other namespaces than the fleets', those first that were not read for longest: thousands
+of repos with a Secret each must not cost the API server thousands of reads every ten seconds."""
 
 Data = Mapping[str, bytes]
 
@@ -34,25 +38,24 @@ def secret_ref(namespace: str, name: str) -> ObjectRef:
 
 
 class SecretReader:
-    """The Secrets that profiles name, as last read."""
+    """The Secrets that profiles and repos name, as last read."""
 
     def __init__(self, cluster: Cluster, clock: Clock, notify: Callable[[FleetKey], None]) -> None:
         self._cluster = cluster
         self._clock = clock
         self._notify = notify
-        self._known: dict[tuple[str, str], _Known] = {}
-        self._users: dict[FleetKey, frozenset[str]] = {}
+        self._known: dict[SecretKey, _Known] = {}
+        self._users: dict[FleetKey, frozenset[SecretKey]] = {}
 
-    async def read(self, fleet: FleetKey, names: Iterable[str]) -> dict[str, Data]:
-        """The data of Secrets in the fleet's namespace; those that do not exist are absent. Raises ClusterError."""
-        wanted = frozenset(names)
-        if self._users.get(fleet) != wanted:
-            self._users[fleet] = wanted
+    async def read(self, fleet: FleetKey, wanted: Iterable[SecretKey]) -> dict[SecretKey, Data]:
+        """The data of the Secrets that a fleet needs; those that do not exist are absent. Raises ClusterError."""
+        keys = frozenset(wanted)
+        if self._users.get(fleet) != keys:
+            self._users[fleet] = keys
             self._drop_unused()
-        stale = [name for name in sorted(wanted) if not self._is_fresh((fleet[0], name))]
-        await asyncio.gather(*(self._read_one((fleet[0], name)) for name in stale))
-        known = {name: self._known[fleet[0], name].data for name in wanted}
-        return {name: data for name, data in known.items() if data is not None}
+        stale = [key for key in sorted(keys) if not self._is_fresh(key, fleet[0])]
+        await for_each(stale, IN_FLIGHT, self._read_one)
+        return {key: known.data for key in keys if (known := self._known[key]).data is not None}
 
     def forget(self, fleet: FleetKey) -> None:
         """Stop polling for a fleet that is gone."""
@@ -68,27 +71,37 @@ class SecretReader:
             except ClusterError:
                 return
 
-        await for_each(sorted(self._used()), IN_FLIGHT, look)
+        await for_each(self._due(), IN_FLIGHT, look)
         # Meanwhile a fleet may have been deleted, or have come to name other Secrets.
         self._drop_unused()
 
-    def _used(self) -> set[tuple[str, str]]:
-        return {(namespace, name) for (namespace, _), names in self._users.items() for name in names}
+    def _due(self) -> list[SecretKey]:
+        fleets = {namespace for namespace, _ in self._users}
+        used = sorted(self._used())
+        ours, theirs = ([key for key in used if (key[0] in fleets) is beside] for beside in (True, False))
+        theirs.sort(key=lambda key: known.read_at if (known := self._known.get(key)) is not None else 0.0)
+        return ours + theirs[:BESIDE_REPOS_PER_POLL]
+
+    def _used(self) -> set[SecretKey]:
+        return set().union(*self._users.values())
 
     def _drop_unused(self) -> None:
         """Passwords that nobody names any more are not kept."""
         for key in self._known.keys() - self._used():
             del self._known[key]
 
-    def _is_fresh(self, key: tuple[str, str]) -> bool:
+    def _is_fresh(self, key: SecretKey, fleet: str) -> bool:
         known = self._known.get(key)
-        return known is not None and self._clock() - known.read_at < FRESH_SECONDS
+        if known is None:
+            return False
+        # Those beside repos may be thousands, and a reconcile comes every second: only the poll reads them again.
+        return key[0] != fleet or self._clock() - known.read_at < FRESH_SECONDS
 
-    async def _read_one(self, key: tuple[str, str]) -> None:
+    async def _read_one(self, key: SecretKey) -> None:
         try:
             data = decode_data(await self._cluster.get(secret_ref(*key)))
         except (NotFoundError, RejectedError):
-            # Forbidden is, to the profile's owner, as good as absent; what is served stays served either way.
+            # Forbidden is, to the owner of the profile or repo, as good as absent; what is served stays served either way.
             data = None
         before = self._known.get(key)
         self._known[key] = _Known(data, self._clock())
@@ -96,9 +109,9 @@ class SecretReader:
             # Whoever read it, it is news to all: the next to look would see no change any more.
             self._notify_users(key)
 
-    def _notify_users(self, key: tuple[str, str]) -> None:
-        for fleet, names in self._users.items():
-            if fleet[0] == key[0] and key[1] in names:
+    def _notify_users(self, key: SecretKey) -> None:
+        for fleet, keys in self._users.items():
+            if key in keys:
                 self._notify(fleet)
 
 

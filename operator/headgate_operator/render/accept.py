@@ -3,7 +3,7 @@
 Checks here look at one repo alone; `claims` settles what repos contend for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -14,6 +14,7 @@ from headgate_operator.api.repo import EventRepo
 from headgate_operator.render.intent import resolve_limits
 from headgate_operator.render.profiles import ResolvedProfile
 from headgate_operator.render.queries import QueryError, check_query
+from headgate_operator.render.targets import Target, show_path, targets_of
 from headgate_operator.render.world import Verdict
 
 
@@ -24,9 +25,12 @@ class Candidate:
     repo: EventRepo
     fleet: GatewayFleet
     namespace_labels: Mapping[str, str]
-    profile: ResolvedProfile | None
-    profile_verdict: Verdict | None
-    """None: there is no such profile. A profile that does not parse has a verdict, but resolves to nothing."""
+    profiles: Mapping[str, ResolvedProfile]
+    """Of the profiles that it names, those that parse."""
+    profile_verdicts: Mapping[str, Verdict]
+    """Of the profiles that it names, those that exist."""
+    secrets: Verdict | None = None
+    """What is wrong with the Secrets that it names."""
 
     @property
     def limits(self) -> Limits:
@@ -77,8 +81,8 @@ def is_namespace_allowed(fleet: GatewayFleet, namespace: str, labels: Mapping[st
             return allowed.selector is not None and allowed.selector.matches(dict(labels))
 
 
-def _refuse(reason: str, message: str) -> Verdict:
-    return Verdict(False, reason, message)
+def _refuse(reason: str, message: str, field: str = "") -> Verdict:
+    return Verdict(False, reason, message, field)
 
 
 def _check_namespace(candidate: Candidate) -> Verdict | None:
@@ -89,76 +93,93 @@ def _check_namespace(candidate: Candidate) -> Verdict | None:
         reasons.NAMESPACE_NOT_ALLOWED,
         f"GatewayFleet {'/'.join(fleet.key)} takes no repos from namespace {namespace!r}: "
         f"its spec.allowedRepos.namespaces.from is {fleet.spec.allowed_repos.namespaces.from_}",
+        "metadata.namespace",
     )
 
 
-def _check_profile(candidate: Candidate) -> Verdict | None:
-    name, namespace = candidate.repo.spec.kafka.producer_profile, candidate.fleet.metadata.namespace
-    verdict = candidate.profile_verdict
-    if verdict is None:
-        return _refuse(
-            reasons.PROFILE_NOT_FOUND,
-            f"KafkaProducerProfile {namespace}/{name} does not exist: create it, or name another in "
-            "spec.kafka.producerProfile",
-        )
-    if verdict.accepted:
-        return None
-    return _refuse(
-        reasons.PROFILE_NOT_ACCEPTED,
-        f"KafkaProducerProfile {namespace}/{name} is not usable ({verdict.reason}): {verdict.message}",
-    )
+def _check_profiles(candidate: Candidate) -> Verdict | None:
+    namespace = candidate.fleet.metadata.namespace
+    for name, target in _profiles_of(candidate):
+        verdict = candidate.profile_verdicts.get(name)
+        if verdict is None:
+            return _refuse(
+                reasons.PROFILE_NOT_FOUND,
+                f"KafkaProducerProfile {namespace}/{name} does not exist: create it, or name another in "
+                f"{show_path(target.profile_field)}",
+                target.profile_field,
+            )
+        if not verdict.accepted:
+            return _refuse(
+                reasons.PROFILE_NOT_ACCEPTED,
+                f"KafkaProducerProfile {namespace}/{name} is not usable ({verdict.reason}): {verdict.message}",
+                target.profile_field,
+            )
+    return None
 
 
 def _check_allowed_namespaces(candidate: Candidate) -> Verdict | None:
-    profile, namespace = _profile_of(candidate), candidate.repo.metadata.namespace
-    patterns = profile.profile.spec.allowed_namespaces
-    if any(fnmatchcase(namespace, pattern) for pattern in patterns):
-        return None
-    return _refuse(
-        reasons.NAMESPACE_NOT_ALLOWED_BY_PROFILE,
-        f"KafkaProducerProfile {profile.name} may not be used from namespace {namespace!r}: "
-        f"its spec.allowedNamespaces are {_list(patterns)}",
-    )
+    namespace = candidate.repo.metadata.namespace
+    for name, target in _profiles_of(candidate):
+        patterns = candidate.profiles[name].profile.spec.allowed_namespaces
+        if not any(fnmatchcase(namespace, pattern) for pattern in patterns):
+            return _refuse(
+                reasons.NAMESPACE_NOT_ALLOWED_BY_PROFILE,
+                f"KafkaProducerProfile {name} may not be used from namespace {namespace!r}: "
+                f"its spec.allowedNamespaces are {_list(patterns)}",
+                target.profile_field,
+            )
+    return None
 
 
 def _check_allowed_topics(candidate: Candidate) -> Verdict | None:
-    profile, topic = _profile_of(candidate), candidate.repo.spec.kafka.topic
     namespace = candidate.repo.metadata.namespace
-    patterns = tuple(text.replace("{namespace}", namespace) for text in profile.profile.spec.allowed_topics)
-    if any(fnmatchcase(topic, pattern) for pattern in patterns):
-        return None
-    return _refuse(
-        reasons.TOPIC_NOT_ALLOWED,
-        f"topic {topic!r} is not allowed: for namespace {namespace!r} KafkaProducerProfile {profile.name} allows "
-        f"{_list(patterns)}",
-    )
+    for target in targets_of(candidate.repo.spec):
+        allowed = candidate.profiles[target.profile].profile.spec.allowed_topics
+        patterns = tuple(text.replace("{namespace}", namespace) for text in allowed)
+        if not any(fnmatchcase(target.topic, pattern) for pattern in patterns):
+            where = "" if target.topic_field == "spec.kafka.topic" else f" ({show_path(target.topic_field)})"
+            return _refuse(
+                reasons.TOPIC_NOT_ALLOWED,
+                f"topic {target.topic!r}{where} is not allowed: for namespace {namespace!r} KafkaProducerProfile "
+                f"{target.profile} allows {_list(patterns)}",
+                target.topic_field,
+            )
+    return None
 
 
 def _check_acks(candidate: Candidate) -> Verdict | None:
-    profile, kafka = _profile_of(candidate), candidate.repo.spec.kafka
-    if kafka.delivery is not Delivery.SYNC or profile.profile.spec.acks is not Acks.NONE:
+    if candidate.repo.spec.kafka.delivery is not Delivery.SYNC:
         return None
-    return _refuse(
-        reasons.ACKS_NONE_WITH_SYNC,
-        f"delivery: Sync answers 200 once Kafka has acknowledged, and KafkaProducerProfile {profile.name} has "
-        "acks: none: use a profile with acks: all or leader",
-    )
+    for name, target in _profiles_of(candidate):
+        if candidate.profiles[name].profile.spec.acks is Acks.NONE:
+            return _refuse(
+                reasons.ACKS_NONE_WITH_SYNC,
+                f"delivery: Sync answers 200 once Kafka has acknowledged, and KafkaProducerProfile {name} has "
+                "acks: none: use a profile with acks: all or leader",
+                target.profile_field,
+            )
+    return None
 
 
 def _check_body_limit(candidate: Candidate) -> Verdict | None:
-    fleet, profile, body = candidate.fleet, _profile_of(candidate), candidate.limits.body_bytes
-    bounds = {
-        f"GatewayFleet {fleet.metadata.name} has spec.limits.bufferBytes": fleet.spec.limits.buffer_bytes,
-        f"KafkaProducerProfile {profile.name} has spec.maxBufferBytes": profile.profile.spec.max_buffer_bytes,
-    }
+    fleet, body = candidate.fleet, candidate.limits.body_bytes
+    bounds = {f"GatewayFleet {fleet.metadata.name} has spec.limits.bufferBytes": fleet.spec.limits.buffer_bytes}
+    for name, _ in _profiles_of(candidate):
+        bound = candidate.profiles[name].profile.spec.max_buffer_bytes
+        bounds[f"KafkaProducerProfile {name} has spec.maxBufferBytes"] = bound
     for holder, bound in bounds.items():
         if body > bound:
             return _refuse(
                 reasons.BODY_LIMIT_TOO_LARGE,
                 f"a body of limits.bodyBytes ({body} bytes) could never be taken, since {holder} {bound}: "
                 f"set spec.limits.bodyBytes to {bound} at most",
+                "spec.limits.bodyBytes",
             )
     return None
+
+
+def _check_secrets(candidate: Candidate) -> Verdict | None:
+    return candidate.secrets
 
 
 def _check_queries(candidate: Candidate) -> Verdict | None:
@@ -166,14 +187,18 @@ def _check_queries(candidate: Candidate) -> Verdict | None:
         try:
             check_query(query)
         except QueryError as error:
-            return _refuse(reasons.INVALID_SPEC, f"spec.rollout.analysis.queries: {error}")
+            return _refuse(
+                reasons.INVALID_SPEC, f"spec.rollout.analysis.queries: {error}", "spec.rollout.analysis.queries"
+            )
     return None
 
 
-def _profile_of(candidate: Candidate) -> ResolvedProfile:
-    if candidate.profile is None:
-        raise LookupError("checks of the profile come after the check that there is one")
-    return candidate.profile
+def _profiles_of(candidate: Candidate) -> Iterator[tuple[str, Target]]:
+    """Each profile that the repo names, once, with the first topic that it takes."""
+    first: dict[str, Target] = {}
+    for target in targets_of(candidate.repo.spec):
+        first.setdefault(target.profile, target)
+    yield from first.items()
 
 
 def _list(patterns: tuple[str, ...]) -> str:
@@ -182,11 +207,12 @@ def _list(patterns: tuple[str, ...]) -> str:
 
 CHECKS: tuple[Check, ...] = (
     _check_namespace,
-    _check_profile,
+    _check_profiles,
     _check_allowed_namespaces,
     _check_allowed_topics,
     _check_acks,
     _check_body_limit,
+    _check_secrets,
     _check_queries,
 )
 """In the order in which they object."""

@@ -16,6 +16,7 @@ from headgate_gateway.config import (
 from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.intent import Intent, IntentError, default_endpoints
 from headgate_operator.render.profiles import producers_of
+from headgate_operator.render.repo_secrets import RepoSecret, read_repo_secrets
 from headgate_operator.render.world import RepoKey
 
 _DEFAULT_DELIVERY_TIMEOUT: int = ProducerConfig.model_fields["delivery_timeout"].default
@@ -32,6 +33,9 @@ class Entry:
     delivery_timeout: int
     """The longest of its producers', in milliseconds."""
     credential_files: frozenset[str]
+    """Those of its producers, and those of its own Secrets."""
+    repo_secrets: tuple[RepoSecret, ...] = ()
+    """What it takes from Secrets of its namespace."""
     required_version: int = CONTRACT_VERSIONS[0]
 
 
@@ -68,6 +72,14 @@ def read_entry(content: bytes) -> Entry | None:
 
 def _entry_of(dumped: dict[str, Any], content: bytes, required_version: int) -> Entry:
     producers: list[dict[str, Any]] = list(dumped.get("producers", {}).values())
+    repo_secrets = read_repo_secrets(dumped["namespace"], dumped)
+    files = (
+        file
+        for producer in producers
+        for block in (producer.get("tls") or {}, producer.get("sasl") or {})
+        for field, file in block.items()
+        if field.endswith("File") and file
+    )
     return Entry(
         content=content,
         revision=dumped["revision"],
@@ -75,13 +87,8 @@ def _entry_of(dumped: dict[str, Any], content: bytes, required_version: int) -> 
         delivery_timeout=max(
             (_delivery_timeout(producer) for producer in producers), default=_DEFAULT_DELIVERY_TIMEOUT
         ),
-        credential_files=frozenset(
-            file
-            for producer in producers
-            for block in (producer.get("tls") or {}, producer.get("sasl") or {})
-            for field, file in block.items()
-            if field.endswith("File") and file
-        ),
+        credential_files=frozenset((*files, *(named.file for named in repo_secrets))),
+        repo_secrets=repo_secrets,
         required_version=required_version,
     )
 

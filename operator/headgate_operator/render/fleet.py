@@ -13,6 +13,7 @@ from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import upgrade_name
 from headgate_operator.render.canary import Canary, RenderedCanary, build_canary
 from headgate_operator.render.children import build_credentials_object, build_shard_object, build_workload
+from headgate_operator.render.credentials import hash_repo_secrets
 from headgate_operator.render.entries import Entry
 from headgate_operator.render.judge import Content, Judged, candidate_content, intern, judge_fleet, stable_content
 from headgate_operator.render.memo import RenderMemo
@@ -50,7 +51,7 @@ def render_fleet(
     version = judged.contract_version
     entries = ((judged.repos[key].shard, key, entry.content) for key, entry in served.entries.items())
     shards = build_shards(entries, version)
-    known = _known_credentials(world, judged, served)
+    known = _known_credentials(world, judged, served, memo)
     credentials = _credentials(known, served.entries.values())
     canaries, unrendered = _canaries(world, templates, memo, served, known, version)
     objects = (
@@ -110,7 +111,7 @@ def _repo_verdicts(
             entry=entry.content if entry else None,
             paths=paths,
             urls=build_urls(world.fleet, paths),
-            profile=repo.profile,
+            profiles=repo.profiles,
             desired=repo.desired,
             served_revision=entry.revision if entry else None,
             canary=canaries[key].plan if key in canaries else None,
@@ -118,14 +119,15 @@ def _repo_verdicts(
     return found
 
 
-def _known_credentials(world: FleetWorld, judged: Judged, served: _Served) -> dict[str, bytes]:
+def _known_credentials(world: FleetWorld, judged: Judged, served: _Served, memo: RenderMemo) -> dict[str, bytes]:
     """Every credential file whose content is known: what Secrets hold, else what is served already."""
     known = dict(world.served_credentials)
     for sources in {each for content in served.stored for each in content.sources}:
         known |= read_credentials(sources, world.secrets)
     for profile in judged.resolved.values():
         known |= profile.credentials
-    return known
+    entries = (*served.entries.values(), *served.candidates.values())
+    return known | hash_repo_secrets(world, entries, judged.overflow, memo)
 
 
 def _credentials(known: Mapping[str, bytes], entries: Iterable[Entry]) -> dict[str, bytes]:

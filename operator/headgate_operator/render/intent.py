@@ -125,6 +125,7 @@ def resolve_limits(repo: EventRepo, fleet: FleetLimits) -> Limits:
     return Limits(
         body_bytes=fleet.body_bytes if own.body_bytes is None else own.body_bytes,
         line_bytes=fleet.line_bytes if own.line_bytes is None else own.line_bytes,
+        per_gateway=own.per_gateway,
     )
 
 

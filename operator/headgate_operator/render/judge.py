@@ -11,6 +11,7 @@ from headgate_operator.api import reasons
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.render.accept import Candidate, first_objection
 from headgate_operator.render.claims import Claim, arbitrate
+from headgate_operator.render.credentials import find_overflow, no_room
 from headgate_operator.render.entries import Entry, build_entry, read_entry
 from headgate_operator.render.intent import Intent, IntentError, intent_of
 from headgate_operator.render.memo import RenderMemo
@@ -22,6 +23,7 @@ from headgate_operator.render.profiles import (
     profile_verdicts,
     resolve_profiles,
 )
+from headgate_operator.render.repo_secrets import objection_to_secrets, secrets_of_repo
 from headgate_operator.render.world import FleetWorld, RepoKey, RepoRollout, Verdict
 
 
@@ -44,7 +46,8 @@ class JudgedRepo:
     """What its spec asks for, accepted or not; None where that cannot be resolved."""
     wanted: Content | None = None
     """`asked`, as it would be served."""
-    profile: str | None = None
+    profiles: tuple[str, ...] = ()
+    """Names of all profiles that its spec names."""
 
     @property
     def desired(self) -> Intent | None:
@@ -64,6 +67,8 @@ class Judged:
     profiles: Mapping[str, Verdict]
     resolved: Mapping[str, ResolvedProfile]
     contract_version: int
+    overflow: frozenset[str] = frozenset()
+    """Credential files whose present content there is no room for."""
 
 
 def judge_fleet(world: FleetWorld, memo: RenderMemo | None = None) -> Judged:
@@ -75,13 +80,26 @@ def judge_fleet(world: FleetWorld, memo: RenderMemo | None = None) -> Judged:
     version, fleet = _negotiate(world.gateway_contract_versions)
     alone = {key: _judge(world, key, repo, resolved, profiles, version, memo) for key, repo in _keyed(world)}
     served = _read_served(world, alone, memo)
-    contended = _arbitrate(world, alone, served)
-    judged = {key: replace(one, verdict=contended[key]) if key in contended else one for key, one in alone.items()}
+    overflow = find_overflow(world, _to_carry(alone, served), resolved.values(), memo)
+    fitting = {key: _check_room(world, one, overflow) for key, one in alone.items()} if overflow else alone
+    contended = _arbitrate(world, fitting, served)
+    judged = {key: replace(one, verdict=contended[key]) if key in contended else one for key, one in fitting.items()}
     invalid = {
         key: JudgedRepo(Verdict(False, reasons.INVALID_SPEC, message), shard_of(*key))
         for key, message in world.invalid_repos.items()
     }
-    return Judged(dict(sorted((invalid | judged).items())), served, fleet, profiles, resolved, version)
+    return Judged(dict(sorted((invalid | judged).items())), served, fleet, profiles, resolved, version, overflow)
+
+
+def _to_carry(judged: Mapping[RepoKey, JudgedRepo], served: Mapping[RepoKey, Entry]) -> Iterator[Entry]:
+    """Every entry whose credentials gateways have, or are to have."""
+    yield from served.values()
+    yield from (one.wanted.entry for one in judged.values() if one.verdict.accepted and one.wanted is not None)
+
+
+def _check_room(world: FleetWorld, one: JudgedRepo, overflow: frozenset[str]) -> JudgedRepo:
+    objection = no_room(world, one.wanted.entry, overflow) if one.verdict.accepted and one.wanted else None
+    return one if objection is None else replace(one, verdict=objection)
 
 
 def intern(world: FleetWorld, memo: RenderMemo) -> FleetWorld:
@@ -185,20 +203,23 @@ def _judge(
     version: int,
     memo: RenderMemo,
 ) -> JudgedRepo:
-    name = repo.spec.kafka.producer_profile
+    names, fleet = repo.spec.kafka.profiles, world.fleet
     labels = world.namespace_labels.get(key[0], {})
-    profile, verdict = profiles.get(name), verdicts.get(name)
-    fleet = world.fleet
+    named = {name: profiles[name] for name in names if name in profiles}
+    said = {name: verdicts[name] for name in names if name in verdicts}
+    secrets = objection_to_secrets(secrets_of_repo(repo), world.repo_secrets)
 
     def judge() -> JudgedRepo:
-        asked = intent_of(repo, {name: profile.intent}, fleet.spec.limits) if profile is not None else None
+        intents = {name: profile.intent for name, profile in named.items()}
+        asked = intent_of(repo, intents, fleet.spec.limits) if len(named) == len(names) else None
         wanted = _build_content(key, asked) if asked is not None else None
-        objection = first_objection(Candidate(repo, fleet, labels, profile, verdict))
+        objection = first_objection(Candidate(repo, fleet, labels, named, said, secrets))
         objection = objection or _check_version(wanted.entry if wanted else None, version)
-        return JudgedRepo(objection or ACCEPTED, shard_of(*key), asked, wanted, name)
+        return JudgedRepo(objection or ACCEPTED, shard_of(*key), asked, wanted, names)
 
     # Credentials' values decide nothing here beyond the verdict, so a rotated password judges no repo again.
-    rest = (profile.profile.spec if profile else None, verdict, fleet.spec, fleet.key, labels, version)
+    specs = tuple(profile.profile.spec for profile in named.values())
+    rest = (specs, said, secrets, fleet.spec, fleet.key, labels, version)
     return memo.recall(("judged", key), (repo.spec, *rest), judge)
 
 

@@ -14,6 +14,9 @@ from headgate_operator.render.intent import Intent
 RepoKey = tuple[str, str]
 """(namespace, name) of an EventRepo."""
 
+SecretKey = tuple[str, str]
+"""(namespace, name) of a Secret."""
+
 
 @dataclass(frozen=True, slots=True)
 class RepoRollout:
@@ -77,6 +80,8 @@ class FleetWorld:
     """The entries in the fleet's live shards, as canonical JSON: what gateways serve now."""
     served_credentials: Mapping[str, bytes] = field(default_factory=dict)
     """The data of the fleet's live credentials Secret."""
+    repo_secrets: Mapping[SecretKey, Mapping[str, bytes]] = field(default_factory=dict)
+    """The Secrets that repos name in their own namespaces; one that does not exist is absent."""
     gateway_contract_versions: tuple[int, ...] = (1,)
     """Contract versions that every gateway of the fleet can read."""
     invalid_repos: Mapping[RepoKey, str] = field(default_factory=dict)
@@ -123,6 +128,8 @@ class Verdict:
     accepted: bool
     reason: str
     message: str
+    field: str = ""
+    """Dotted path of where the remedy is, for the command line; empty where the reason says enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,8 @@ class RepoVerdict:
     """Request paths of the entry served."""
     urls: tuple[str, ...]
     """Addresses for people, from the fleet's hostnames."""
-    profile: str | None = None
+    profiles: tuple[str, ...] = ()
+    """Names of all profiles that its spec names, its own first."""
     desired: Intent | None = None
     """What its spec asks for; None while that is not accepted."""
     served_revision: str | None = None

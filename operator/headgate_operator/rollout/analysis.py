@@ -97,9 +97,11 @@ def judge(
     sick = _is_sick(case, policy.metrics.server_errors)
     measurements = (
         _judge_server_errors(case, policy.metrics.server_errors, sick=sick),
-        _judge_share(case, _lines(case, "rejected", policy.metrics.rejected, lambda side: side.rejected)),
+        _judge_share(case, _unfit(case, "rejected", policy.metrics.rejected, change, lambda side: side.rejected)),
         _judge_share(case, _dropped(case, policy, change)),
-        _judge_share(case, _lines(case, "deadLettered", policy.metrics.dead_lettered, lambda side: side.dead_lettered)),
+        _judge_share(
+            case, _unfit(case, "deadLettered", policy.metrics.dead_lettered, change, lambda side: side.dead_lettered)
+        ),
         _judge_latency(case, float(policy.metrics.latency_factor), policy.metrics.latency_floor / 1_000),
         *(
             ()
@@ -149,11 +151,23 @@ def _judge_server_errors(case: _Case, bounds: MetricBounds, *, sick: bool) -> Me
     return measurement.model_copy(update={"verdict": Verdict.INCONCLUSIVE, "explanation": told})
 
 
-def _lines(case: _Case, name: str, bounds: MetricBounds, pick: Callable[[Totals], LineSums]) -> _Share:
+_Pick = Callable[[Totals], LineSums]
+
+
+def _lines(case: _Case, name: str, bounds: MetricBounds, pick: _Pick, of_stable: _Pick | None = None) -> _Share:
     return _Share(
-        name, _line_share(case.canary, pick), _line_share(case.stable, pick),
+        name, _line_share(case.canary, pick), _line_share(case.stable, of_stable or pick),
         parse_share(bounds.max), float(bounds.factor), f"lines were {_LINE_WORDS[name]}",
     )  # fmt: skip
+
+
+def _unfit(case: _Case, name: str, bounds: MetricBounds, change: Change, pick: _Pick) -> _Share:
+    """Where the change gives or takes a dead letter, the lines that one side refuses are those that the other sends there."""
+    return _lines(case, name, bounds, pick, _most_unfit if change.dead_letter else None)
+
+
+def _most_unfit(side: Totals) -> LineSums:
+    return max(side.rejected, side.dead_lettered, key=lambda sums: sums.total)
 
 
 _LINE_WORDS = {"rejected": "rejected", "dropped": "dropped", "deadLettered": "sent to the dead-letter topic"}

@@ -6,7 +6,8 @@ from headgate_operator.render.intent import Intent
 from headgate_operator.rollout.model import OWN_SPEC, Cause, Change
 
 _DROPS_LINES = ("constraint", "executors")
-_MAKES_RECORDS = ("executors", "topics", "deadLetter")
+_CUTS_BODIES = ("format", "envelope", "topicHeader")
+_ROUTES_RECORDS = ("topic", "topics", "deadLetter")
 
 
 def build_cause(stable: Intent | None, candidate: Intent, *, own_limits: bool) -> Cause:
@@ -29,17 +30,22 @@ def build_cause(stable: Intent | None, candidate: Intent, *, own_limits: bool) -
 def build_change(stable: Intent | None, candidate: Intent) -> Change:
     """What the candidate alters; everything, where nobody knows what was promoted."""
     if stable is None:
-        return Change(constraint=True, topics=True)
+        return Change(constraint=True, topics=True, dead_letter=True)
+    before, after = stable.spec, candidate.spec
+    kafka = before.get("kafka") or {}, after.get("kafka") or {}
     return Change(
-        constraint=any(stable.spec.get(name) != candidate.spec.get(name) for name in _DROPS_LINES),
-        topics=_topics(stable) != _topics(candidate)
-        or any(stable.spec.get(name) != candidate.spec.get(name) for name in _MAKES_RECORDS),
+        constraint=any(before.get(name) != after.get(name) for name in _DROPS_LINES),
+        # Executors may explode; a format cuts bodies into other events; a header of the request may name topics.
+        topics=before.get("executors") != after.get("executors")
+        or _cutting(stable) != _cutting(candidate)
+        or any(kafka[0].get(name) != kafka[1].get(name) for name in _ROUTES_RECORDS),
+        dead_letter=bool(kafka[0].get("deadLetter")) != bool(kafka[1].get("deadLetter")),
     )
 
 
-def _topics(intent: Intent) -> object:
-    kafka = intent.spec.get("kafka") or {}
-    return kafka.get("topic"), kafka.get("topics")
+def _cutting(intent: Intent) -> set[bytes]:
+    endpoints = intent.endpoints or [{}]
+    return {canonical_json({name: each[name] for name in _CUTS_BODIES if name in each}) for each in endpoints}
 
 
 def _short(value: object) -> str:

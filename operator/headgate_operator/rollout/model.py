@@ -248,6 +248,8 @@ class Change:
     """Lines are dropped by another rule (constraint, sampling)."""
     topics: bool = False
     """Records go to other topics, or another number of them is made."""
+    dead_letter: bool = False
+    """Lines that cannot be processed go elsewhere: to a dead letter that was not there, or are refused again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,10 +78,21 @@ def test_defaults_are_filled_in(server: ApiServer) -> None:
     }
 
 
-def test_defaults_of_the_api_server_are_those_of_the_types(server: ApiServer) -> None:
+SAME_DEFAULTS = {
+    "an endpoint": {"endpoints": [{"path": "/a"}]},
+    **{
+        judged.id: judged.manifest["spec"]
+        for judged in GOOD
+        if judged.manifest["kind"] == "EventRepo" and "repo with every" in judged.id
+    },
+}
+
+
+@pytest.mark.parametrize(("index", "spec"), enumerate(SAME_DEFAULTS.values()), ids=SAME_DEFAULTS)
+def test_defaults_of_the_api_server_are_those_of_the_types(server: ApiServer, index: int, spec: dict[str, Any]) -> None:
     from headgate_operator.api.repo import EventRepo
 
-    written = repo("same-defaults", endpoints=[{"path": "/a"}])
+    written = repo(f"same-defaults-{index}", **spec)
     stored = server.create(written)
     assert EventRepo.from_object(stored).spec == EventRepo.from_object(written).spec
 

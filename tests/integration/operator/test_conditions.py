@@ -1,5 +1,7 @@
 """Statuses and Events as a user sees them, against a real API server."""
 
+import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +10,7 @@ from tests.integration.operator.gateway import StandInGateway
 from tests.integration.operator.process import OperatorProcess, running
 from tests.integration.operator.world import World, wait_for
 
-from headgate_gateway.config import shard_of
+from headgate_gateway.config import API_KEYS_PART, repo_secret_file, shard_of
 from headgate_gateway.config.status import RefusedRepo
 from headgate_operator.api.names import shard_name
 from headgate_operator.render.profiles import credential_file
@@ -70,6 +72,32 @@ def test_a_rotated_password_reaches_the_credentials_secret(world: World, log: Pa
         wait_for("the old password", lambda: password() == "b2xk")
         world.apply({**secret, "data": {"username": "dQ==", "password": "bmV3"}})
         wait_for("the new password", lambda: password() == "bmV3", 5)
+
+
+def test_a_repos_own_keys_come_from_its_namespace_and_rotate_without_a_rollout(world: World, log: Path) -> None:
+    team = world.add_namespace()
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys", "namespace": team}}
+    world.fleet(allowedRepos={"namespaces": {"from": "All"}})
+    world.profile()
+    world.repo("guarded", team, auth={"apiKeys": {"secretRef": {"name": "keys"}}})
+    file = repo_secret_file(team, "keys", API_KEYS_PART)
+
+    def names() -> list[str]:
+        data = (world.get("secret", "main-credentials") or {}).get("data") or {}
+        return [key["name"] for key in json.loads(base64.b64decode(data[file]))["keys"]] if file in data else []
+
+    with running(world, log, "--secret-poll=1s"):
+        world.wait_for_condition("eventrepo", "guarded", "Accepted", "False", "SecretNotFound", team)
+        world.apply({**secret, "data": {"one": "Zmlyc3Q="}})
+        world.wait_for_condition("eventrepo", "guarded", "Accepted", "True", "Accepted", team)
+        wait_for("the first key", lambda: names() == ["one"])
+        revision = (world.get("eventrepo", "guarded", team) or {})["status"]["revision"]
+        world.apply({**secret, "data": {"one": "Zmlyc3Q=", "two": "c2Vjb25k"}})
+        wait_for("both keys", lambda: names() == ["one", "two"], 5)
+        assert (world.get("eventrepo", "guarded", team) or {})["status"]["revision"] == revision
+        world.cluster.run_kubectl("delete", "secret", "keys", "-n", team)
+        world.wait_for_condition("eventrepo", "guarded", "Accepted", "False", "SecretNotFound", team)
+        assert names() == ["one", "two"]
 
 
 @pytest.mark.usefixtures("operator")

@@ -39,6 +39,41 @@ spec:
     topic: access
 """
 GOOD = FLEET + PROFILE + REPO
+RESHAPED = """\
+  executors:
+    - remove:
+        fields: [secret]
+    - cast:
+        fields:
+          - field: status
+            type: Integer
+    - decoder:
+        format: Regex
+        pattern: '(?P<a>x)'
+    - mask:
+        fields: [ip]
+        hash:
+          secretRef: {name: mask}
+          key: current
+"""
+GUARDED = """\
+  auth:
+    apiKeys:
+      secretRef:
+        name: keys
+"""
+DEAD = """\
+    deadLetter:
+      topic: dead
+"""
+RULED = """\
+    topics:
+      - when:
+          - field: a
+            operator: Exists
+        topic: errors
+        producerProfile: other
+"""
 
 
 def validate(tmp_path: Path, text: str, namespace: str = "default") -> tuple[int, list[str]]:
@@ -83,6 +118,31 @@ def test_good_files_are_said_to_be_good(tmp_path: Path) -> None:
             FLEET.replace("image: gateway:1", "replicas: many"),
             "file.yaml:4: error: GatewayFleet gateways/default: spec.image: is required",
         ),
+        (
+            REPO + RESHAPED.replace("Integer", "Decimal"),
+            "file.yaml:16: error: EventRepo team/access: spec.executors.1.cast.fields.0.type: Input should be 'Integer'",
+        ),
+        (
+            REPO + RESHAPED.replace("(?P<a>x)", "(?P<a>x"),
+            "file.yaml:17: error: EventRepo team/access: spec.executors.2.decoder: regular expression '(?P<a>x' does not",
+        ),
+        (
+            REPO
+            + RESHAPED.replace("        fields: [secret]\n", "        fields: [secret]\n      sample: {percent: 1}\n"),
+            "file.yaml:11: error: EventRepo team/access: spec.executors.0: an executor is exactly one of decoder,",
+        ),
+        (
+            REPO + "    deadLetter: {topic: a/b}\n",
+            "file.yaml:10: error: EventRepo team/access: spec.kafka.deadLetter.topic: String should match pattern",
+        ),
+        (
+            REPO + "  auth: {}\n",
+            "file.yaml:10: error: EventRepo team/access: spec.auth: auth takes apiKeys, basic or both",
+        ),
+        (
+            REPO + "    delivery: Async\n  endpoints: [{path: /post, format: JSON, response: Offset}]\n",
+            "file.yaml:6: error: EventRepo team/access: spec: response Offset answers with what Kafka said",
+        ),
         (REPO.replace("v1alpha1", "v2"), "file.yaml:1: error: headgate.dev/v2 EventRepo is no resource of Headgate"),
         (
             REPO.replace("EventRepo", "EventRepos"),
@@ -104,6 +164,12 @@ def test_good_files_are_said_to_be_good(tmp_path: Path) -> None:
         "regular expression",
         "wrong item",
         "second resource kind",
+        "type of a cast",
+        "pattern of a decoder",
+        "two executors in one",
+        "dead letter",
+        "auth without a way in",
+        "offset of async",
         "version",
         "kind",
         "doubled key",
@@ -145,8 +211,16 @@ def test_a_mistake_is_named_with_file_and_line(tmp_path: Path, text: str, first:
             GOOD.replace("  allowedTopics", "  acks: none\n  allowedTopics"),
             "file.yaml:23: error: EventRepo team/access: spec.kafka.producerProfile: delivery: Sync answers 200 once",
         ),
+        (
+            GOOD + DEAD,
+            "file.yaml:25: error: EventRepo team/access: spec.kafka.deadLetter.topic: topic 'dead' (spec.kafka.deadLetter.topic)",
+        ),
+        (
+            FLEET + PROFILE + PROFILE.replace("name: main", "name: other") + REPO + RULED,
+            "file.yaml:35: error: EventRepo team/access: spec.kafka.topics.0.topic: topic 'errors' (spec.kafka.topics[0].topic)",
+        ),
     ],
-    ids=["topic", "conflict", "timeout", "namespace", "acks"],
+    ids=["topic", "conflict", "timeout", "namespace", "acks", "topic of a dead letter", "topic of a rule"],
 )
 def test_what_the_operator_would_refuse_is_an_error(tmp_path: Path, text: str, line: str) -> None:
     code, lines = validate(tmp_path, text)
@@ -177,8 +251,29 @@ SASL = "  tls: {}\n  sasl: {mechanism: PLAIN, secretRef: {name: kafka}}\n  allow
             REPO.replace("spec:", "spec:\n  fleetRef: {name: far, namespace: away}"),
             "file.yaml:7: warning: EventRepo team/access: spec.fleetRef: GatewayFleet away/far is not among the files",
         ),
+        (
+            GOOD + RULED,
+            "file.yaml:29: warning: EventRepo team/access: spec.kafka.topics.0.producerProfile: KafkaProducerProfile gateways/other",
+        ),
+        (
+            GOOD + GUARDED,
+            "file.yaml:27: warning: EventRepo team/access: spec.auth.apiKeys.secretRef.name: Secret team/keys is not among",
+        ),
+        (
+            GOOD + RESHAPED,
+            "file.yaml:38: warning: EventRepo team/access: spec.executors.3.mask.hash.key: Secret team/mask is not among",
+        ),
     ],
-    ids=["default fleet", "profile", "Secret", "Namespace", "fleet"],
+    ids=[
+        "default fleet",
+        "profile",
+        "Secret",
+        "Namespace",
+        "fleet",
+        "profile of a rule",
+        "Secret of keys",
+        "Secret of a mask",
+    ],
 )
 def test_what_only_the_cluster_can_tell_is_a_warning(tmp_path: Path, text: str, warning: str) -> None:
     code, lines = validate(tmp_path, text)
@@ -194,6 +289,35 @@ def test_a_secret_among_the_files_is_looked_into(tmp_path: Path) -> None:
     code, lines = validate(tmp_path, secret + GOOD.replace("  allowedTopics", SASL))
     assert code == 1
     assert "Secret gateways/kafka has no value under the key 'password': add it (SecretKeyMissing)" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "entries", "spec", "said"),
+    [
+        (
+            "keys",
+            "{}",
+            GUARDED,
+            "file.yaml:32: error: EventRepo team/access: spec.auth.apiKeys.secretRef.name: Secret team/keys is empty",
+        ),
+        (
+            "mask",
+            "{current: short}",
+            RESHAPED,
+            "file.yaml:43: error: EventRepo team/access: spec.executors.3.mask.hash.key: Secret team/mask has under 'current'",
+        ),
+        ("keys", "{shipper: secret}", GUARDED, ""),
+        ("mask", "{current: 0123456789abcdef}", RESHAPED, ""),
+    ],
+    ids=["no keys", "a short key", "a key", "a long key"],
+)
+def test_a_repos_secret_among_the_files_is_looked_into(
+    tmp_path: Path, name: str, entries: str, spec: str, said: str
+) -> None:
+    secret = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}, namespace: team}}\nstringData: {entries}\n---\n"
+    code, lines = validate(tmp_path, secret + GOOD + spec)
+    assert code == bool(said), lines
+    assert not said or [line for line in lines if line.startswith(said)], lines
 
 
 @pytest.mark.parametrize(

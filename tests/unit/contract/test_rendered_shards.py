@@ -2,11 +2,24 @@
 
 import base64
 import json
+from collections.abc import Iterator
 
 import pytest
 from tests.golden.fleets_of_files import CANARY_NAMES, NAMES, plan_of
 
-from headgate_gateway.config import CONTRACT_VERSIONS, Shard, content_hash, shard_file_name
+from headgate_gateway.config import (
+    API_KEYS_PART,
+    BASIC_PART,
+    CONTRACT_VERSIONS,
+    HashedApiKeys,
+    HashedPasswords,
+    RepoConfig,
+    Shard,
+    content_hash,
+    hash_keys,
+    repo_secret_file,
+    shard_file_name,
+)
 from headgate_gateway.config.status import CREDENTIAL_PREFIX, credentials_hash
 from headgate_operator.api.names import LABEL_TRACK, TRACK_CANARY, TRACK_STABLE
 from headgate_operator.render.world import FleetPlan
@@ -58,27 +71,48 @@ def test_a_shard_that_is_read_and_written_again_is_the_same(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_hashes_are_those_of_the_files(name: str) -> None:
-    assert plan_of(name).shard_hashes == {
-        index: content_hash(_files(name)[shard_file_name(index)]) for index in range(32)
-    }
+    files = _files(name)
+    assert plan_of(name).shard_hashes == {index: content_hash(files[shard_file_name(index)]) for index in range(32)}
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_credential_file_that_an_entry_names_is_there(name: str) -> None:
     plan = plan_of(name)
     (secret,) = (one.manifest for one in plan.objects if one.kind == "Secret" and one.name.endswith("-credentials"))
+    entries = [entry for content in _files(name).values() for entry in Shard.model_validate_json(content).repos]
     named = {
         file
-        for content in _files(name).values()
-        for entry in Shard.model_validate_json(content).repos
+        for entry in entries
         for producer in entry.producers.values()
         for block in (producer.tls, producer.sasl)
         if block
         for field, file in block
         if field.endswith("_file") and file
     }
+    named |= {file for entry in entries for file in _secret_files(entry)}
     assert named == set(secret["data"])
     assert all(file.startswith(CREDENTIAL_PREFIX) for file in named)
+
+
+def _secret_files(entry: RepoConfig) -> Iterator[str]:
+    """What the gateway looks for of a repo's own Secrets."""
+    auth = entry.auth
+    if auth is not None and auth.api_keys is not None:
+        yield repo_secret_file(entry.namespace, auth.api_keys.secret_ref.name, API_KEYS_PART)
+    if auth is not None and auth.basic is not None:
+        yield repo_secret_file(entry.namespace, auth.basic.secret_ref.name, BASIC_PART)
+    for secret, key in hash_keys(entry.executors):
+        yield repo_secret_file(entry.namespace, secret, f"key.{key}")
+
+
+def test_hashed_secrets_are_what_the_gateways_types_read() -> None:
+    (secret,) = (one.manifest for one in plan_of("data-plane").objects if one.kind == "Secret")
+    files = {name: base64.b64decode(value) for name, value in secret["data"].items()}
+    keys = HashedApiKeys.model_validate_json(files[repo_secret_file("shop", "clients", API_KEYS_PART)])
+    users = HashedPasswords.model_validate_json(files[repo_secret_file("shop", "people", BASIC_PART)])
+    assert [key.name for key in keys.keys] == ["till", "website"]
+    assert [user.user for user in users.users] == ["alice"]
+    assert not any(b"not a password" in content or b"key-of-the" in content for content in files.values())
 
 
 @pytest.mark.parametrize("name", CANARY_NAMES)

@@ -2,20 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any
 
 from headgate_gateway.config import RepoConfig
 from headgate_gateway.http.admission import Budget
+from headgate_gateway.http.auth import compile_auth
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.ingest import Ingest
 from headgate_gateway.http.router import ServedRepo, build_router
 from headgate_gateway.http.server import Server, Timeouts
 from headgate_gateway.kafka.outcome import Outcome, PartitionAck
-from headgate_gateway.pipeline.compile import compile_repo
-from headgate_gateway.pipeline.lines import bounded_runs
+from headgate_gateway.pipeline.compile import BodyRun, compile_repo
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
 
@@ -49,10 +50,15 @@ def constraint(*expressions: dict[str, Any], on_mismatch: str = "Drop") -> dict[
 
 def process(body: bytes, headers: dict[str, bytes] | None = None, now_ms: int = 1_000, **changes: Any) -> Processed:
     """A body through a repo's pipeline."""
-    run = compile_repo(repo_config(**changes)).begin(headers or {}, now_ms)
-    for piece in bounded_runs(body):
+    run = begin(repo_config(**changes), headers or {}, now_ms)
+    for piece in run.cut(body):
         run.feed(*piece)
     return run.result
+
+
+def begin(config: RepoConfig, headers: dict[str, bytes] | None = None, now_ms: int = 0) -> BodyRun:
+    """A body on its way through the first endpoint of a repo."""
+    return compile_repo(config).endpoints[0].begin(headers or {}, now_ms)
 
 
 @dataclass
@@ -126,6 +132,17 @@ class FakeLease:
 
     def release(self) -> None:
         self.released = True
+
+
+def served_repo(
+    config: RepoConfig,
+    producers: Mapping[str, FakeProducer],
+    traffic: TrafficCounters,
+    credentials: Mapping[str, bytes] | None = None,
+) -> ServedRepo:
+    """A repo with producers, by profile name."""
+    leases = {name: FakeLease(producers[name]) for name in config.kafka.profiles}
+    return ServedRepo(compile_repo(config), leases, traffic, compile_auth(config, credentials or {}))
 
 
 @dataclass
@@ -217,12 +234,19 @@ class Gateway:
 
 @asynccontextmanager
 async def gateway(
-    *configs: RepoConfig, producer: FakeProducer | None = None, budget: int = 2**28, timeouts: Timeouts = SHORT
+    *configs: RepoConfig,
+    producer: FakeProducer | None = None,
+    budget: int = 2**28,
+    timeouts: Timeouts = SHORT,
+    credentials: Mapping[str, bytes] | None = None,
+    clock: Callable[[], float] = monotonic,
 ) -> AsyncIterator[Gateway]:
     producer = producer or FakeProducer()
     shared, traffic = Budget(budget), TrafficCounters()
-    ingest = Ingest(shared, traffic, lambda: 1_700_000_000_000)
-    served = [ServedRepo(compile_repo(c), FakeLease(producer), traffic) for c in configs or (repo_config(),)]
+    ingest = Ingest(shared, traffic, lambda: 1_700_000_000_000, clock)
+    served = [
+        served_repo(c, dict.fromkeys(c.producers, producer), traffic, credentials) for c in configs or (repo_config(),)
+    ]
     ingest.router = build_router(served)
     server = Server(ingest, timeouts, asyncio.get_running_loop())
     running = Gateway(server, ingest, producer, await server.start("127.0.0.1", 0), shared)

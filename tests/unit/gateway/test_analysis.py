@@ -9,21 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.unit.gateway.builders import (
-    FakeLease,
     FakeProducer,
     constraint,
     expression,
     gateway,
     post,
     repo_config,
+    served_repo,
 )
 
 from headgate_gateway.config.analysis import LATENCY_BOUNDS, LineSums, RecordSums, RepoSample
 from headgate_gateway.http.analysis import AnalysisCounters, RevisionCounters
 from headgate_gateway.http.counters import TrafficCounters
-from headgate_gateway.http.router import ServedRepo
 from headgate_gateway.kafka.outcome import FailureReason, Outcome, PartitionAck
-from headgate_gateway.pipeline.compile import compile_repo
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
 
@@ -73,7 +71,7 @@ class Request:
         result = Processed(received=self.x, accepted=self.accepted, dropped=self.dropped)
         result.refused.extend(range(1, self.refused + 1))
         if self.accepted:
-            result.records = Records("main", self.topic, [b"{}"] * self.accepted, list(range(self.accepted)))
+            result.records = [Records("main", self.topic, [b"{}"] * self.accepted, list(range(self.accepted)))]
         return result
 
 
@@ -210,10 +208,7 @@ def test_a_revision_that_never_served_drives_none_out() -> None:
 
 def test_counters_leave_with_their_repo() -> None:
     traffic = TrafficCounters()
-    repos = [
-        ServedRepo(compile_repo(repo_config(revision=revision)), FakeLease(FakeProducer()), traffic)
-        for revision in ("a", "b")
-    ]
+    repos = [served_repo(repo_config(revision=revision), {"main": FakeProducer()}, traffic) for revision in ("a", "b")]
     for repo in repos:
         repo.analysis.count(200, 0.1, None, False)
     repos[0].leave()
@@ -321,3 +316,24 @@ async def test_latency_lasts_until_the_answer() -> None:
         (sample,) = g.ingest.traffic.analysis.samples(NAME)
     (bucket,) = [bucket for bucket, count in enumerate(sample.latency) if count]
     assert bucket >= LATENCY_BOUNDS.index(0.02)
+
+
+async def test_dead_lettered_lines_are_counted_apart_and_make_no_records_of_their_topic() -> None:
+    config = repo_config(kafka={"deadLetter": {"topic": "dead"}})
+    async with gateway(config) as g:
+        assert (await g.ask(post(b"{}\nno\n{}\nno\n"))).status == 200
+        assert (await g.ask(post(b"no\n"))).status == 200
+        (sample,) = g.ingest.traffic.analysis.samples(NAME)
+    assert sample.dead_lettered == LineSums(total=3, squares=4 + 1, products=4 * 2 + 1)
+    assert (sample.received, sample.rejected) == (5, LineSums())
+    assert sample.records == {"t": RecordSums(total=2, squares=4)}
+    assert {(w.topic, w.records) for w in sample.written} == {("t", 2), ("dead", 3)}
+
+
+async def test_a_request_on_one_topic_of_two_clusters_counts_once() -> None:
+    rule = {"when": [expression("a", "Exists")], "topic": "t", "producerProfile": "other"}
+    producers = {name: {"name": name, "bootstrapServers": ["127.0.0.1:9092"]} for name in ("main", "other")}
+    async with gateway(repo_config(kafka={"topics": [rule]}, producers=producers)) as g:
+        assert (await g.ask(post(b'{"a":1}\n{}\n{}\n'))).status == 200
+        (sample,) = g.ingest.traffic.analysis.samples(NAME)
+    assert sample.records == {"t": RecordSums(total=3, squares=9)}

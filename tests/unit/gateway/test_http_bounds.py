@@ -6,7 +6,7 @@ import pytest
 from tests.unit.gateway.builders import Answer, FakeProducer, gateway, post, repo_config
 
 from headgate_gateway.http.upload import RUNS_AT_ONCE
-from headgate_gateway.pipeline.lines import RUN_LINES
+from headgate_gateway.pipeline.run import RUN_LINES
 
 
 async def turns_until(work: asyncio.Task[Answer]) -> int:

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.unit.gateway.builders import FakeProducer, Gateway, constraint, expression, gateway, post, repo_config
-
-from headgate_gateway.pipeline.compile import CompiledRepo
 
 LARGE = b'{"a":"%b"}\n' % (b"x" * 1_000) * 1_000
 
@@ -52,12 +51,22 @@ def at_rest(g: Gateway) -> bool:
     return held == (0, 0, 1, 0)
 
 
+def compile_to(g: Gateway, begin: Callable[..., Any], single: Callable[..., Any] | None = None) -> None:
+    route = g.ingest.router["/log/repo/logs"]
+    compiled = replace(route.compiled, begin=begin, single=single)
+    g.ingest.router = {"/log/repo/logs": replace(route, compiled=compiled)}
+
+
 def break_begin(g: Gateway) -> None:
-    served(g).compiled = CompiledRepo(served(g).config, broken)
+    compile_to(g, broken)
+
+
+def break_both_ways(g: Gateway) -> None:
+    compile_to(g, broken, broken)
 
 
 def break_third_run(g: Gateway) -> None:
-    compiled = served(g).compiled
+    compiled = g.ingest.router["/log/repo/logs"].compiled
 
     def begin(headers: Any, now_ms: int) -> Any:
         run, fed = compiled.begin(headers, now_ms), iter(range(100))
@@ -65,7 +74,7 @@ def break_third_run(g: Gateway) -> None:
         run.feed = lambda *piece: feed(*piece) if next(fed) < 2 else broken()
         return run
 
-    served(g).compiled = CompiledRepo(served(g).config, begin)
+    compile_to(g, begin)
 
 
 def break_nothing(_: Gateway) -> None:
@@ -74,6 +83,7 @@ def break_nothing(_: Gateway) -> None:
 
 CASES = [
     pytest.param(FakeProducer, break_begin, b"{}", 0, id="the pipeline on a small body"),
+    pytest.param(FakeProducer, break_both_ways, b"{}", 0, id="the short way and the pipeline"),
     pytest.param(FakeProducer, break_begin, LARGE, 0, id="the pipeline on a large body"),
     pytest.param(FakeProducer, break_third_run, LARGE, 0, id="the pipeline after some lines"),
     pytest.param(BrokenWithin, break_nothing, b"{}", 1, id="submitting"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.unit.gateway.builders import constraint, expression, process, repo_config
-from tests.unit.gateway.reading import refused
+from tests.unit.gateway.reading import only, refused
 
 from headgate_gateway.pipeline.compile import compile_repo
 
@@ -88,8 +88,7 @@ def test_all_expressions_must_hold() -> None:
     both = constraint(expression("a", "Ge", 1), expression("b", "In", "x"), expression("c", "DoesNotExist"))
     lines = [b'{"a":1,"b":"x"}', b'{"a":0,"b":"x"}', b'{"a":1,"b":"y"}', b'{"a":2,"b":"x","c":1}', b'{"b":"x","a":3}']
     result = process(b"\n".join(lines), constraint=both)
-    assert result.records is not None
-    assert (result.records.lines, result.dropped) == ([1, 5], 3)
+    assert (only(result).lines, result.dropped) == ([1, 5], 3)
 
 
 def test_on_mismatch_reject_refuses_the_line() -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.gateway.builders import constraint, expression, process, repo_config
-from tests.unit.gateway.reading import refused
+from tests.unit.gateway.builders import begin, constraint, expression, process, repo_config
+from tests.unit.gateway.reading import only, refused
 
 from headgate_gateway.pipeline.compile import compile_repo
 from headgate_gateway.pipeline.lines import runs, split_lines
@@ -30,10 +30,10 @@ def test_every_line_has_one_fate_and_keeps_its_number(body: bytes) -> None:
     result = process(body, **SETTINGS)
     assert result.received == result.accepted + result.dropped + len(refused(result))
     lines = [line.removesuffix(b"\r") for line in body.split(b"\n")]
-    sent = result.records.lines if result.records else []
+    sent = only(result).lines if result.records else []
     assert sent == sorted(set(sent))
     assert not set(sent) & set(refused(result))
-    assert [lines[number - 1] for number in sent] == (result.records.values if result.records else [])
+    assert [lines[number - 1] for number in sent] == (only(result).values if result.records else [])
     assert result.received == sum(not line.isspace() and line != b"" for line in lines)
 
 
@@ -41,18 +41,19 @@ def test_every_line_has_one_fate_and_keeps_its_number(body: bytes) -> None:
 @settings(max_examples=400, deadline=None)
 def test_decoding_together_is_decoding_one_by_one(body: bytes) -> None:
     together = process(body, **SETTINGS)
-    repo, bad, sent, keys = compile_repo(repo_config(**SETTINGS)), [], [], []
+    endpoint = compile_repo(repo_config(**SETTINGS)).endpoints[0]
+    bad, sent, keys = [], [], []
     for number, line in enumerate(body.split(b"\n"), 1):
-        run = repo.begin({}, 0)
+        run = endpoint.begin({}, 0)
         run.feed(line + b"\n", split_lines(line + b"\n"))
         if run.result.refused:
             bad.append(number)
         if run.result.records:
             sent.append(number)
-            keys += run.result.records.keys or []
+            keys += only(run.result).keys or []
     assert refused(together) == bad
-    assert (together.records.lines if together.records else []) == sent
-    assert (together.records.keys if together.records else []) == keys
+    assert (only(together).lines if together.records else []) == sent
+    assert (only(together).keys if together.records else []) == keys
 
 
 @given(st.lists(GOOD | ODD, max_size=30), st.integers(1, 40))
@@ -60,7 +61,7 @@ def test_decoding_together_is_decoding_one_by_one(body: bytes) -> None:
 def test_how_a_body_is_cut_into_runs_makes_no_difference(lines: list[bytes], size: int) -> None:
     body = b"\n".join(lines)
     whole = process(body, **SETTINGS)
-    run = compile_repo(repo_config(**SETTINGS)).begin({}, 0)
+    run = begin(repo_config(**SETTINGS))
     start = 0
     while start < len(body):
         end = body.find(b"\n", start + size) + 1 or len(body)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from tests.unit.gateway.builders import process, repo_config
-from tests.unit.gateway.reading import refused
+from tests.unit.gateway.reading import only, refused
 
 from headgate_gateway.pipeline.compile import compile_repo
 from headgate_gateway.pipeline.result import Processed
@@ -40,28 +40,24 @@ def one(body: bytes, request: dict[str, bytes] | None = None, **kafka: Any) -> P
 def test_key_is_the_strings_bytes_or_the_source_text(value: bytes, key: bytes | None, path: str) -> None:
     body = b'{"k" : ' + value + b' , "z":1}' if path == "k" else b'{"o":{"k": ' + value + b" }}"
     result = one(body, key={"field": path})
-    assert result.records is not None
-    assert result.records.keys == [key]
+    assert only(result).keys == [key]
 
 
 def test_an_absent_key_means_keyless() -> None:
     result = one(b'{"a":1}', key={"field": "k"})
-    assert result.records is not None
-    assert result.records.keys == [None]
+    assert only(result).keys == [None]
 
 
 @pytest.mark.parametrize("value", [b"{}", b"[]", b'["a"]'])
 def test_any_other_key_is_a_line_error(value: bytes) -> None:
     result = one(b'{"k":"a"}\n{"k":' + value + b'}\n{"k":"b"}', key={"field": "k"})
     assert [(e.line, e.reason) for e in result.errors] == [(2, "InvalidKey")]
-    assert result.records is not None
-    assert (result.records.keys, result.records.lines) == ([b"a", b"b"], [1, 3])
+    assert (only(result).keys, only(result).lines) == ([b"a", b"b"], [1, 3])
 
 
 def test_without_a_key_field_the_whole_request_is_keyless() -> None:
     result = one(b'{"k":"a"}')
-    assert result.records is not None
-    assert (result.records.keys, result.records.timestamps, result.records.row_headers) == (None, None, None)
+    assert (only(result).keys, only(result).timestamps, only(result).row_headers) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -82,8 +78,7 @@ def test_without_a_key_field_the_whole_request_is_keyless() -> None:
 )
 def test_timestamp_is_read_from_its_field(form: str, value: bytes, milliseconds: int) -> None:
     result = one(b'{"t":' + value + b"}", timestamp={"field": "t", "format": form})
-    assert result.records is not None
-    assert result.records.timestamps == [milliseconds]
+    assert only(result).timestamps == [milliseconds]
 
 
 @pytest.mark.parametrize(
@@ -110,8 +105,7 @@ def test_a_value_that_is_no_timestamp_is_a_line_error(form: str, value: bytes) -
 
 def test_an_absent_timestamp_is_the_time_of_acceptance() -> None:
     result = one(b"{}", timestamp={"field": "t"})
-    assert result.records is not None
-    assert result.records.timestamps == [NOW]
+    assert only(result).timestamps == [NOW]
 
 
 def test_headers_come_from_values_the_request_and_fields() -> None:
@@ -122,16 +116,14 @@ def test_headers_come_from_values_the_request_and_fields() -> None:
         {"name": "status", "field": "status"},
     ]
     result = one(b'{"status":404}\n{"a":1}', {"user-agent": b"curl"}, headers=sources)
-    assert result.records is not None
-    assert result.records.headers == (("source", b"edge"), ("agent", b"curl"))
-    assert result.records.row_headers == [(("status", b"404"),), ()]
+    assert only(result).headers == (("source", b"edge"), ("agent", b"curl"))
+    assert only(result).row_headers == [(("status", b"404"),), ()]
 
 
 def test_with_provenance_records_say_which_repo_and_revision_made_them() -> None:
     sources = [{"name": "source", "value": "edge"}]
     kafka = {"provenance": True, "headers": sources}
-    records = process(b"{}", name="access", namespace="team", revision="5f3c", kafka=kafka).records
-    assert records is not None
+    records = only(process(b"{}", name="access", namespace="team", revision="5f3c", kafka=kafka))
     assert records.headers == (
         ("source", b"edge"),
         ("headgate-repo", b"team/access"),
@@ -161,8 +153,7 @@ TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 )
 def test_traceparent_travels_where_it_is_one(given: bytes, passed: tuple[tuple[str, bytes], ...]) -> None:
     result = one(b"{}", {"traceparent": given})
-    assert result.records is not None
-    assert result.records.headers == passed
+    assert only(result).headers == passed
 
 
 def test_sync_delivery_on_a_producer_that_waits_for_nobody_does_not_compile() -> None:

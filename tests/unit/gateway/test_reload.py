@@ -1,70 +1,14 @@
-"""From files to a router: what changes, what stays, what is refused, and who holds which producer."""
+"""From entries to a router: what changes, what stays, what is refused, and who holds which producer."""
 
 import asyncio
-import json
-import os
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.gateway.builders import FakeLease, FakeProducer, constraint, entry, expression
+from tests.unit.gateway.builders import constraint, entry, expression
+from tests.unit.gateway.loading import Running, shard
 
-from headgate_gateway.config import ProducerConfig, content_hash, credentials_hash
-from headgate_gateway.http.counters import TrafficCounters
-from headgate_gateway.http.router import Router
-from headgate_gateway.reload import ConfigDirectory, ConfigFiles, Loader
-
-
-@dataclass
-class FakePool:
-    leases: list[FakeLease] = field(default_factory=list)
-    acquired: list[tuple[ProducerConfig, Mapping[str, bytes]]] = field(default_factory=list)
-    errors: dict[str, Exception] = field(default_factory=dict)
-    """What making a producer ends in, by bootstrap server."""
-
-    def acquire(self, config: ProducerConfig, credentials: Mapping[str, bytes]) -> FakeLease:
-        needed = config.sasl.password_file if config.sasl else None
-        if needed and needed not in credentials:
-            raise ValueError(f"file {needed} is missing")
-        if config.bootstrap_servers[0] in self.errors:
-            raise self.errors[config.bootstrap_servers[0]]
-        self.acquired.append((config, credentials))
-        self.leases.append(FakeLease(FakeProducer()))
-        return self.leases[-1]
-
-    @property
-    def held(self) -> int:
-        return sum(not lease.released for lease in self.leases)
-
-
-class Running:
-    """A loader with a fake pool behind it."""
-
-    def __init__(self, directory: Path = Path("unused")) -> None:
-        self.pool, self.traffic, self.swaps = FakePool(), TrafficCounters(), 0
-        self.router: Router = {}
-        self.loader = Loader(ConfigDirectory(directory), self.pool, self.traffic, self._swap)
-
-    def _swap(self, router: Router) -> None:
-        self.router, self.swaps = router, self.swaps + 1
-
-    async def load(self, *entries: dict[str, Any], credentials: dict[str, bytes] | None = None) -> bytes:
-        content = shard(*entries)
-        await self.loader.load(ConfigFiles({"07": content}, credentials or {}))
-        return content
-
-    @property
-    def revisions(self) -> dict[str, str]:
-        return {path: route.repo.config.revision for path, route in self.router.items()}
-
-
-def shard(*entries: dict[str, Any], version: int = 1) -> bytes:
-    return json.dumps({"contractVersion": version, "repos": list(entries)}).encode()
-
+from headgate_gateway.config import content_hash, credentials_hash, repo_secret_file
+from headgate_gateway.reload import ConfigFiles
 
 BROKEN = constraint(expression("a", "Matches", "("))
 
@@ -310,93 +254,48 @@ async def test_many_repos_load_without_holding_the_loop() -> None:
     assert (running.swaps, turns >= 5) == (2, True)
 
 
-# Files
+# Several profiles
+
+TWO = {"producerProfile": "other", "when": [expression("a", "Exists")], "topic": "elsewhere"}
 
 
-def project(directory: Path, generation: int, **files: bytes) -> None:
-    """Write files as a kubelet does: into a directory of their own, then swap `..data` by rename."""
-    data = directory / f"..gen{generation}"
-    data.mkdir()
-    for name, content in files.items():
-        (data / name.replace("__", ".").replace("_", "-")).write_bytes(content)
-    fresh = directory / "..data_tmp"
-    fresh.symlink_to(data.name)
-    fresh.rename(directory / "..data")
+def two_profiles(name: str, **changes: Any) -> dict[str, Any]:
+    other = {"name": "other", "bootstrapServers": ["other:9092"]}
+    made = entry(name, kafka={"topics": [TWO], "deadLetter": {"topic": "dead"}}, **changes)
+    return {**made, "producers": {**made["producers"], "other": other}}
 
 
-@contextmanager
-def looking(running: Running) -> Iterator[None]:
-    task = asyncio.get_running_loop().create_task(running.loader.run())
-    try:
-        yield
-    finally:
-        task.cancel()
+async def test_a_repo_holds_every_profile_that_its_lines_may_take_and_knows_their_topics() -> None:
+    running = Running()
+    await running.load(two_profiles("a"))
+    assert [config.name for config, _ in running.pool.acquired] == ["main", "other"]
+    assert [lease.producer.watched for lease in running.pool.leases] == [["t", "dead"], ["elsewhere"]]
+    assert [name for name, _ in running.traffic.profiles.items()] == ["main", "other"]
+    await running.load(two_profiles("a", revision="r2"))
+    assert running.pool.held == 2
+    await running.load()
+    assert (running.pool.held, list(running.traffic.profiles.items())) == (0, [])
 
 
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of tests
-            await asyncio.sleep(0.02)
+async def test_a_profile_that_cannot_be_made_gives_the_others_back() -> None:
+    running = Running()
+    running.pool.errors["other:9092"] = FileNotFoundError("no usable directory")
+    await running.load(two_profiles("a"))
+    assert (running.router, running.pool.held) == ({}, 0)
+    assert "no usable directory" in running.loader.refused[0].reason
 
 
-async def test_a_projected_volume_is_followed(tmp_path: Path) -> None:
-    project(tmp_path, 1, shard_00__json=shard(entry("a")), credential__x=b"1")
-    running = Running(tmp_path)
-    with looking(running):
-        await until(lambda: "/log/repo/a" in running.router)
-        project(tmp_path, 2, shard_00__json=shard(entry("a", revision="r2")), shard_31__json=shard(entry("b")))
-        await until(lambda: running.revisions == {"/log/repo/a": "r2", "/log/repo/b": "r1"})
-        assert running.loader.credentials_hash == credentials_hash({})
-        project(tmp_path, 3, shard_31__json=shard(entry("b")))
-        await until(lambda: list(running.router) == ["/log/repo/b"])
-
-
-def test_what_is_read_together_was_written_together(tmp_path: Path) -> None:
-    """Pipes stand for the first generation's files: whichever is opened first, the volume is swapped before it answers."""
-    names, swapped = [f"shard-{n:02d}.json" for n in range(3)], threading.Event()
-    project(tmp_path, 1)
-    for name in names:
-        os.mkfifo(tmp_path / "..gen1" / name)
-
-    def answer(name: str) -> None:
-        with (tmp_path / "..gen1" / name).open("wb") as pipe:
-            if not swapped.is_set():
-                swapped.set()
-                project(tmp_path, 2, **{f"shard_{n:02d}__json": b"second" for n in range(3)})
-            pipe.write(b"first")
-
-    for name in names:
-        threading.Thread(target=answer, args=(name,), daemon=True).start()
-    assert set(ConfigDirectory(tmp_path).read().shards.values()) == {b"first"}
-
-
-async def test_a_swap_without_a_change_compiles_nothing(tmp_path: Path) -> None:
-    project(tmp_path, 1, shard_00__json=shard(entry("a")))
-    running = Running(tmp_path)
-    with looking(running):
-        await until(lambda: running.loader.loaded)
-        project(tmp_path, 2, shard_00__json=shard(entry("a")))
-        await asyncio.sleep(0.5)
-        assert (running.swaps, len(running.pool.acquired)) == (1, 1)
-
-
-async def test_plain_files_are_followed_and_others_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "shard-00.json").write_bytes(shard(entry("a")))
-    (tmp_path / "notes.txt").write_text("nothing")
-    (tmp_path / "shard-00.json.swp").write_text("nothing")
-    running = Running(tmp_path)
-    with looking(running):
-        await until(lambda: "/log/repo/a" in running.router)
-        (tmp_path / "shard-00.json").write_bytes(shard(entry("a", revision="r2")))
-        await until(lambda: running.revisions == {"/log/repo/a": "r2"})
-        (tmp_path / "shard-00.json").unlink()
-        await until(lambda: running.router == {})
-
-
-async def test_a_directory_that_is_not_there_is_waited_for(tmp_path: Path) -> None:
-    running = Running(tmp_path / "later")
-    with looking(running):
-        await asyncio.sleep(0.3)
-        assert not running.loader.loaded
-        (tmp_path / "later").mkdir()
-        await until(lambda: running.loader.loaded)
+async def test_a_rotated_secret_of_the_repos_own_reaches_what_is_made_with_it() -> None:
+    running = Running()
+    hashed = {"mask": {"fields": ["ip"], "hash": {"secretRef": {"name": "salt"}, "key": "current"}}}
+    masked = entry("a", executors=[hashed])
+    file = repo_secret_file("default", "salt", "key.current")
+    await running.load(masked, entry("b"))
+    assert "salt" in running.loader.refused[0].reason
+    for secret in (b"one" * 16, b"two" * 16):
+        await running.load(masked, entry("b"), credentials={file: secret})
+        assert (running.loader.refused, len(running.router)) == ((), 2)
+    first, untouched = running.router["/log/repo/a"].repo, running.router["/log/repo/b"].repo
+    await running.load(masked, entry("b"), credentials={file: b"three" * 16})
+    assert running.router["/log/repo/a"].repo is not first
+    assert running.router["/log/repo/b"].repo is untouched

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.unit.gateway.builders import repo_config
+from tests.unit.gateway.builders import expression, repo_config
 
 from headgate_gateway.config.producer import ProducerConfig
+from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.kafka.access import WRITE, TopicAccess
 from headgate_gateway.kafka.connection import ConnectionFailedError, CredentialsRefusedError
 from headgate_gateway.kafka.preflight import REFUSED_AFTER, Findings, PreflightState, decide_preflight
@@ -199,4 +200,43 @@ async def test_a_profile_that_nobody_uses_any_more_is_waited_for() -> None:
     preflights.look_at([repo_config("a")])
     await until(lambda: preflights.reports() != () and "is gone" in preflights.reports()[0].problems[0])
     assert states(preflights) == {"a@r1": "Pending"}
+    task.cancel()
+
+
+# Several topics and clusters
+
+EVERYWHERE = {
+    "topics": [{"when": [expression("a", "Exists")], "topic": "far", "producerProfile": "other"}],
+    "deadLetter": {"topic": "dead"},
+}
+HEADER = [{"path": "/p", "format": "JSON", "topicHeader": {"name": "topic", "topics": ["named"]}}]
+
+
+def everywhere() -> RepoConfig:
+    producers = {name: {"name": name, "bootstrapServers": [f"{name}:9092"]} for name in ("main", "other")}
+    return repo_config("a", kafka=EVERYWHERE, endpoints=HEADER, producers=producers)
+
+
+async def test_a_repo_passes_once_all_its_topics_do_on_all_its_clusters() -> None:
+    brokers = {"main": Brokers(), "other": Brokers()}
+    brokers["main"].topics = {"t": GOOD, "named": GOOD, "dead": GOOD}
+    brokers["other"].topics = {"far": GOOD}
+    preflights = Preflights(lambda profile: brokers[profile.name], PATIENCE)
+    task = asyncio.create_task(preflights.run())
+    preflights.look_at([everywhere()])
+    await until(lambda: states(preflights) == {"a@r1": "Passed"})
+    assert (brokers["main"].asked, brokers["other"].asked) == ([["dead", "named", "t"]], [["far"]])
+    task.cancel()
+
+
+async def test_one_missing_topic_fails_its_repo_and_the_others_stay_told() -> None:
+    brokers = {"main": Brokers(), "other": Brokers()}
+    brokers["main"].topics = {"t": GOOD, "named": GOOD}
+    brokers["other"].error = ConnectionFailedError("nobody answers there")
+    preflights = Preflights(lambda profile: brokers[profile.name], PATIENCE)
+    task = asyncio.create_task(preflights.run())
+    preflights.look_at([everywhere()])
+    await until(lambda: states(preflights) == {"a@r1": "Failed"})
+    (report,) = preflights.reports()
+    assert [("dead" in p, "nobody answers" in p) for p in report.problems] == [(True, False), (False, True)]
     task.cancel()

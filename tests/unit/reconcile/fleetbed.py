@@ -79,7 +79,7 @@ class Bed:
         self.events: list[tuple[str, str]] = []
         self.publisher = publisher = Publisher(self.cluster, self.store, self.metrics, events)
         self.profiles = ProfileLedger(self.store, publisher, self.noticed.add)
-        secrets = SecretReader(self.cluster, self.clock, self.noticed.add)
+        self.secrets = secrets = SecretReader(self.cluster, self.clock, self.noticed.add)
         self.watchdog = Watchdog(self.clock)
         self.relister = Relister(self.cluster, self.store, self.watchdog, self.metrics, namespaces)
         self.counted: dict[str, tuple[AnalysisReport, float]] = {}

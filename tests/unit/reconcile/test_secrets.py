@@ -24,6 +24,7 @@ class Interrupted(FakeCluster):
 
 
 OTHER = ("events", "other")
+USER, SECOND = ("events", "user"), ("events", "second")
 
 
 def build() -> tuple[Interrupted, SecretReader, list[tuple[str, str]]]:
@@ -45,7 +46,7 @@ def write(cluster: FakeCluster, name: str, password: str) -> None:
 
 async def test_a_fleet_that_is_deleted_during_a_poll_ends_nothing() -> None:
     cluster, reader, noticed = build()
-    await reader.read(KEY, ["user"])
+    await reader.read(KEY, [USER])
     write(cluster, "user", "bmV3")
     cluster.meanwhile = lambda: reader.forget(KEY)
     await reader.poll()
@@ -55,7 +56,7 @@ async def test_a_fleet_that_is_deleted_during_a_poll_ends_nothing() -> None:
 async def test_every_fleet_that_uses_a_rotated_secret_hears_of_it() -> None:
     cluster, reader, noticed = build()
     for fleet in (KEY, OTHER):
-        await reader.read(fleet, ["user"])
+        await reader.read(fleet, [USER])
     write(cluster, "user", "bmV3")
     await reader.poll()
     assert noticed == [KEY, OTHER]
@@ -64,9 +65,9 @@ async def test_every_fleet_that_uses_a_rotated_secret_hears_of_it() -> None:
 async def test_a_rotation_that_one_fleets_reconcile_sees_first_is_told_to_the_others() -> None:
     cluster, reader, noticed = build()
     for fleet in (KEY, OTHER):
-        await reader.read(fleet, ["user"])
+        await reader.read(fleet, [USER])
     write(cluster, "user", "bmV3")
-    await reader.read(KEY, ["user"])
+    await reader.read(KEY, [USER])
     await reader.poll()
     assert OTHER in noticed
 
@@ -74,19 +75,19 @@ async def test_a_rotation_that_one_fleets_reconcile_sees_first_is_told_to_the_ot
 async def test_a_secret_that_nobody_names_any_more_is_not_kept() -> None:
     cluster, reader, noticed = build()
     write(cluster, "second", "b2xk")
-    await reader.read(KEY, ["user", "second"])
-    await reader.read(KEY, ["second"])
+    await reader.read(KEY, [USER, SECOND])
+    await reader.read(KEY, [SECOND])
     write(cluster, "user", "bmV3")
     await reader.poll()
-    await reader.read(KEY, ["user", "second"])
+    await reader.read(KEY, [USER, SECOND])
     assert noticed == []
-    assert await reader.read(KEY, ["user"]) == {"user": {"password": b"new"}}
+    assert await reader.read(KEY, [USER]) == {USER: {"password": b"new"}}
 
 
 async def test_one_secret_that_cannot_be_read_hides_no_other() -> None:
     cluster, reader, noticed = build()
     write(cluster, "second", "b2xk")
-    await reader.read(KEY, ["second", "user"])
+    await reader.read(KEY, [SECOND, USER])
     write(cluster, "user", "bmV3")
     cluster.failing["Secret", "events", "second"] = UnavailableError("away")
     await reader.poll()

@@ -1,7 +1,7 @@
 """Builders of worlds that show only what matters to a test."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import API_VERSION
@@ -13,6 +13,7 @@ from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.template_files import load_templates
 from headgate_operator.render.world import FleetPlan, FleetWorld, RenderedObject, RepoKey
 
+T = TypeVar("T")
 TEMPLATES = load_templates()
 GATEWAY_API = {
     "provider": "GatewayAPI",
@@ -134,3 +135,24 @@ def changed(before: FleetPlan, after: FleetPlan) -> set[tuple[str, str]]:
 def shard_of_plan(plan: FleetPlan, rendered: RenderedObject) -> bytes:
     (content,) = rendered.manifest["data"].values()
     return str(content).encode()
+
+
+class CountingMemo(RenderMemo):
+    """A memo that notes what had to be made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[Hashable] = []
+
+    def recall(self, key: Hashable, inputs: tuple[Any, ...], make: Callable[[], T]) -> T:
+        def noted() -> T:
+            self.made.append(key)
+            return make()
+
+        return super().recall(key, inputs, noted)
+
+    def rendering(self, of: FleetWorld) -> tuple[FleetPlan, int]:
+        """The plan, and how many values were made for it."""
+        self.made.clear()
+        plan = render(of, self)
+        return plan, len(self.made)

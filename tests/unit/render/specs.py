@@ -29,9 +29,39 @@ _EXPRESSIONS = st.one_of(
 _HEADERS = st.one_of(
     st.fixed_dictionaries({"name": _WORDS, "value": _WORDS}), st.fixed_dictionaries({"name": _WORDS, "field": _FIELDS})
 )
-_ENDPOINTS = st.fixed_dictionaries(
-    {"path": st.sampled_from(["/log/repo/access", "/a", "/v1/b:c"])},
-    optional={"response": st.sampled_from(["Receipt", "Empty"])},
+_ENDPOINTS = st.builds(
+    lambda path, way: {"path": path} | way,
+    st.sampled_from(["/log/repo/access", "/a", "/v1/b:c"]),
+    st.sampled_from(
+        [
+            {},
+            {"response": "Empty"},
+            {"format": "CloudEvents", "overLimitStatus": 429},
+            {"format": "Text", "topicHeader": {"name": "topic", "topics": ["a", "b"]}},
+            {"format": "JSON", "response": "Offset"},
+            {"format": "JSON", "response": "Receipt", "envelope": "BodyData"},
+        ]
+    ),
+)
+_RULES = st.fixed_dictionaries(
+    {"when": st.lists(_EXPRESSIONS, min_size=1, max_size=2), "topic": st.sampled_from(["access", "errors"])},
+    optional={"producerProfile": st.just("main")},
+)
+_EXECUTORS = st.sampled_from(
+    [
+        {"decoder": {"format": "CSV", "columns": ["a", "", "é"], "separator": ";"}},
+        {"splitter": {"field": "a", "separator": "|"}},
+        {"assigner": {"field": "a", "names": ["x", ""], "keepSource": True}},
+        {"set": {"fields": [{"field": "a", "json": "1"}, {"field": "b", "from": "a"}]}},
+        {"rename": {"fields": [{"from": "a", "to": "b"}]}},
+        {"cast": {"fields": [{"field": "a", "type": "Integer"}], "onFailure": "Keep"}},
+        {"timestamp": {"field": "a"}},
+        {"mask": {"fields": ["a"], "redact": {}}},
+        {"mask": {"fields": ["a"], "hash": {"secretRef": {"name": "mask"}, "key": "k"}}},
+        {"sample": {"percent": 10}},
+        {"sample": {"percent": "0.5", "field": "a"}},
+        {"plugin": {"name": "mine", "config": {"b": "1", "a": "2"}}},
+    ]
 )
 
 repo_specs = st.fixed_dictionaries(
@@ -44,6 +74,8 @@ repo_specs = st.fixed_dictionaries(
                 "timestamp": st.fixed_dictionaries(
                     {"field": _FIELDS}, optional={"format": st.sampled_from(["RFC3339", "UnixSeconds"])}
                 ),
+                "topics": st.lists(_RULES, max_size=2),
+                "deadLetter": st.sampled_from([{"topic": "dead"}, {"topic": "dead", "producerProfile": "main"}]),
             },
         )
     },
@@ -53,8 +85,14 @@ repo_specs = st.fixed_dictionaries(
             {"matchExpressions": st.lists(_EXPRESSIONS, min_size=1, max_size=3)},
             optional={"onMismatch": st.sampled_from(["Drop", "Reject"])},
         ),
+        "executors": st.lists(_EXECUTORS, max_size=4),
+        "auth": st.sampled_from([{"basic": {"secretRef": {"name": "users"}}}]),
         "partial": st.sampled_from(["Reject", "Accept"]),
-        "limits": _some(bodyBytes=st.sampled_from(["1Mi", 2_000_000]), lineBytes=st.sampled_from(["1Ki", 512])),
+        "limits": _some(
+            bodyBytes=st.sampled_from(["1Mi", 2_000_000]),
+            lineBytes=st.sampled_from(["1Ki", 512]),
+            perGateway=_some(requestsPerSecond=st.just(5), bytesPerSecond=st.just("1Mi")),
+        ),
         "rollout": st.sampled_from([{}, {"strategy": "Immediate"}, {"steps": [{"weight": 3}]}]),
     },
 )
@@ -90,4 +128,7 @@ SECRETS = {
     "client": {"tls.crt": b"cert", "tls.key": b"key"},
     "kafka": {"u": b"user", "password": b"p", "token": b"t"},
 }
-"""All Secrets that they may name."""
+"""All Secrets that profiles may name."""
+
+REPO_SECRETS = {("team", "users"): {"u": b"p"}, ("team", "mask"): {"k": b"0123456789abcdef"}}
+"""All Secrets that repos may name."""

@@ -6,15 +6,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from tests.unit.render.builders import TEMPLATES, fleet, intent, profile, render, repo, world
-from tests.unit.render.specs import SECRETS, profile_specs, repo_specs
+from tests.unit.render.specs import REPO_SECRETS, SECRETS, profile_specs, repo_specs
 
 from headgate_gateway.config import content_hash
 from headgate_operator.render.entries import build_entry
 from headgate_operator.render.intent import Intent, IntentError, read_intent
+from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.profiles import secrets_of
 from headgate_operator.render.revisions import build_revision_object, read_revision
 
 KEY = ("team", "access")
+MEMO = RenderMemo()
+"""One for all examples: the same password need not be hashed for each."""
 
 
 def shuffled(value: Any) -> Any:
@@ -27,7 +30,8 @@ def shuffled(value: Any) -> Any:
 @settings(deadline=None)
 @given(repo_specs, profile_specs)
 def test_a_stored_intent_renders_to_the_entry_of_its_spec(spec: dict[str, Any], settings: dict[str, Any]) -> None:
-    plan = render(world(repo(**spec), profiles=[profile(**settings)], secrets=SECRETS)).repos[KEY]
+    of = world(repo(**spec), profiles=[profile(**settings)], secrets=SECRETS, repo_secrets=REPO_SECRETS)
+    plan = render(of, MEMO).repos[KEY]
     assert plan.desired is not None, plan.verdict
     stored = read_intent(shuffled(json.loads(json.dumps(plan.desired.value))))
     assert stored == plan.desired

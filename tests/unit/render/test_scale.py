@@ -1,38 +1,13 @@
 """Thousands of repos: what the rendering after the first one makes anew. Seconds are `tests.bench.scale`'s."""
 
-from collections.abc import Callable, Hashable
 from dataclasses import replace
-from typing import Any, TypeVar
 
 import pytest
-from tests.unit.render.builders import GATEWAY_API, fleet, profile, render, repo, served, world
+from tests.unit.render.builders import GATEWAY_API, CountingMemo, fleet, profile, repo, served, world
 
-from headgate_operator.render.memo import RenderMemo
-from headgate_operator.render.world import FleetPlan, FleetWorld, RepoRollout
+from headgate_operator.render.world import RepoRollout
 
-T = TypeVar("T")
 CONSTRAINT = {"matchExpressions": [{"field": "status", "operator": "Ge", "values": [400]}]}
-
-
-class CountingMemo(RenderMemo):
-    """A memo that notes what had to be made."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.made: list[Hashable] = []
-
-    def recall(self, key: Hashable, inputs: tuple[Any, ...], make: Callable[[], T]) -> T:
-        def noted() -> T:
-            self.made.append(key)
-            return make()
-
-        return super().recall(key, inputs, noted)
-
-    def rendering(self, of: FleetWorld) -> tuple[FleetPlan, int]:
-        """The plan, and how many values were made for it."""
-        self.made.clear()
-        plan = render(of, self)
-        return plan, len(self.made)
 
 
 @pytest.mark.scale

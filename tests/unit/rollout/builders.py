@@ -42,18 +42,20 @@ def sample(
     errors: int = 0,
     rejected: int = 0,
     dropped: int = 0,
+    dead_lettered: int = 0,
     slow: int = 0,
     excluded: int = 0,
     topic: str = "events",
     written: Iterable[WrittenRange] = (),
 ) -> RepoSample:
-    """Counters after so many requests of `size` lines; `rejected` and `dropped` are whole bodies."""
-    kept = requests - rejected - dropped
+    """Counters after so many requests of `size` lines; `rejected`, `dropped` and `dead_lettered` are whole bodies."""
+    kept = requests - rejected - dropped - dead_lettered
     return RepoSample(
         namespace="team", name="access", revision=revision,
         requests=requests, excluded=excluded, server_errors=errors,
         received=requests * size, received_squares=requests * size * size,
         rejected=line_sums(requests, size, rejected), dropped=line_sums(requests, size, dropped),
+        dead_lettered=line_sums(requests, size, dead_lettered),
         records={topic: RecordSums(total=kept * size, squares=kept * size * size)} if requests else {},
         latency=latency(requests, slow), written=tuple(written),
     )  # fmt: skip

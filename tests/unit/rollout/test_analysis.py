@@ -38,6 +38,7 @@ BAD = {
     "serverErrors": totals(200, errors=30),
     "rejected": totals(200, rejected=40),
     "dropped": totals(200, dropped=60),
+    "deadLettered": totals(200, dead_lettered=40),
     "latencyP99": totals(200, slow=20),
     "writeRate:events": totals(400, topic="other"),
 }
@@ -147,6 +148,36 @@ def test_a_changed_constraint_may_drop_up_to_dropped_max(dropped: int, stable_dr
 def test_write_rates_are_not_judged_where_the_change_alters_them(change: Change) -> None:
     names = {measurement.name for measurement in judged(totals(400, topic="new"), GOOD, change=change).measurements}
     assert not any(name.startswith("writeRate") for name in names)
+
+
+DEAD_LETTER = Change(topics=True, dead_letter=True)
+
+
+@pytest.mark.parametrize(
+    ("canary", "stable", "change", "verdict"),
+    [
+        (totals(600, dead_lettered=30), totals(6_000, rejected=300), DEAD_LETTER, Verdict.PASS),
+        (totals(600, rejected=30), totals(6_000, dead_lettered=300), DEAD_LETTER, Verdict.PASS),
+        (totals(600, dead_lettered=120), totals(6_000, rejected=300), DEAD_LETTER, Verdict.FAIL),
+        (totals(600, dead_lettered=30), totals(6_000), DEAD_LETTER, Verdict.FAIL),
+        (totals(600, dead_lettered=30), totals(6_000, rejected=300), Change(), Verdict.FAIL),
+        (totals(600, dead_lettered=30), totals(6_000, dead_lettered=300), Change(), Verdict.PASS),
+    ],
+    ids=[
+        "a new dead letter takes what was refused",
+        "without one it is refused again",
+        "more than was refused",
+        "what nobody refused",
+        "refused and sent there as ever",
+        "as much as ever",
+    ],
+)
+def test_lines_that_cannot_be_processed_are_compared_where_they_go(
+    canary: Totals, stable: Totals, change: Change, verdict: Verdict
+) -> None:
+    judgement = judged(canary, stable, change=change)
+    unfit = {find(judgement, name).verdict for name in ("rejected", "deadLettered")}
+    assert (Verdict.FAIL in unfit) is (verdict is Verdict.FAIL), judgement.measurements
 
 
 @pytest.mark.parametrize("factor", ["0", "0.0", "0.5"])

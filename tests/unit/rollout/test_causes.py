@@ -54,19 +54,46 @@ def test_repos_with_the_same_new_profile_are_in_the_same_wave_and_the_next_edit_
     assert wave("leader", "a") != wave("none", "a")
 
 
-@pytest.mark.parametrize(
-    ("spec", "change"),
-    [
-        ({"kafka": {"topic": "t"}, "constraint": {"x": 1}}, Change(constraint=True)),
-        ({"kafka": {"topic": "u"}}, Change(topics=True)),
-        ({"kafka": {"topic": "t"}, "partial": "Accept"}, Change()),
-    ],
-    ids=["constraint", "topic", "neither"],
-)
-def test_what_a_candidate_alters(spec: dict[str, Any], change: Change) -> None:
-    assert build_change(intent(spec={"kafka": {"topic": "t"}}), intent(spec=spec)) == change
+KAFKA = {"producerProfile": "main", "topic": "t"}
+CHANGES: dict[str, tuple[dict[str, Any], Change]] = {
+    "constraint": ({"spec": {"kafka": KAFKA, "constraint": {"x": 1}}}, Change(constraint=True)),
+    "topic": ({"spec": {"kafka": KAFKA | {"topic": "u"}}}, Change(topics=True)),
+    "rules of topics": ({"spec": {"kafka": KAFKA | {"topics": [{"topic": "u"}]}}}, Change(topics=True)),
+    "executors": (
+        {"spec": {"kafka": KAFKA, "executors": [{"sample": {"percent": 1}}]}},
+        Change(constraint=True, topics=True),
+    ),
+    "dead letter": (
+        {"spec": {"kafka": KAFKA | {"deadLetter": {"topic": "dead"}}}},
+        Change(topics=True, dead_letter=True),
+    ),
+    "format": ({"endpoints": [{"path": "/a", "format": "Text"}]}, Change(topics=True)),
+    "topics of a request header": (
+        {"endpoints": [{"path": "/a", "topicHeader": {"name": "topic", "topics": ["a"]}}]},
+        Change(topics=True),
+    ),
+    "path": ({"endpoints": [{"path": "/a"}, {"path": "/b", "response": "Empty"}]}, Change()),
+    "neither": ({"spec": {"kafka": KAFKA, "partial": "Accept"}}, Change()),
+}
+
+
+@pytest.mark.parametrize(("parts", "change"), CHANGES.values(), ids=CHANGES)
+def test_what_a_candidate_alters(parts: dict[str, Any], change: Change) -> None:
+    assert build_change(STABLE, intent(**parts)) == change
+
+
+def test_another_dead_letter_is_another_topic_for_the_same_lines() -> None:
+    before, after = (intent(spec={"kafka": KAFKA | {"deadLetter": {"topic": topic}}}) for topic in ("a", "b"))
+    assert build_change(before, after) == Change(topics=True)
+
+
+def test_an_edit_of_any_profile_that_lines_may_take_makes_a_wave() -> None:
+    second = {"main": {"bootstrapServers": ["k:9092"]}, "second": {"bootstrapServers": ["s:9092"]}}
+    before = intent(profiles=second)
+    cause = build_cause(before, intent(profiles=second | {"second": {"acks": "leader"}}), own_limits=False)
+    assert cause.wave.startswith("Profile/second@")
 
 
 def test_where_nobody_knows_what_was_promoted_everything_may_have_changed() -> None:
-    assert build_change(None, STABLE) == Change(constraint=True, topics=True)
+    assert build_change(None, STABLE) == Change(constraint=True, topics=True, dead_letter=True)
     assert build_cause(None, STABLE, own_limits=False).kind == "Spec"

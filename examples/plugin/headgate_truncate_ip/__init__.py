@@ -1,0 +1,1 @@
+"""A step for Headgate: keeps the network of an IP address and zeroes its host part."""

@@ -1,0 +1,17 @@
+"""How much one line may become."""
+
+MAX_EVENTS = 10_000
+"""Events that one line may become, and parts that a splitter may cut."""
+
+MAX_EVENT_BYTES = 16 * 2**20
+"""Bytes of all events that one line may become, as JSON."""
+
+
+def too_many_events(count: int) -> str:
+    """The message of a refusal."""
+    return f"the line would become {count} events, and {MAX_EVENTS} is the limit"
+
+
+def too_many_bytes(size: int) -> str:
+    """The message of a refusal."""
+    return f"the line would become {size} bytes of events, and {MAX_EVENT_BYTES} is the limit"

@@ -1,0 +1,51 @@
+"""This gateway beside itself with confluent-kafka (librdkafka) in its own producer's place.
+
+    python -m tests.bench.alternatives --quick
+
+librdkafka batches in threads of its own and reports each record by a callback. It runs with its default linger (5 ms)
+and without any.
+"""
+
+from dataclasses import replace
+
+from tests.bench import events, runs, session
+from tests.bench.contenders import Contender, Place, Server, gateway, gateway_command, serving
+from tests.bench.loading import Load
+from tests.bench.tables import closed_loop_table
+from tests.integration.gateway.process import repo, write_config
+
+CASES = {1: 256, 100: 64}
+"""Events a body -> connections."""
+LINGERS = ("0", "5")
+
+
+def confluent(linger: str) -> Contender:
+    """The gateway with the other producer."""
+
+    def command(place: Place) -> list[str]:
+        write_config(
+            place.directory, repo("bench", place.bootstrap, place.topic, timeout="30s", constraint=events.TWO_FIELDS)
+        )
+        python, flag, module, *arguments = map(str, gateway_command(place, "tests.bench.confluent_gateway"))
+        return [python, flag, module, linger, *arguments]
+
+    return replace(gateway(f"confluent-kafka, linger {linger} ms"), command=command)
+
+
+def main() -> None:
+    options = session.parser(__doc__).parse_args()
+    contenders = [gateway(constraint=events.TWO_FIELDS), *(confluent(linger) for linger in LINGERS)]
+    with session.opened(options) as bench, serving(bench.kafka, contenders) as servers:
+
+        def load_of(count: int) -> runs.LoadOf:
+            def load(server: Server) -> Load:
+                return Load(server.contender.requests(count), count, CASES[count], bench.effort.seconds)
+
+            return load
+
+        series = {count: runs.rounds(servers, load_of(count), bench.offsets, bench.effort) for count in CASES}
+        print(closed_loop_table(series, "events a body", "records/s", [each.name for each in contenders]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Runs the gateway's program with something of it exchanged or watched. For modules of this folder that stand for it.
+
+Without the program's own quick end, so that whoever watches can write down what was seen.
+"""
+
+import asyncio
+import gc
+from collections.abc import Sequence
+
+import uvloop
+
+from headgate_gateway.__main__ import build_parser, read_settings
+from headgate_gateway.admin.logs import configure_logs
+from headgate_gateway.app import Gateway
+
+
+def launch(argv: Sequence[str]) -> None:
+    """Serve until SIGTERM; `argv` are the gateway's own arguments."""
+    arguments = build_parser().parse_args(argv)
+    configure_logs(arguments.log_level)
+    gc.set_threshold(50_000, 20, 20)
+
+    async def run() -> None:
+        await Gateway(read_settings(arguments), asyncio.get_running_loop()).run()
+
+    asyncio.Runner(loop_factory=uvloop.new_event_loop).run(run())

@@ -1,0 +1,3 @@
+module headgate.dev/bench/load
+
+go 1.26.0

@@ -1,0 +1,214 @@
+"""The books balance, whatever the repo, the body and Kafka do: every line and every record has one fate.
+
+lines:   received = accepted + dropped + rejected
+records: of accepted lines = delivered + dead_lettered + failed + unknown + in_flight
+"""
+
+import json
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.gateway.builders import FakeProducer, constraint, entry, expression, repo_config, served_repo
+
+from headgate_gateway.config import RepoConfig
+from headgate_gateway.http.admission import Budget
+from headgate_gateway.http.counters import TrafficCounters
+from headgate_gateway.http.messages import Head, Response
+from headgate_gateway.http.router import ServedRepo, build_router
+from headgate_gateway.http.upload import BodyUpload, SharedByUploads
+from headgate_gateway.kafka.outcome import FailureReason, Outcome, PartitionAck
+from headgate_gateway.pipeline.records import Records
+
+OTHER = {"name": "other", "bootstrapServers": ["127.0.0.1:9093"]}
+PATH = "/events"
+
+
+class FickleKafka(FakeProducer):
+    """Takes some records, refuses some, says nothing of others, as the dice say."""
+
+    def __init__(self, dice: list[int]) -> None:
+        super().__init__(hold=True, fate=self.throw)
+        self.dice, self.thrown = dice, 0
+        self.outcomes: list[tuple[Records, Outcome]] = []
+
+    def throw(self, records: Records) -> Outcome:
+        outcome = Outcome()
+        for line in records.lines:
+            self.thrown += 1
+            fate = self.dice[self.thrown % len(self.dice)]
+            (outcome.acked, outcome.failed, outcome.unknown)[max(fate - 2, 0)].append(line)
+        if outcome.acked:
+            outcome.acks.append(PartitionAck(records.topic, 0, self.offset, len(outcome.acked)))
+        if not outcome.complete:
+            outcome.reason, outcome.reasons = FailureReason.TIMEOUT, {FailureReason.TIMEOUT}
+        self.outcomes.append((records, outcome))
+        return outcome
+
+
+def maybe(**choices: Any) -> st.SearchStrategy[dict[str, Any]]:
+    """Some of the choices, each by name."""
+    return st.fixed_dictionaries({}, optional={name: st.sampled_from(values) for name, values in choices.items()})
+
+
+RULES = [
+    {"when": [expression("a", "In", 1, "x")], "topic": "ones", "producerProfile": "other"},
+    {"when": [expression("b", "Exists")], "topic": "bees"},
+]
+KAFKA = maybe(
+    topics=[RULES, RULES[1:]],
+    deadLetter=[{"topic": "dead"}, {"topic": "t"}, {"topic": "dead", "producerProfile": "other"}],
+    key=[{"field": "k"}, {"field": "message"}],
+    headers=[[{"name": "h", "field": "b"}]],
+    timestamp=[{"field": "ts", "format": "UnixSeconds"}],
+    delivery=["Sync", "Sync", "Async"],
+)
+SETTINGS = maybe(
+    constraint=[
+        constraint(expression("a", "NotIn", 2)),
+        constraint(expression("a", "NotIn", 2), on_mismatch="Reject"),
+    ],
+    executors=[
+        [{"explode": {"field": "b", "onFailure": "Keep"}}],
+        [{"explode": {"field": "b"}}],
+        [{"explode": {"field": "b", "onFailure": "Keep"}}, {"sample": {"percent": 60, "field": "b"}}],
+        [{"set": {"fields": [{"field": "a", "value": "x"}]}}],
+    ],
+    partial=["Accept", "Accept", "Accept", "Reject"],
+    limits=[{"lineBytes": 256}],
+)
+ENDPOINTS = st.sampled_from(
+    [
+        {"format": "JSONL"},
+        {"format": "JSONL"},
+        {"format": "JSONL"},
+        {"format": "Text"},
+        {"format": "JSON"},
+        {"format": "JSON", "envelope": "BodyData"},
+        {"format": "JSON", "response": "Offset"},
+        {"format": "JSONL", "response": "Empty"},
+        {"format": "JSON", "topicHeader": {"name": "topic", "topics": ["named"]}},
+    ]
+)
+SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["x", "ä", "y" * 300]) | st.just(1.5)
+OBJECTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "a": st.integers(0, 3) | SCALARS,
+        "b": st.lists(st.integers(0, 9) | st.just([]), min_size=2, max_size=4) | SCALARS | st.just({"c": 1}),
+        "k": st.sampled_from(["x", "y"]) | SCALARS | st.just([]),
+        "ts": st.integers(0, 9) | st.integers(0, 9) | SCALARS,
+    },
+)
+ODD = st.sampled_from([b"", b"  ", b"{", b"[]", b"5", b'{"a":1e999}', b"\xff", b'{"a":"\xff"}', b"{}\r"])
+GOOD = OBJECTS.map(lambda value: json.dumps(value).encode())
+LINES = st.lists(GOOD, min_size=1, max_size=8) | st.lists(GOOD | ODD, max_size=12)
+BODIES = LINES.map(b"\n".join) | LINES.map(lambda lines: b"[" + b",".join(lines) + b"]")
+
+
+def configure(endpoint: dict[str, Any], changes: dict[str, Any], kafka: dict[str, Any]) -> RepoConfig:
+    if endpoint.get("response") == "Offset":
+        kafka = {name: value for name, value in kafka.items() if name != "delivery"}
+    producers = {"main": entry()["producers"]["main"], "other": OTHER}
+    return repo_config(kafka=kafka, endpoints=[{"path": PATH, **endpoint}], producers=producers, **changes)
+
+
+@given(ENDPOINTS, SETTINGS, KAFKA, BODIES, st.lists(st.integers(0, 4), min_size=1, max_size=9))
+@settings(max_examples=400, deadline=None)
+def test_the_books_balance(
+    endpoint: dict[str, Any], changes: dict[str, Any], kafka: dict[str, Any], body: bytes, dice: list[int]
+) -> None:
+    config = configure(endpoint, changes, kafka)
+    producers = {"main": FickleKafka(dice), "other": FickleKafka(dice[::-1])}
+    traffic, budget = TrafficCounters(), Budget(2**28)
+    repo = served_repo(config, producers, traffic)
+    answers: list[Response] = []
+    head = Head("POST", PATH, {"topic": b"named"}, content_length=len(body))
+    upload = BodyUpload(build_router([repo])[PATH], head, "id", SharedByUploads(budget, lambda: 1))
+    assert upload.reserve(len(body)) is None
+    upload.complete(body, answers.append)
+
+    submitted = [records for producer in producers.values() for records in producer.submitted]
+    made = sum(len(records.values) for records in submitted)
+    assert repo.counters.in_flight == made
+    assert len(answers) == (1 if config.kafka.delivery == "Async" or not made else 0)
+    check_reservations(budget, producers, submitted)
+    for producer in producers.values():
+        producer.settle()
+
+    (answer,) = answers
+    check_books(repo, submitted, made)
+    check_answer(answer, repo, producers, submitted)
+    assert (budget.reserved, producers["main"].reserved, producers["other"].reserved) == (0, 0, 0)
+    assert repo._users == 1
+
+
+def check_reservations(budget: Budget, producers: dict[str, FickleKafka], submitted: list[Records]) -> None:
+    """Each producer holds the bytes of what it was given."""
+    assert budget.reserved == sum(producer.reserved for producer in producers.values())
+    for name, producer in producers.items():
+        assert producer.reserved >= sum(records.nbytes for records in submitted if records.profile == name)
+
+
+def check_books(repo: ServedRepo, submitted: list[Records], made: int) -> None:
+    c = repo.counters
+    assert c.received == c.accepted + c.dropped + c.rejected
+    assert made == c.delivered + c.dead_lettered + c.failed + c.unknown
+    assert c.in_flight == 0
+    assert len({line for records in submitted for line in records.lines}) == c.accepted
+    assert made >= c.accepted
+    for records in submitted:
+        assert records.lines == sorted(records.lines)
+        for column in (records.keys, records.timestamps, records.row_headers):
+            assert column is None or len(column) == len(records.values)
+    sample = repo.analysis.sample("n", "n", "r")
+    if sample.requests:
+        judged = sample.rejected.total + sample.dropped.total + c.accepted
+        assert sample.received == judged == c.received
+        live = sum(len(records.values) for records in submitted if not records.dead_letter)
+        assert sum(sums.total for sums in sample.records.values()) == live
+
+
+def check_answer(
+    answer: Response, repo: ServedRepo, producers: dict[str, FickleKafka], submitted: list[Records]
+) -> None:
+    c, parts = repo.counters, [part for producer in producers.values() for part in producer.outcomes]
+    lost = any(not outcome.complete for _, outcome in parts)
+    if answer.status in {400, 413} and not submitted:
+        assert c.accepted == c.dropped == 0
+        return
+    if not answer.body.startswith(b"{") or b'"Offset"' in answer.body or not answer.body:
+        assert answer.status == 200
+        assert not lost or repo.config.kafka.delivery == "Async"
+        return
+    told = json.loads(answer.body)
+    assert (told["accepted"], told["dropped"], told["rejected"]) == (c.accepted, c.dropped, c.rejected)
+    assert told["deadLettered"] == len({line for r in submitted if r.dead_letter for line in r.lines})
+    if repo.config.kafka.delivery == "Async" and submitted:
+        assert (told["durability"], told["partitions"]) == ("memory", [])
+    elif lost:
+        check_fates(told, parts)
+    else:
+        assert told["durability"] == "kafka"
+        assert sum(run["count"] for run in told["partitions"]) == sum(len(r.values) for r in submitted)
+
+
+def check_fates(told: dict[str, Any], parts: list[tuple[Records, Outcome]]) -> None:
+    """Every accepted line is in exactly one list, and in the right one."""
+    fates: dict[int, set[str]] = {}
+    for _, outcome in parts:
+        for fate in ("acked", "failed", "unknown"):
+            for line in getattr(outcome, fate):
+                fates.setdefault(line, set()).add(fate)
+    joined = {line: fate.pop() if len(fate) == 1 else "unknown" for line, fate in fates.items()}
+    listed = {line: fate for fate in ("acked", "failed", "unknown") for line in numbers(told[fate])}
+    assert listed == joined
+    assert sum(len(numbers(told[fate])) for fate in ("acked", "failed", "unknown")) == len(joined)
+
+
+def numbers(ranges: list[str]) -> list[int]:
+    found: list[int] = []
+    for text in ranges:
+        first, _, last = text.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found

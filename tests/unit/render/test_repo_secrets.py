@@ -1,0 +1,308 @@
+"""Secrets beside repos: gateways get hashes of them and no more, rotation is no revision, and what is served stays."""
+
+import base64
+import hashlib
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.render.builders import (
+    CountingMemo,
+    bodies,
+    changed,
+    find,
+    fleet,
+    intent,
+    names_of,
+    profile,
+    render,
+    repo,
+    served,
+    world,
+)
+
+from headgate_gateway.config import API_KEYS_PART, BASIC_PART, HashedApiKeys, HashedPasswords, repo_secret_file
+from headgate_operator.api import reasons
+from headgate_operator.api.names import canary_name
+from headgate_operator.api.repo import EventRepo
+from headgate_operator.render import credentials as carried
+from headgate_operator.render.memo import RenderMemo
+from headgate_operator.render.repo_secrets import (
+    RepoSecret,
+    hash_secrets,
+    measure_secrets,
+    read_repo_secrets,
+    secrets_of_repo,
+)
+from headgate_operator.render.world import FleetPlan, FleetWorld, RepoRollout
+
+KEY = ("team", "access")
+KEYS, USERS, MASK = ("team", "keys"), ("team", "users"), ("team", "mask")
+API_KEYS = repo_secret_file(*KEYS, API_KEYS_PART)
+BASIC = repo_secret_file(*USERS, BASIC_PART)
+MASK_KEY = repo_secret_file(*MASK, "key.current")
+SECRETS = {
+    KEYS: {"shipper": b"first", "other": b"second\n"},
+    USERS: {"alice": b"secret"},
+    MASK: {"current": b"0123456789abcdef\n", "old": b"x"},
+}
+AUTH = {"apiKeys": {"secretRef": {"name": "keys"}}, "basic": {"secretRef": {"name": "users"}}}
+MASKED = [
+    {"remove": {"fields": ["x"]}},
+    {"mask": {"fields": ["ip"], "hash": {"secretRef": {"name": "mask"}, "key": "current"}}},
+]
+
+
+def guarded(topic: str = "access", **spec: Any) -> EventRepo:
+    return repo(topic=topic, **({"auth": AUTH, "executors": MASKED} | spec))
+
+
+def guarded_world(of: EventRepo | None = None, **rest: Any) -> FleetWorld:
+    return world(of or guarded(), **({"repo_secrets": SECRETS} | rest))
+
+
+def files_of(plan: FleetPlan, secret: str = "default-credentials") -> dict[str, bytes]:
+    return {name: base64.b64decode(text) for name, text in (find(plan, "Secret", secret).get("data") or {}).items()}
+
+
+def test_gateways_get_the_files_that_the_entry_names_under_the_contracts_names() -> None:
+    assert set(files_of(render(guarded_world()))) == {API_KEYS, BASIC, MASK_KEY}
+
+
+def test_api_keys_are_sha256_of_what_clients_send_and_an_editors_newline_is_not_sent() -> None:
+    found = HashedApiKeys.model_validate_json(files_of(render(guarded_world()))[API_KEYS])
+    assert {key.name: key.sha256 for key in found.keys} == {
+        "shipper": hashlib.sha256(b"first").hexdigest(),
+        "other": hashlib.sha256(b"second").hexdigest(),
+    }
+
+
+def test_a_password_is_what_scrypt_makes_of_it_with_the_salt_beside_it() -> None:
+    (user,) = HashedPasswords.model_validate_json(files_of(render(guarded_world()))[BASIC]).users
+    key = hashlib.scrypt(b"secret", salt=bytes.fromhex(user.salt), n=user.n, r=user.r, p=user.p, dklen=32)
+    assert (user.user, user.key) == ("alice", key.hex())
+    assert (user.n, user.r, user.p) == (2**14, 8, 1)
+
+
+def test_a_masks_key_is_carried_as_it_is_and_no_other_entry_of_its_secret() -> None:
+    assert files_of(render(guarded_world()))[MASK_KEY] == b"0123456789abcdef\n"
+
+
+def test_nothing_of_a_secret_is_in_the_open() -> None:
+    rendered = b"".join(bodies(render(guarded_world())).values())
+    for value in (b"first", b"second", b"secret"):
+        assert base64.b64encode(value) not in rendered
+        assert not any(value in content for content in files_of(render(guarded_world())).values())
+
+
+def test_the_same_input_gives_the_same_bytes_without_anything_remembered() -> None:
+    assert bodies(render(guarded_world())) == bodies(render(guarded_world()))
+
+
+def test_a_salt_differs_by_fleet_by_secret_and_by_user_and_tells_nothing_of_the_password() -> None:
+    def salt(pepper: str = "uid", secret: str = "users", user: str = "alice", password: bytes = b"secret") -> str:
+        named = RepoSecret("team", secret, BASIC_PART, "")
+        found = hash_secrets([named], {named.key: {user: password}}, pepper, RenderMemo())
+        return HashedPasswords.model_validate_json(found[named.file]).users[0].salt
+
+    assert len({salt(), salt(pepper="other"), salt(secret="more"), salt(user="bob")}) == 4
+    assert salt() == salt(password=b"other")
+
+
+def test_one_new_password_costs_one_hash_and_an_unchanged_world_none() -> None:
+    memo = CountingMemo()
+    users = {name: f"secret of {name}".encode() for name in ("alice", "bob", "carol")}
+    before = guarded_world(repo_secrets=SECRETS | {USERS: users})
+    memo.rendering(before)
+    assert len([key for key in memo.made if isinstance(key, tuple) and key[0] == "password"]) == 3
+    _, again = memo.rendering(before)
+    assert again == 0
+    memo.rendering(replace(before, repo_secrets=SECRETS | {USERS: users | {"bob": b"new"}}))
+    assert [key for key in memo.made if isinstance(key, tuple) and key[0] == "password"] == [("password", USERS, "bob")]
+
+
+def test_rotation_is_no_revision_and_changes_the_credentials_alone() -> None:
+    before, after = (render(guarded_world(repo_secrets=SECRETS | {KEYS: {"shipper": key}})) for key in (b"a", b"b"))
+    assert before.repos[KEY].revision == after.repos[KEY].revision
+    assert changed(before, after) == {("Secret", "default-credentials")}
+    assert before.credentials_hash != after.credentials_hash
+
+
+def test_a_canary_gets_the_files_of_its_candidate_and_rotates_without_a_restart() -> None:
+    other = AUTH | {"apiKeys": {"secretRef": {"name": "more"}}}
+    candidate = guarded(auth=other)
+    secrets = SECRETS | {("team", "more"): {"new": b"third"}}
+    rollout = RepoRollout(stable=intent(guarded()), candidate=intent(candidate), canary_replicas=1, weight=10)
+    of = guarded_world(candidate, rollouts={KEY: rollout}, repo_secrets=secrets)
+    name = canary_name("default", *KEY)
+    plan = render(of)
+    theirs = repo_secret_file("team", "more", API_KEYS_PART)
+    assert set(files_of(plan, name)) == {theirs, BASIC, MASK_KEY}
+    assert set(files_of(plan)) == {API_KEYS, BASIC, MASK_KEY}
+    rotated = render(replace(of, repo_secrets=secrets | {("team", "more"): {"new": b"fourth"}}))
+    assert changed(plan, rotated) == {("Secret", name)}
+
+
+def test_repos_that_name_one_secret_share_its_file() -> None:
+    plan = render(guarded_world(guarded()))
+    both = render(world(guarded(), repo("second", executors=MASKED), repo_secrets=SECRETS))
+    assert files_of(both) == files_of(plan)
+
+
+def test_a_secret_of_the_same_name_in_another_namespace_is_another_file() -> None:
+    theirs = {("other", name): data for (_, name), data in SECRETS.items()}
+    plan = render(world(guarded(), guarded(name="second", namespace="other"), repo_secrets=SECRETS | theirs))
+    assert len(files_of(plan)) == 6
+
+
+PROBLEMS: dict[str, tuple[dict[tuple[str, str], dict[str, bytes]], str, str, str]] = {
+    "no Secret of keys": (
+        {KEYS: {}}, reasons.SECRET_KEY_MISSING, "spec.auth.apiKeys.secretRef.name",
+        "Secret team/keys is empty: add an entry for each API key",
+    ),
+    "nothing but empty keys": (
+        {KEYS: {"a": b"", "b": b"\n"}}, reasons.SECRET_KEY_MISSING, "spec.auth.apiKeys.secretRef.name",
+        "Secret team/keys is empty: add an entry for each API key",
+    ),
+    "no users": (
+        {USERS: {}}, reasons.SECRET_KEY_MISSING, "spec.auth.basic.secretRef.name",
+        "Secret team/users is empty: add an entry for each user",
+    ),
+    "no entry for the mask": (
+        {MASK: {"old": b"0123456789abcdef"}}, reasons.SECRET_KEY_MISSING, "spec.executors.1.mask.hash.key",
+        "Secret team/mask has no value under the key 'current': add it",
+    ),
+    "a short key for the mask": (
+        {MASK: {"current": b"short"}}, reasons.SECRET_KEY_MISSING, "spec.executors.1.mask.hash.key",
+        "Secret team/mask has under 'current' a key of less than 16 bytes: lengthen it",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("secrets", "reason", "field", "message"), PROBLEMS.values(), ids=PROBLEMS)
+def test_a_secret_that_holds_nothing_is_named(
+    secrets: dict[tuple[str, str], dict[str, bytes]], reason: str, field: str, message: str
+) -> None:
+    verdict = render(guarded_world(repo_secrets=SECRETS | secrets)).repos[KEY].verdict
+    assert (verdict.accepted, verdict.reason, verdict.field) == (False, reason, field)
+    assert verdict.message == message
+
+
+@pytest.mark.parametrize(("gone", "wanted"), [(KEYS, "an entry for each API key"), (MASK, "a key 'current'")])
+def test_a_secret_that_is_not_there_is_named(gone: tuple[str, str], wanted: str) -> None:
+    left = {key: data for key, data in SECRETS.items() if key != gone}
+    verdict = render(guarded_world(repo_secrets=left)).repos[KEY].verdict
+    assert (verdict.accepted, verdict.reason) == (False, reasons.SECRET_NOT_FOUND)
+    assert verdict.message == f"Secret team/{gone[1]} does not exist: create it with {wanted}"
+
+
+def test_an_empty_entry_beside_others_lets_nobody_in() -> None:
+    plan = render(guarded_world(repo_secrets=SECRETS | {KEYS: {"good": b"key", "empty": b""}}))
+    assert plan.repos[KEY].verdict.accepted
+    assert [key["name"] for key in json.loads(files_of(plan)[API_KEYS])["keys"]] == ["good"]
+
+
+@pytest.mark.parametrize("promoted", [True, False], ids=["promoted", "served"])
+@pytest.mark.parametrize("secrets", [{}, {KEYS: {}, USERS: {}, MASK: {}}], ids=["deleted", "emptied"])
+def test_what_is_served_keeps_its_hashes_when_secrets_go(secrets: dict[Any, Any], promoted: bool) -> None:
+    before = render(guarded_world())
+    rollouts = {KEY: RepoRollout(stable=intent(guarded()))} if promoted else {}
+    after = render(
+        guarded_world(
+            repo_secrets=secrets, rollouts=rollouts, served=served(before), served_credentials=files_of(before)
+        )
+    )
+    assert not after.repos[KEY].verdict.accepted
+    assert bodies(after) == bodies(before)
+
+
+def test_a_rotation_reaches_what_is_served_although_the_spec_is_refused() -> None:
+    before = render(guarded_world())
+    broken = guarded(auth={"apiKeys": {"secretRef": {"name": "none"}}})
+    rotated = SECRETS | {KEYS: {"shipper": b"rotated"}}
+    after = render(
+        guarded_world(broken, repo_secrets=rotated, served=served(before), served_credentials=files_of(before))
+    )
+    assert not after.repos[KEY].verdict.accepted
+    (key,) = json.loads(files_of(after)[API_KEYS])["keys"]
+    assert key["sha256"] == hashlib.sha256(b"rotated").hexdigest()
+
+
+def test_files_that_nobody_names_any_more_leave() -> None:
+    before = render(guarded_world())
+    after = render(world(repo(), served=served(before), served_credentials=files_of(before)))
+    assert files_of(after) == {}
+
+
+def test_entries_of_another_version_name_what_can_be_read_of_them() -> None:
+    assert read_repo_secrets("team", {"auth": {"apiKeys": {"vault": "x"}}}) == ()
+    assert [one.file for one in read_repo_secrets("team", json.loads(intent(guarded()).content)["spec"])] == [
+        API_KEYS, BASIC, MASK_KEY,
+    ]  # fmt: skip
+    assert secrets_of_repo(repo()) == ()
+
+
+# Room in the fleet's Secret.
+
+
+def test_sizes_are_known_without_the_cost_of_hashing() -> None:
+    named = secrets_of_repo(guarded())
+    hashed = hash_secrets(named, SECRETS, "uid", RenderMemo())
+    assert measure_secrets(named, SECRETS) == {file: len(content) for file, content in hashed.items()}
+
+
+def many(count: int, value: bytes = b"k") -> dict[str, bytes]:
+    return {f"key-{index:06}": value for index in range(count)}
+
+
+def keyed(name: str, secret: str, **spec: Any) -> EventRepo:
+    return repo(name, topic=name, auth={"apiKeys": {"secretRef": {"name": secret}}}, **spec)
+
+
+def crowded(size: int, **rest: Any) -> FleetWorld:
+    """A fleet whose Secret is half full, and a repo that comes with so many keys."""
+    secrets = {("team", "half"): many(5_000), ("team", "more"): many(size)}
+    return world(keyed("first", "half"), keyed("second", "more"), repo_secrets=secrets, **rest)
+
+
+def test_what_fits_is_carried() -> None:
+    plan = render(crowded(4_000))
+    assert all(one.verdict.accepted for one in plan.repos.values())
+    assert sum(map(len, files_of(plan).values())) < carried.CREDENTIALS_BYTES_MAX
+
+
+def test_a_repo_whose_secrets_do_not_fit_is_told_and_holds_up_nobody() -> None:
+    half = render(crowded(10))
+    plan = render(crowded(6_000, served=served(half), served_credentials=files_of(half)))
+    verdict = plan.repos["team", "second"].verdict
+    assert (verdict.accepted, verdict.reason) == (False, reasons.CREDENTIALS_FULL)
+    assert "Secret team/more does not fit: Secret headgate/default-credentials carries 1000000 bytes" in verdict.message
+    assert verdict.field == "spec.auth.apiKeys.secretRef.name"
+    assert plan.repos["team", "first"].verdict.accepted
+    assert files_of(plan) == files_of(half)
+
+
+def test_who_is_served_keeps_its_room_when_another_one_comes() -> None:
+    alone = render(world(keyed("second", "more"), repo_secrets={("team", "more"): many(6_000)}))
+    plan = render(crowded(6_000, served=served(alone), served_credentials=files_of(alone)))
+    assert plan.repos["team", "second"].verdict.accepted
+    assert plan.repos["team", "first"].verdict.reason == reasons.CREDENTIALS_FULL
+    assert files_of(plan) == files_of(alone)
+
+
+def test_rotations_of_others_go_on_while_one_secret_does_not_fit() -> None:
+    half = render(crowded(10))
+    full = crowded(6_000, served=served(half), served_credentials=files_of(half))
+    rotated = replace(full, repo_secrets={**full.repo_secrets, ("team", "half"): many(5_000, b"rotated")})
+    before, after = files_of(render(full)), files_of(render(rotated))
+    assert {file for file in before if before[file] != after[file]} == {repo_secret_file("team", "half", API_KEYS_PART)}
+
+
+def test_a_verdict_about_secrets_judges_no_other_repo_again() -> None:
+    memo = CountingMemo()
+    of = world(guarded(), repo("second"), repo_secrets=SECRETS, profiles=[profile()], fleet=fleet())
+    memo.rendering(of)
+    memo.rendering(replace(of, repo_secrets={**SECRETS, KEYS: {}}))
+    assert [key for key in memo.made if isinstance(key, tuple) and key[0] == "judged"] == [("judged", KEY)]
+    assert names_of(render(of), "Secret") == ["default-credentials"]
