@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
 
+from headgate_gateway.config.endpoint import EventFormat
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.application import Reply
@@ -22,6 +23,7 @@ from headgate_gateway.http.preparation import DECODING_THREADS, BodyDecoding, Gu
 from headgate_gateway.http.router import Route, Router
 from headgate_gateway.http.upload import BodyUpload, SharedByUploads
 from headgate_gateway.http.workers import Workers
+from headgate_gateway.pipeline.cloudevents import Mode, mode_of
 from headgate_gateway.pipeline.topic import TopicRefusedError
 
 # What clients put on JSON lines: the two names of JSONL, JSON itself, and what tools send when nobody told them:
@@ -171,15 +173,18 @@ def _refuse_by_head(head: Head, route: Route, request_id: str) -> Response | Non
     if head.method != "POST":
         return refusals.method_not_allowed(head, b"POST", request_id)
     return (
-        _refuse_media(head, request_id)
+        _refuse_media(head, route, request_id)
         or _refuse_size(head, route, request_id)
         or _refuse_target(head, route, request_id)
     )
 
 
-def _refuse_media(head: Head, request_id: str) -> Response | None:
+def _refuse_media(head: Head, route: Route, request_id: str) -> Response | None:
     content_type = head.headers.get("content-type", b"").partition(b";")[0].strip().lower()
-    if content_type not in _CONTENT_TYPES:
+    if route.endpoint.format is EventFormat.CLOUD_EVENTS:
+        if mode_of(content_type) is Mode.UNKNOWN:
+            return refusals.unknown_event_format(content_type, request_id)
+    elif content_type not in _CONTENT_TYPES:
         return refusals.wrong_content_type(content_type, request_id)
     encoding = head.headers.get("content-encoding", b"").lower()
     if encoding not in _IDENTITY and encoding not in CODINGS:
@@ -188,10 +193,17 @@ def _refuse_media(head: Head, request_id: str) -> Response | None:
 
 
 def _refuse_size(head: Head, route: Route, request_id: str) -> Response | None:
-    if not head.has_body:
+    if not head.has_body and not _may_lack_body(head, route):
         return refusals.empty_body(request_id)
     limit = route.repo.config.limits.body_bytes
     return refusals.body_too_large(limit, "the repo's limit", request_id) if head.content_length > limit else None
+
+
+def _may_lack_body(head: Head, route: Route) -> bool:
+    """Whether headers alone may be an event: a CloudEvent without data."""
+    if route.endpoint.format is not EventFormat.CLOUD_EVENTS:
+        return False
+    return mode_of(head.headers.get("content-type", b"")) is Mode.BINARY
 
 
 def _refuse_target(head: Head, route: Route, request_id: str) -> Response | None:

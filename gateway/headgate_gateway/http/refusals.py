@@ -26,6 +26,15 @@ def wrong_content_type(content_type: bytes, request_id: str) -> Response:
     return error_response(415, "UnsupportedMediaType", message, request_id)
 
 
+def unknown_event_format(content_type: bytes, request_id: str) -> Response:
+    """415 for CloudEvents in a format other than JSON."""
+    message = (
+        f"content type {content_type.decode('latin-1')} is not read here: send application/cloudevents+json,"
+        " application/cloudevents-batch+json, or the attributes as ce- headers"
+    )
+    return error_response(415, "UnsupportedMediaType", message, request_id)
+
+
 def wrong_content_encoding(encoding: bytes, request_id: str) -> Response:
     """415, with what is accepted."""
     message = f"content encoding {encoding.decode('latin-1')} is not supported: send one of {ACCEPTED_CODINGS}"

@@ -236,7 +236,7 @@ class BodyUpload:
     def _decide(self, processed: Processed, *, whole: bool = True) -> None:
         # The records' own bytes have replaced it.
         self._release(self._body_reserved)
-        if not processed.received:
+        if not processed.received and not processed.may_be_empty:
             return self._answer(refusals.empty_body(self._request_id))
         self._tell_defects(processed)
         refuses_body = processed.broken is not None or (self._rejects and bool(processed.refused))

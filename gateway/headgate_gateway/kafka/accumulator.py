@@ -311,6 +311,7 @@ class Accumulator:
         """Kafka has answered for all of the batch: the partition is free for its next one."""
         partition = batch.partition
         partition.batches.popleft()
+        batch.pieces = []  # a piece knows its batch: without this, only the garbage collector frees its request
         partition.in_flight = False
         partition.failures = 0
         partition.topic.cap_bytes = min(MAX_BATCH_BYTES, partition.topic.cap_bytes * CAP_GROWTH)

@@ -13,7 +13,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from headgate_gateway.kafka.codec import Compressor
-from headgate_gateway.pipeline.records import Records
+from headgate_gateway.pipeline.records import NO_VALUE, Records
 
 HEADER_BYTES: Final = 61
 MAX_BATCH_BYTES: Final = 1_000_000
@@ -85,11 +85,12 @@ class BatchWriter:
         index = -1
         try:
             for index in indices:
+                value = values[index]
                 taken = append(
                     count,
                     now_ms if timestamps is None else timestamps[index],
                     None if keys is None else keys[index],
-                    values[index],
+                    None if value is NO_VALUE else value,
                     shared if rows is None else [*shared, *rows[index]],
                 )
                 if taken is None:

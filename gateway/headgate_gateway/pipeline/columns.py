@@ -29,6 +29,15 @@ def keep_columns(columns: Columns, holds: list[bool]) -> Columns:
     )
 
 
+def add_own(columns: Columns, decoded: DecodedRun) -> Columns:
+    """With what events say of themselves: headers beside the repo's, and keys where the repo has none."""
+    keys, timestamps, row_headers = columns
+    own = decoded.headers
+    if own is not None and row_headers is not None:
+        own = [first + then for first, then in zip(own, row_headers, strict=True)]
+    return decoded.keys if keys is None else keys, timestamps, row_headers if own is None else own
+
+
 ReadColumns = Callable[[DecodedRun, int], Columns]
 """Takes a run and the time of acceptance; lines with errors leave the run."""
 

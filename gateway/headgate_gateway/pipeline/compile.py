@@ -15,18 +15,18 @@ from headgate_gateway.config.endpoint import Endpoint, ResponseFormat
 from headgate_gateway.config.kafka import Delivery
 from headgate_gateway.config.producer import Acks
 from headgate_gateway.config.repo import RepoConfig
-from headgate_gateway.pipeline.columns import NO_COLUMNS, compile_columns
+from headgate_gateway.pipeline.columns import NO_COLUMNS, add_own, compile_columns
 from headgate_gateway.pipeline.executors import ExecutorContext, compile_executors
 from headgate_gateway.pipeline.fields import ObjectFields
 from headgate_gateway.pipeline.formats import Form, compile_form
 from headgate_gateway.pipeline.headers import compile_shared_headers, provenance_of
 from headgate_gateway.pipeline.placing import BodyState, compile_placing
-from headgate_gateway.pipeline.records import RECORD_OVERHEAD
+from headgate_gateway.pipeline.records import HEADER_OVERHEAD, RECORD_OVERHEAD
 from headgate_gateway.pipeline.refine import compile_refine
 from headgate_gateway.pipeline.refuse import Refuse, compile_refuse
 from headgate_gateway.pipeline.reshape import Reshape, compile_reshape
 from headgate_gateway.pipeline.result import Processed
-from headgate_gateway.pipeline.run import CutBody, DecodedRun, FeedRun
+from headgate_gateway.pipeline.run import CutBody, DecodedRun, DecodeRun, FeedRun
 from headgate_gateway.pipeline.single import ReadSingle, compile_single
 from headgate_gateway.pipeline.topic import ChooseTopic, compile_topic
 from headgate_gateway.pipeline.whole import WholeBody
@@ -107,27 +107,28 @@ def _compile_endpoint(config: RepoConfig, endpoint: Endpoint, credentials: Mappi
     shared_headers = compile_shared_headers(config.kafka.headers, provenance_of(config))
     refuse = compile_refuse(config)
     feed_run = _compile_feed(config, form, credentials, refuse)
-    cut = form.cut
 
     def begin(request_headers: Mapping[str, bytes], now_ms: int) -> BodyRun:
-        result = Processed()
-        body = BodyState(result, choose_topic(request_headers), shared_headers(request_headers), now_ms)
-        feed = partial(feed_run, body)
-        if form.is_json:
-            whole = WholeBody(body, cut, feed, refuse, document=form.is_document)
+        taken = form if form.for_request is None else form.for_request(request_headers)
+        result = Processed(may_be_empty=taken.may_be_empty)
+        topic, headers = choose_topic(request_headers), shared_headers(request_headers)
+        body = BodyState(result, topic, headers, now_ms, taken.source_headers)
+        feed = partial(feed_run, body, taken.decode)
+        if taken.is_json:
+            whole = WholeBody(body, taken.cut, feed, refuse, document=taken.is_document)
             return BodyRun(whole.cut, whole.feed, result)
-        return BodyRun(cut, feed, result)
+        return BodyRun(taken.cut, feed, result)
 
     single = compile_single(config, endpoint, form, choose_topic, shared_headers)
     return CompiledEndpoint(endpoint, choose_topic, begin, single)
 
 
-Feed = Callable[[BodyState, bytes, list[bytes]], int]
+Feed = Callable[[BodyState, DecodeRun, bytes, list[bytes]], int]
 """As FeedRun, for any body."""
 
 
 def _compile_feed(config: RepoConfig, form: Form, credentials: Mapping[str, bytes], refuse: Refuse) -> Feed:
-    decode, wrap = form.decode, form.wrap
+    wrap, write_again = form.wrap, form.write_again
     refine = compile_refine(config.constraint, form.fields) if config.constraint else None
     reshape = _compile_reshape(config, form, credentials)
     fields = form.fields if reshape is None else ObjectFields()
@@ -143,11 +144,14 @@ def _compile_feed(config: RepoConfig, form: Form, credentials: Mapping[str, byte
             decoded.values = list(map(wrap, decoded.lines if decoded.values is None else decoded.values))
         if decoded.values is not None:
             nbytes = sum(map(len, decoded.values))
+        if decoded.headers is not None:
+            columns = add_own(columns, decoded)
+            nbytes += sum(len(value) + HEADER_OVERHEAD for headers in decoded.headers for _, value in headers)
         body.result.accepted += count if body.result.one_each else len(set(decoded.numbers))
         place(body, decoded, columns)
         return nbytes + count * RECORD_OVERHEAD
 
-    def feed(body: BodyState, run: bytes, lines: list[bytes]) -> int:
+    def feed(body: BodyState, decode: DecodeRun, run: bytes, lines: list[bytes]) -> int:
         result = body.result
         before = result.counted
         decoded = decode(run, lines, before)
@@ -157,6 +161,8 @@ def _compile_feed(config: RepoConfig, form: Form, credentials: Mapping[str, byte
             refine(decoded, result)
         if reshape is not None:
             reshape(decoded, result)
+            if write_again is not None:
+                write_again(decoded)
         kept = place_rows(body, decoded, len(run)) if decoded.lines else 0
         if decoded.errors:
             kept += refuse(body, decoded.errors, lambda number: lines[number - before - 1])

@@ -22,6 +22,7 @@ STEPS = {
     LineReason.INVALID_UTF8: "decode",
     LineReason.INVALID_JSON: "decode",
     LineReason.NOT_AN_OBJECT: "decode",
+    LineReason.INVALID_CLOUD_EVENT: "decode",
     LineReason.NESTED_TOO_DEEPLY: "decode",
     LineReason.EXECUTOR_REFUSED: "executors",
     LineReason.INVALID_KEY: "key",
@@ -61,7 +62,7 @@ def compile_dead_letter(config: RepoConfig) -> Bury | None:
         records.values += values
         records.lines += [error.line for error in taken]
         if records.row_headers is not None:
-            records.row_headers += map(_headers_of, taken)
+            records.row_headers += [_headers_of(error) + body.source_headers for error in taken]
         body.result.accepted += len(taken)
         body.result.dead_lettered += len(taken)
         size = sum(map(len, values)) + (RECORD_OVERHEAD + DEAD_LETTER_OVERHEAD) * len(values)

@@ -12,12 +12,16 @@ import msgspec
 
 from headgate_gateway.pipeline.lines import parts_of
 from headgate_gateway.pipeline.result import LineReason
-from headgate_gateway.pipeline.run import RUN_BYTES, Run
+from headgate_gateway.pipeline.run import RUN_BYTES, RUN_LINES, Run
 
 _decode_elements = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _ARRAY = re.compile(rb"[ \t\n\r]*+\[")
 _BETWEEN_OBJECTS = re.compile(rb"\}[ \t\n\r]*+(,)[ \t\n\r]*+\{")
-_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[\[\]{},]', re.DOTALL)
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+# Most of what nests is flat inside, and is passed over in one step of C.
+_FLAT = rb'[\[{](?:[^"\[\]{}]++|%b)*+[\]}]' % _STRING
+_TO_COMMA_OR_BRACKET = re.compile(rb'(?:[^",\[\]{}]++|%b|%b)*+([,\[\]{}])' % (_STRING, _FLAT), re.DOTALL)
+_TO_BRACKET = re.compile(rb'(?:[^"\[\]{}]++|%b|%b)*+([\[\]{}])' % (_STRING, _FLAT), re.DOTALL)
 _BYTE = re.compile(r"\(byte (\d+)\)")
 
 
@@ -91,24 +95,24 @@ def _likely_run(body: bytes, start: int, size: int) -> _Found | None:
 
 def _sure_run(body: bytes, start: int, size: int, line_limit: int) -> _Found:
     """Cut by counting brackets."""
-    depth, element, wanted = 0, start, start + size
-    for token in _TOKEN.finditer(body, start):
-        at = token.start()
-        if token.end() - element > line_limit + RUN_BYTES:
-            message = f"an event of the array has more bytes than the repo's limit of {line_limit}"
-            raise NotEventsError(LineReason.TOO_LARGE, message)
-        sign = body[at]
-        if sign == 0x2C:
-            if not depth:
-                if at >= wanted:
-                    return at, _decode(b"[%b]" % body[start:at], start) or _refuse_hole()
-                element = at + 1
+    depth, seen, at = 0, 0, start
+    within = start + size + line_limit + RUN_BYTES
+    while found := (_TO_BRACKET if depth else _TO_COMMA_OR_BRACKET).match(body, at, within):
+        at = found.end()
+        sign = found[1]
+        if sign == b",":
+            seen += 1
+            if at > start + size or seen == RUN_LINES:
+                return at - 1, _decode(b"[%b]" % body[start : at - 1], start) or _refuse_hole()
         elif sign in b"[{":
             depth += 1
-        elif sign in b"]}":
+        else:
             depth -= 1
             if depth < 0:
-                break
+                return -1, []
+    if within < len(body):
+        message = f"an event of the array has more bytes than the repo's limit of {line_limit}"
+        raise NotEventsError(LineReason.TOO_LARGE, message)
     return -1, []
 
 

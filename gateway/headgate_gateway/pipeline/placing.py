@@ -23,6 +23,8 @@ class BodyState:
     headers: tuple[Header, ...]
     """Of all its records."""
     now_ms: int
+    source_headers: tuple[Header, ...] = ()
+    """What the request's headers say of its one event: a dead letter would be of little use without."""
 
 
 Place = Callable[[BodyState, DecodedRun, Columns], None]

@@ -16,6 +16,7 @@ class LineReason(StrEnum):
     INVALID_UTF8 = "InvalidUTF8"
     INVALID_JSON = "InvalidJSON"
     NOT_AN_OBJECT = "NotAnObject"
+    INVALID_CLOUD_EVENT = "InvalidCloudEvent"
     NESTED_TOO_DEEPLY = "NestedTooDeeply"
     TOO_LARGE = "LineTooLarge"
     INVALID_KEY = "InvalidKey"
@@ -62,6 +63,8 @@ class Processed:
     """Why the body as a whole is no events: it is refused, whatever the repo's `partial` says."""
     defects: dict[str, Exception] = field(default_factory=dict)
     """What executors raised that no executor should, by step: defects of theirs, each of which cost a line."""
+    may_be_empty: bool = False
+    """Whether a body without any event is a good one."""
     one_each: bool = True
     """Whether each accepted line became exactly one record."""
 

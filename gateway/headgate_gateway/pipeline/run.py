@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any
 
+from headgate_gateway.pipeline.headers import Header
 from headgate_gateway.pipeline.result import LineError, LineReason
 
 RUN_BYTES = 64 * 2**10
@@ -28,7 +29,7 @@ FeedRun = Callable[[bytes, list[bytes]], int]
 class DecodedRun:
     """Lines that decoded, and those that did not.
 
-    `lines`, `rows`, `numbers` and, where it is not None, `values` have the same length.
+    `lines`, `rows`, `numbers` and, where they are not None, `values`, `headers` and `keys` have the same length.
     """
 
     lines: list[bytes]
@@ -42,6 +43,10 @@ class DecodedRun:
     errors: list[LineError] = field(default_factory=list)
     values: list[bytes] | None = None
     """What is sent of them; None: the lines as they are."""
+    headers: list[tuple[Header, ...]] | None = None
+    """Headers of their records that events of the format have of themselves."""
+    keys: list[bytes | None] | None = None
+    """Their keys, where the repo says nothing else."""
 
     def keep(self, holds: list[bool]) -> None:
         """Forget the rows that are not held."""
@@ -50,6 +55,10 @@ class DecodedRun:
         self.numbers = list(compress(self.numbers, holds))
         if self.values is not None:
             self.values = list(compress(self.values, holds))
+        if self.headers is not None:
+            self.headers = list(compress(self.headers, holds))
+        if self.keys is not None:
+            self.keys = list(compress(self.keys, holds))
 
 
 DecodeRun = Callable[[bytes, list[bytes], int], DecodedRun]

@@ -31,7 +31,7 @@ def compile_single(
 ) -> ReadSingle | None:
     """The short way of an endpoint; None where all its bodies take the long one."""
     fields, routing = form.fields, config.kafka
-    if config.executors or routing.topics or not isinstance(fields, FieldSet):
+    if config.executors or routing.topics or form.for_request is not None or not isinstance(fields, FieldSet):
         return None
     read_event = _compile_read_event(config, endpoint, fields)
     read_columns = compile_columns(routing, fields)

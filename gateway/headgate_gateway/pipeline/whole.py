@@ -16,6 +16,7 @@ NO_EVENT = frozenset(
         LineReason.INVALID_UTF8,
         LineReason.INVALID_JSON,
         LineReason.NOT_AN_OBJECT,
+        LineReason.INVALID_CLOUD_EVENT,
         LineReason.NESTED_TOO_DEEPLY,
         LineReason.TOO_LARGE,
     }

@@ -21,6 +21,7 @@ from headgate_gateway.config import (
     shard_file_name,
 )
 from headgate_gateway.config.status import CREDENTIAL_PREFIX, credentials_hash
+from headgate_gateway.http.auth import Admitted, Denied, compile_auth
 from headgate_operator.api.names import LABEL_TRACK, TRACK_CANARY, TRACK_STABLE
 from headgate_operator.render.world import FleetPlan
 
@@ -113,6 +114,22 @@ def test_hashed_secrets_are_what_the_gateways_types_read() -> None:
     assert [key.name for key in keys.keys] == ["till", "website"]
     assert [user.user for user in users.users] == ["alice"]
     assert not any(b"not a password" in content or b"key-of-the" in content for content in files.values())
+
+
+def test_the_gateway_lets_in_who_holds_what_the_secrets_hold_and_nobody_else() -> None:
+    plan = plan_of("data-plane")
+    (secret,) = (one.manifest for one in plan.objects if one.kind == "Secret")
+    files = {name: base64.b64decode(value) for name, value in secret["data"].items()}
+    auth = compile_auth(RepoConfig.model_validate_json(plan.repos["shop", "orders"].entry or b""), files)
+    assert auth is not None
+    assert auth.problem == ""
+    assert auth.judge({"x-api-key": b"key-of-the-till"}) == Admitted("till")
+    assert auth.judge({"authorization": b"Bearer key-of-the-website"}) == Admitted("website")
+    assert auth.judge({"x-api-key": b"key-of-the-thief"}) is Denied.NOT_VALID
+    for password, right in ((b"not a password", True), (b"another", False)):
+        claim = auth.claim(base64.b64encode(b"alice:" + password))
+        assert claim is not None
+        assert claim.holds() is right
 
 
 @pytest.mark.parametrize("name", CANARY_NAMES)
