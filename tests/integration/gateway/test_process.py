@@ -225,6 +225,7 @@ async def test_a_broker_that_is_not_there_costs_its_own_profile_only(kafka: Kafk
     lost = repo("lost", NOWHERE, "t", timeout="2s")
     write_config(tmp_path, lost, repo("fine", kafka.bootstrap, topic))
     async with running(tmp_path) as gateway:
+        await gateway.port()
         begun = time.monotonic()
         first = await gateway.ask(post(b"{}\n{}\n", path="/log/repo/lost"))
         assert time.monotonic() - begun < 2.5
