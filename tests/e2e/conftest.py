@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.api import HEADGATE, Api, wait_for
 from tests.e2e.images import ensure_images
 from tests.e2e.records import create_topic
-from tests.e2e.release import NAMESPACE, Release
+from tests.e2e.release import NAMESPACE, PROMETHEUS_NAMESPACE, PROMETHEUS_SERVICE, Release
 from tests.e2e.repos import profile
 from tests.testbed.cluster import Cluster, ensure
 
@@ -45,7 +45,8 @@ def release(cluster: Cluster, say: Callable[[str], None]) -> Iterator[Release]:
     """The chart, installed and serving, with a profile for the cluster's Kafka."""
     with Api(cluster.kubeconfig, cluster.kubectl) as api:
         say("images: build and load")
-        release = Release(cluster, api, ensure_images(cluster), QUICK_LEASE)
+        prometheus = f"http://{PROMETHEUS_SERVICE}.{PROMETHEUS_NAMESPACE}:9090"
+        release = Release(cluster, api, ensure_images(cluster), QUICK_LEASE, prometheus)
         say("chart: install")
         release.install(adopt=True)
         release.wait_for_fleet()

@@ -18,6 +18,8 @@ FLEET_PATH = f"{HEADGATE}/namespaces/{NAMESPACE}/gatewayfleets/{FLEET}"
 PODS_PATH = f"api/v1/namespaces/{NAMESPACE}/pods"
 OPERATOR_PODS = f"app.kubernetes.io/name=headgate-operator,app.kubernetes.io/instance={NAME}"
 GATEWAY_PODS = f"headgate.dev/fleet={FLEET},headgate.dev/component=gateway"
+PROMETHEUS_NAMESPACE, PROMETHEUS_SERVICE = "headgate-e2e-prometheus", "prometheus"
+"""Where tests that need a Prometheus make one; elsewhere nobody asks for it."""
 ACCOUNT = f"system:serviceaccount:{NAMESPACE}:{NAME}"
 """Who the operator is to the API server."""
 
@@ -31,6 +33,8 @@ class Release:
     images: Images
     extra_args: tuple[str, ...] = ()
     """Further flags of the operator."""
+    prometheus_url: str = ""
+    """The server that policies' queries are asked of."""
 
     def helm(self, *words: str, stdin: str | None = None) -> str:
         """Run helm. Raises with its own words where it fails."""
@@ -51,6 +55,7 @@ class Release:
             # Small requests, so that all of it fits on a small machine.
             "resources": {"requests": {"cpu": "50m", "memory": "96Mi"}},
             "extraArgs": list(self.extra_args),
+            "prometheus": {"url": self.prometheus_url},
             "defaultFleet": {
                 "image": {"repository": gateway[0], "tag": gateway[1]},
                 "spec": {
