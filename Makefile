@@ -6,7 +6,7 @@ PYTHON := $(BIN)/python
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo demo-down test check generate format lock images bench clean
+.PHONY: help setup demo demo-down test check fuzz generate format lock images bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -35,6 +35,10 @@ check: setup ## Format, lint, types, layers, generated files, unit tests. Under 
 	@$(PYTHON) -m headgate_operator.api.crd --check
 	@$(PYTHON) -m pytest -q -n 2 tests/unit
 
+fuzz: setup ## Fuzz the parser and all decoders with atheris, a minute each; longer: make fuzz ARGS="--seconds 600 parser".
+	@$(BIN)/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/fuzz.txt
+	@$(PYTHON) -m tests.fuzz $(ARGS)
+
 generate: setup ## Write what is generated: CRDs, the chart's copies and its values schema.
 	@$(PYTHON) -m headgate_operator.api.crd
 	@$(PYTHON) -m tests.unit.chart.values_schema
@@ -54,4 +58,4 @@ bench: setup ## Measure, and write docs/performance.md. About an hour; some of i
 
 clean: ## Remove all that was made: cluster, containers, our engine, caches, the virtual environment.
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m tests.testbed clean; fi
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .lint-imports.log dist
+	@rm -rf $(VENV) .fuzz .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .lint-imports.log dist

@@ -23,6 +23,7 @@ from headgate_gateway.admin.pages import AdminPages
 from headgate_gateway.config.analysis import AnalysisReport
 from headgate_gateway.config.shard import CONTRACT_VERSIONS
 from headgate_gateway.config.status import GatewayStatus, MemoryStatus
+from headgate_gateway.directory import ConfigDirectory
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.analysis import RepoName
 from headgate_gateway.http.counters import TrafficCounters
@@ -32,7 +33,7 @@ from headgate_gateway.http.server import Server, Timeouts
 from headgate_gateway.kafka.pool import ProducerPool
 from headgate_gateway.kafka.preflights import Preflights
 from headgate_gateway.kafka.supervise import supervise
-from headgate_gateway.reload import ConfigDirectory, Loader
+from headgate_gateway.reload import Loader
 
 log = logging.getLogger("headgate.gateway")
 

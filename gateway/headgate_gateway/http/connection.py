@@ -258,7 +258,8 @@ class Connection(asyncio.Protocol):
         if self._server.draining or (self._peer_done and not self._reader.buffered):
             self._keep_alive = False
         ending = _CLOSE if not self._keep_alive else _KEEP_ALIVE if self._old_client else _UNSAID
-        self._write(encode_response(response, self._request_id, ending, head_only=self._head_only))
+        server = self._server
+        self._write(encode_response(response, self._request_id, ending, server.date, head_only=self._head_only))
 
     def _after_answer(self) -> None:
         if not self._keep_alive:
@@ -280,7 +281,7 @@ class Connection(asyncio.Protocol):
         request_id = self._request_id or new_request_id()
         response = error_response(error.status, error.reason, error.message, request_id, *error.headers)
         if not answered:
-            self._write(encode_response(response, request_id, Ending.CLOSE))
+            self._write(encode_response(response, request_id, Ending.CLOSE, self._server.date))
         self._linger()
 
     def _write(self, data: bytes) -> None:

@@ -178,7 +178,7 @@ def foretold(coding: bytes, body: Body) -> int:
 
 
 def decode(coding: bytes, body: Body, limit: int) -> Iterator[bytes]:
-    """The pieces of a decoded body, `limit` bytes in all at most.
+    """The pieces of a decoded body, none of them empty, `limit` bytes in all at most.
 
     Raises InvalidEncodingError or DecodedTooLargeError, perhaps after some pieces.
     """
@@ -189,4 +189,5 @@ def decode(coding: bytes, body: Body, limit: int) -> Iterator[bytes]:
         decoded += len(piece)
         if decoded > limit:
             raise DecodedTooLargeError
-        yield piece
+        if piece:  # a run of padding is none, and would be taken for the body's end
+            yield piece

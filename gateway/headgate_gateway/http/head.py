@@ -18,6 +18,7 @@ TEXT = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 DIGITS = re.compile(rb"[0-9]{1,18}")
 HOST = re.compile(rb"[A-Za-z0-9._~!$&'()*+;=%-]*(:[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{0,5})?")
 _TARGET = re.compile(rb"[!-~]+")
+_VERSION = re.compile(rb"[^\r\n]* HTTP/([0-9]\.[0-9])\r\n")
 _ABSOLUTE = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 
 
@@ -59,10 +60,11 @@ def parse_head(raw: bytes) -> Head:
     except httptools.HttpParserUpgrade:
         pass  # Java's HttpClient asks for h2c by default; a server may ignore the wish (RFC 9110, section 7.8)
     except httptools.HttpParserError as error:
+        _check_version(raw)
         refuse(f"the head is not HTTP: {error}")
     version = parser.get_http_version()
     if version not in {"1.1", "1.0"}:
-        refuse(f"HTTP/{version} is not spoken here", 505, "HttpVersionNotSupported")
+        _refuse_version(version)
     if len(fields.headers) > MAX_HEADERS:
         refuse(f"more than {MAX_HEADERS} headers", 431, "HeadersTooLarge")
     method = parser.get_method()
@@ -74,6 +76,17 @@ def parse_head(raw: bytes) -> Head:
         head.path, _, head.query = target.partition("?")
     _frame(head, version)
     return head
+
+
+def _refuse_version(version: str) -> NoReturn:
+    refuse(f"HTTP/{version} is not spoken here", 505, "HttpVersionNotSupported")
+
+
+def _check_version(raw: bytes) -> None:
+    """Names what llhttp takes for no HTTP at all: a version that it does not know."""
+    found = _VERSION.match(raw)
+    if found is not None and found[1] not in {b"1.1", b"1.0"}:
+        _refuse_version(found[1].decode())
 
 
 _ONCE = frozenset({"host", "content-length", "transfer-encoding", "content-type", "content-encoding", "expect"})

@@ -27,7 +27,10 @@ class Ending(Enum):
 
 
 _UNSAID = Ending.UNSAID  # looked up once, since Python 3.11 runs code of its own for every look
-_OK_JSON = _STATUS_LINES[200] + b"Content-Type: application/json\r\nContent-Length: %d\r\nX-Request-Id: %b\r\n\r\n%b"
+_OK_JSON = (
+    _STATUS_LINES[200]
+    + b"Date: %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\nX-Request-Id: %b\r\n\r\n%b"
+)
 
 
 @dataclass(slots=True)
@@ -84,8 +87,10 @@ def error_response(status: int, reason: str, message: str, request_id: str, *hea
     return json_response(status, {"reason": reason, "message": message, "requestId": request_id}, *headers)
 
 
-def encode_response(response: Response, request_id: str, ending: Ending, *, head_only: bool = False) -> bytes:
-    """The bytes of an answer."""
+def encode_response(
+    response: Response, request_id: str, ending: Ending, date: bytes, *, head_only: bool = False
+) -> bytes:
+    """The bytes of an answer. `date` is the time in HTTP's form (RFC 9110, section 5.6.7), which every answer says."""
     if (
         response.status == 200
         and response.content_type is JSON
@@ -94,8 +99,8 @@ def encode_response(response: Response, request_id: str, ending: Ending, *, head
         and ending is _UNSAID
         and not head_only
     ):
-        return _OK_JSON % (len(response.body), request_id.encode(), response.body)  # as nearly all go, cut short
-    parts = [_STATUS_LINES[response.status]]
+        return _OK_JSON % (date, len(response.body), request_id.encode(), response.body)  # as nearly all go, cut short
+    parts = [_STATUS_LINES[response.status], b"Date: %b\r\n" % date]
     if response.body:
         parts.append(b"Content-Type: %b\r\n" % response.content_type)
     parts.append(b"Content-Length: %d\r\nX-Request-Id: %b\r\n" % (len(response.body), request_id.encode()))

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from dataclasses import dataclass
+from email.utils import formatdate
 
 from headgate_gateway.http.application import Application
 from headgate_gateway.http.connection import Connection, Phase, patience_of
@@ -51,6 +52,8 @@ class Server:
         self.loop = loop
         self.connections: set[Connection] = set()
         self.connections_opened = 0
+        self.date = _date()
+        """For answers; as old as the last sweep."""
         self.draining = False
         """Answers carry `Connection: close`."""
         self._socket: socket.socket | None = None
@@ -68,6 +71,7 @@ class Server:
     def _sweep(self) -> None:
         # First of all, so that nothing that a connection raises ends all deadlines.
         self._sweeper = self.loop.call_later(self.timeouts.sweep, self._sweep)
+        self.date = _date()
         now = self.loop.time()
         for connection in [c for c in self.connections if c.deadline <= now]:
             connection.on_deadline()
@@ -113,3 +117,7 @@ class Server:
             self._sweeper.cancel()
         for connection in list(self.connections):
             connection.abort()
+
+
+def _date() -> bytes:
+    return formatdate(usegmt=True).encode()

@@ -75,6 +75,15 @@ class FieldSet:
             gc=False,
         )
 
+    def reader(self, path: str) -> Callable[[Any], Any]:
+        """A reader of one path, for one row."""
+        top, _, rest = path.partition(".")
+        read = attrgetter(self._attributes[top])
+        if not rest:
+            return read
+        parts = tuple(rest.split("."))
+        return lambda row: _walk(read(row), parts)
+
     def column(self, path: str) -> Column:
         """A reader of one path."""
         top, _, rest = path.partition(".")

@@ -12,7 +12,7 @@ import msgspec
 from headgate_gateway.config.endpoint import Endpoint, EventFormat
 from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.pipeline.columns import NO_COLUMNS, compile_columns
-from headgate_gateway.pipeline.constraint import compile_expressions
+from headgate_gateway.pipeline.constraint import compile_expression
 from headgate_gateway.pipeline.fields import FieldSet
 from headgate_gateway.pipeline.formats import Form
 from headgate_gateway.pipeline.headers import SharedHeaders
@@ -59,7 +59,8 @@ def compile_single(
 def _compile_read_event(
     config: RepoConfig, endpoint: Endpoint, fields: FieldSet
 ) -> Callable[[bytes], tuple[bytes, Any] | None]:
-    select = compile_expressions(config.constraint.match_expressions, fields) if config.constraint else None
+    expressions = config.constraint.match_expressions if config.constraint else ()
+    checks = [(fields.reader(expression.field), compile_expression(expression)) for expression in expressions]
     decode = msgspec.json.Decoder(fields.type).decode
     most = min(config.limits.line_bytes, RUN_BYTES)
     is_lines = endpoint.format is EventFormat.JSONL
@@ -76,6 +77,9 @@ def _compile_read_event(
             row = decode(line)
         except (msgspec.DecodeError, RecursionError):
             return None
-        return None if select is not None and select([row]) is not None else (line, row)
+        for read, holds in checks:
+            if not holds([read(row)])[0]:
+                return None
+        return line, row
 
     return read_event

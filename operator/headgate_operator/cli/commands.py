@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from headgate_operator.cli.documents import read_documents
 from headgate_operator.cli.inventory import Inventory, Key, take_inventory
-from headgate_operator.cli.problems import Problem, Severity, count, has_errors
+from headgate_operator.cli.problems import Problem, Severity, count, has_errors, tell
 from headgate_operator.cli.worlds import absent_fleets, absent_secrets, build_world, verdict_problems
 from headgate_operator.cli.yaml_text import write_yaml
 from headgate_operator.render.fleet import render_fleet
@@ -34,7 +34,7 @@ class Request:
 def run_render(request: Request, out: TextIO, err: TextIO) -> int:
     """Print all objects of all fleets among the files; problems go to `err`. 1 if something was refused."""
     inventory, objects, problems = _examine(request)
-    _tell(problems, err)
+    tell(problems, err)
     if inventory.problems:
         err.write("nothing is rendered before these mistakes are mended\n")
         return 1
@@ -55,7 +55,7 @@ def run_render(request: Request, out: TextIO, err: TextIO) -> int:
 def run_validate(request: Request, out: TextIO, err: TextIO) -> int:
     """Name every mistake with file and line. 1 if there is one."""
     inventory, _, problems = _examine(request)
-    _tell(problems, err)
+    tell(problems, err)
     errors = sum(problem.severity is Severity.ERROR for problem in problems)
     warnings = len(problems) - errors
     examined = count(len(inventory.places), "resource")
@@ -84,11 +84,6 @@ def _examine(request: Request) -> tuple[Inventory, list[RenderedObject], list[Pr
 def _only_fleet(inventory: Inventory) -> Key | None:
     """Where nobody says which fleet is the default one, the only one among the files is."""
     return next(iter(inventory.fleets)) if len(inventory.fleets) == 1 else None
-
-
-def _tell(problems: list[Problem], err: TextIO) -> None:
-    ordered = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.message))
-    err.writelines(problem.describe(colour=err.isatty()) + "\n" for problem in ordered)
 
 
 def _shown(rendered: RenderedObject, request: Request) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from headgate_operator.cli.documents import Document
 from headgate_operator.cli.problems import Problem
 
 Key = tuple[str, str]
+TEST_KIND = "EventRepoTest"
+"""Never in a cluster: its documents are for `headgate test` alone."""
 _TYPES: Mapping[str, type[Resource]] = {kind.KIND: kind for kind in (GatewayFleet, KafkaProducerProfile, EventRepo)}
 
 
@@ -33,6 +35,8 @@ class Inventory:
     """(kind, key) of resources that are there but do not parse: already complained of."""
     places: dict[tuple[str, Key], Document] = field(default_factory=dict)
     """Where each of Headgate's resources stands, by kind and key."""
+    tests: list[Document] = field(default_factory=list)
+    """Documents of TEST_KIND, unread."""
     problems: list[Problem] = field(default_factory=list)
 
     def complain(self, kind: str, key: Key, path: str, message: str) -> Problem:
@@ -49,6 +53,8 @@ def take_inventory(documents: list[Document], default_namespace: str) -> Invento
         api_version, kind = str(document.content.get("apiVersion", "")), str(document.content.get("kind", ""))
         if api_version == API_VERSION and kind in _TYPES:
             _take_resource(inventory, document, kind, default_namespace)
+        elif (api_version, kind) == (API_VERSION, TEST_KIND):
+            inventory.tests.append(document)
         elif api_version.split("/", maxsplit=1)[0] == GROUP:
             known = ", ".join(f"{API_VERSION} {known}" for known in _TYPES)
             inventory.problems.append(
@@ -68,13 +74,14 @@ def _metadata(document: Document) -> dict[str, Any]:
     return metadata if isinstance(metadata, dict) else {}
 
 
-def _key(document: Document, default_namespace: str) -> Key:
+def key_of(document: Document, default_namespace: str) -> Key:
+    """Namespace and name that a document has in its metadata."""
     metadata = _metadata(document)
     return str(metadata.get("namespace") or default_namespace), str(metadata.get("name", ""))
 
 
 def _take_resource(inventory: Inventory, document: Document, kind: str, default_namespace: str) -> None:
-    key = _key(document, default_namespace)
+    key = key_of(document, default_namespace)
     if (kind, key) in inventory.places:
         first = inventory.places[kind, key]
         inventory.problems.append(
@@ -111,7 +118,7 @@ def _schema_problems(inventory: Inventory, kind: str, key: Key, error: InvalidRe
 
 
 def _take_secret(inventory: Inventory, document: Document, default_namespace: str) -> None:
-    key = _key(document, default_namespace)
+    key = key_of(document, default_namespace)
     where = f"Secret {key[0]}/{key[1]}"
     values: dict[str, bytes] = {}
     for name, text in _take_mapping(inventory, document, where, "data").items():

@@ -1,4 +1,4 @@
-"""The `headgate` command: parses arguments and hands over. `render` and `validate` need no cluster, `rollout` talks to one.
+"""The `headgate` command: parses arguments and hands over. `rollout` talks to a cluster, everything else to files.
 
 kubectl finds it as a plugin, by the name `kubectl-headgate`.
 """
@@ -13,6 +13,7 @@ from headgate_operator.cli.commands import Request, run_render, run_validate
 from headgate_operator.cli.inventory import Key
 from headgate_operator.cli.rollout_args import CodedParser, add_rollout
 from headgate_operator.cli.rollout_outcome import Exit
+from headgate_operator.cli.tryout.args import add_tryout, run_tryout
 from headgate_operator.render.templates import TemplateError
 
 _RENDER = """\
@@ -29,6 +30,8 @@ examples:
   headgate validate -f deploy/
   headgate render -f fleet.yaml -f profile.yaml -f repo.yaml
   kustomize build . | headgate render -f - --default-fleet headgate-system/default
+  headgate test -f deploy/
+  headgate dev -f repo.yaml --port 8080
   headgate rollout watch access -n web
   headgate rollout status access -n web --wait --timeout 30m
 
@@ -60,8 +63,8 @@ def program_name(path: str) -> str:
 
 def build_parser(program: str = "headgate") -> argparse.ArgumentParser:
     """The command line."""
-    shared = CodedParser(add_help=False)
-    shared.add_argument(
+    files = CodedParser(add_help=False)
+    files.add_argument(
         "-f",
         "--filename",
         dest="paths",
@@ -71,19 +74,21 @@ def build_parser(program: str = "headgate") -> argparse.ArgumentParser:
         required=True,
         help="a YAML or JSON file, a directory, or - for standard input; may be repeated",
     )
-    shared.add_argument(
+    files.add_argument(
         "-n", "--namespace", default="default", help="the namespace of manifests that name none (default: %(default)s)"
     )
-    shared.add_argument(
+    files.add_argument(
         "--default-fleet",
         metavar="NAMESPACE/NAME",
         type=_fleet,
         help="the fleet of repos without fleetRef (default: the only fleet among the files)",
     )
+    shared = CodedParser(add_help=False, parents=[files])
     shared.add_argument("--templates", metavar="DIR", type=_directory, help="templates that override the operator's")
     parser = argparse.ArgumentParser(
         prog=program,
-        description="See what the operator would apply and what is wrong, without a cluster; see and steer rollouts in one.",
+        description="See what the operator would apply and what is wrong, and try repos out, without a cluster; see and "
+        "steer rollouts in one.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -98,16 +103,23 @@ def build_parser(program: str = "headgate") -> argparse.ArgumentParser:
     commands.add_parser(
         "validate", parents=[shared], help="name every mistake", description=_VALIDATE, formatter_class=raw
     )
+    add_tryout(commands, files)
     add_rollout(commands)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command. Exit codes: 0 fine, 1 mistakes, 2 wrong usage; those of `rollout`: docs/cli.md."""
+    """Run the command. Exit codes: 0 fine, 1 mistakes, 2 wrong usage; those of `test` and `rollout`: docs/cli.md."""
     program = program_name(sys.argv[0])
     options = build_parser(program).parse_args(argv)
     try:
-        return _rollout(options, program) if options.command == "rollout" else _examine_files(options)
+        match options.command:
+            case "rollout":
+                return _rollout(options, program)
+            case "test" | "dev":
+                return run_tryout(options)
+            case _:
+                return _examine_files(options)
     except BrokenPipeError:
         # `headgate render … | head`: the reader has seen enough. Python would complain again at exit. A rollout whose end
         # is not known yet must not look like a good one.

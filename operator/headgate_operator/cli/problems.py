@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TextIO
 
 _RED, _YELLOW, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[0m"
 
@@ -34,6 +35,12 @@ class Problem:
 def has_errors(problems: list[Problem]) -> bool:
     """Whether the command should fail."""
     return any(problem.severity is Severity.ERROR for problem in problems)
+
+
+def tell(problems: list[Problem], err: TextIO) -> None:
+    """One line for each, in order of files and lines."""
+    ordered = sorted(problems, key=lambda problem: (problem.file, problem.line, problem.message))
+    err.writelines(problem.describe(colour=err.isatty()) + "\n" for problem in ordered)
 
 
 def count(number: int, noun: str) -> str:

@@ -11,6 +11,7 @@ from headgate_operator.api.fleet import GatewayFleet, NamespacesFrom
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.cli.inventory import Inventory, Key
 from headgate_operator.cli.problems import Problem, Severity
+from headgate_operator.render.judge import Judged
 from headgate_operator.render.profiles import credential_sources
 from headgate_operator.render.repo_secrets import secrets_of_repo
 from headgate_operator.render.world import FleetPlan, FleetWorld, Verdict
@@ -110,7 +111,7 @@ def absent_secrets(inventory: Inventory) -> list[Problem]:
     return list(found.values())
 
 
-def verdict_problems(inventory: Inventory, fleet: GatewayFleet, plan: FleetPlan) -> list[Problem]:
+def verdict_problems(inventory: Inventory, fleet: GatewayFleet, plan: FleetPlan | Judged) -> list[Problem]:
     """What the operator would say of the resources of one fleet."""
     found = [
         inventory.complain(

@@ -1,4 +1,4 @@
-"""Examples are what people copy first: `headgate validate` has nothing to say about any of them."""
+"""Examples are what people copy first: `headgate validate` has nothing to say about any of them, and their tests pass."""
 
 import subprocess
 import sys
@@ -16,3 +16,13 @@ def test_headgate_validate_accepts_the_example(folder: str) -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent.parent.name for path in EXAMPLES.glob("*/tests/*.yaml")}))
+def test_headgate_test_runs_the_tests_of_the_example(folder: str) -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("headgate"), "test", "-f", EXAMPLES / folder],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stderr == ""

@@ -9,9 +9,10 @@ from typing import Any
 from tests.unit.gateway.builders import FakeLease, FakeProducer
 
 from headgate_gateway.config import ProducerConfig
+from headgate_gateway.directory import ConfigDirectory, ConfigFiles
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.router import Router
-from headgate_gateway.reload import ConfigDirectory, ConfigFiles, Loader
+from headgate_gateway.reload import Loader
 
 
 @dataclass

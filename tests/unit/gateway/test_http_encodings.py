@@ -111,6 +111,16 @@ def test_skippable_parts_are_passed_over() -> None:
     assert decoded("snappy", snappy_stream(b"a") + b"\x80\x03\0\0abc" + snappy_stream(b"b")) == b"ab"
 
 
+@pytest.mark.parametrize("count", [3, 4, 5, 100])
+async def test_padding_within_a_snappy_stream_is_not_its_end(count: int) -> None:
+    line = b'{"n":1}\n'
+    stream = bytes(cramjam.snappy.compress(line))
+    padded = stream[:10] + b"\xfe\x01\x00\x00\x00" * count + stream[10:]
+    async with gateway() as g:
+        answer = await g.ask(post(padded, "Content-Encoding: snappy"))
+        assert (answer.status, g.producer.values) == (200, [line.strip()])
+
+
 def test_a_window_larger_than_http_allows_is_invalid() -> None:
     wide = zstandard.ZstdCompressor(compression_params=zstandard.ZstdCompressionParameters(window_log=24)).compressobj()
     body = wide.compress(json_lines(1_000)) + wide.flush()

@@ -8,7 +8,7 @@ from tests.unit.gateway.builders import constraint, entry, expression
 from tests.unit.gateway.loading import Running, shard
 
 from headgate_gateway.config import content_hash, credentials_hash, repo_secret_file
-from headgate_gateway.reload import ConfigFiles
+from headgate_gateway.directory import ConfigFiles
 
 BROKEN = constraint(expression("a", "Matches", "("))
 

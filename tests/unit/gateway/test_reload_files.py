@@ -12,7 +12,7 @@ from tests.unit.gateway.builders import entry
 from tests.unit.gateway.loading import Running, shard
 
 from headgate_gateway.config import credentials_hash
-from headgate_gateway.reload import ConfigDirectory
+from headgate_gateway.directory import ConfigDirectory
 
 
 def project(directory: Path, generation: int, **files: bytes) -> None:

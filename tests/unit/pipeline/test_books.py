@@ -87,6 +87,8 @@ ENDPOINTS = st.sampled_from(
         {"format": "JSON", "envelope": "BodyData"},
         {"format": "JSON", "response": "Offset"},
         {"format": "JSONL", "response": "Empty"},
+        {"format": "CloudEvents"},
+        {"format": "CloudEvents"},
         {"format": "JSON", "topicHeader": {"name": "topic", "topics": ["named"]}},
     ]
 )
@@ -101,7 +103,9 @@ OBJECTS: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
     },
 )
 ODD = st.sampled_from([b"", b"  ", b"{", b"[]", b"5", b'{"a":1e999}', b"\xff", b'{"a":"\xff"}', b"{}\r"])
-GOOD = OBJECTS.map(lambda value: json.dumps(value).encode())
+EVENT = {"specversion": "1.0", "id": "1", "source": "/s", "type": "t"}
+EVENTS = OBJECTS.map(lambda value: {**EVENT, **{name: each for name, each in value.items() if name != "b"}})
+GOOD = (OBJECTS | EVENTS).map(lambda value: json.dumps(value).encode())
 LINES = st.lists(GOOD, min_size=1, max_size=8) | st.lists(GOOD | ODD, max_size=12)
 BODIES = LINES.map(b"\n".join) | LINES.map(lambda lines: b"[" + b",".join(lines) + b"]")
 
@@ -123,7 +127,8 @@ def test_the_books_balance(
     traffic, budget = TrafficCounters(), Budget(2**28)
     repo = served_repo(config, producers, traffic)
     answers: list[Response] = []
-    head = Head("POST", PATH, {"topic": b"named"}, content_length=len(body))
+    headers = {"topic": b"named", "content-type": b"application/cloudevents-batch+json"}
+    head = Head("POST", PATH, headers, content_length=len(body))
     upload = BodyUpload(build_router([repo])[PATH], head, "id", SharedByUploads(budget, lambda: 1))
     assert upload.reserve(len(body)) is None
     upload.complete(body, answers.append)
