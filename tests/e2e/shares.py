@@ -6,6 +6,7 @@ before and after would only make it look smaller.
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from math import isnan
 
 from tests.e2e.rollouts import Watched
 from tests.e2e.traffic import Traffic
@@ -28,7 +29,9 @@ class Touched:
     from_answer: float
     """Seconds from the first bad answer until the live route gave it none; the longest, where it had weight more than once."""
     from_measurement: float
-    """Seconds from the first Failed measurement in status until then; below zero where status came later."""
+    """Seconds from the first Failed measurement in status until then; below zero where status came later, not a number where
+    the repo's status never showed one (as in an image upgrade that goes back whole).
+    """
 
     @property
     def share(self) -> float:
@@ -36,9 +39,10 @@ class Touched:
         return 100 * self.touched / max(1, self.requests)
 
     def __str__(self) -> str:
+        told = "" if isnan(self.from_measurement) else f", {self.from_measurement:+.1f} s after status showed a Fail"
         return (
-            f"{self.share:.1f} % of {self.requests} requests touched, weight 0 {self.from_answer:.1f} s after the first "
-            f"bad answer and {self.from_measurement:+.1f} s after status showed the failed measurement"
+            f"{self.share:.1f} % of {self.requests} requests touched; "
+            f"weight 0 {self.from_answer:.1f} s after the first bad answer{told}"
         )
 
 
