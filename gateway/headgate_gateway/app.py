@@ -135,6 +135,9 @@ class Gateway:
             async with asyncio.timeout(min(self._settings.drain_delay, max(until - self._loop.time(), 0.0))):
                 await self._hurry.wait()
         await self._server.stop_listening()
+        # One client that never ends its request must not keep what others were told is in memory from being sent.
+        for producer in self._pool.producers():
+            producer.hurry()
         finished = await self._server.finish(max(until - self._loop.time(), 0.0))
         # What is left in the producers belongs to clients that have gone, or whose time is up.
         left = max(until - self._loop.time(), 0.0)

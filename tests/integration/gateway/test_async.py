@@ -27,7 +27,8 @@ async def records(gateway: GatewayProcess, name: str) -> dict[str, int]:
     return {fate: count for fate, count in found.items() if count}
 
 
-async def test_sigterm_delivers_what_was_answered_from_memory(kafka: Kafka, tmp_path: Path) -> None:
+@pytest.mark.parametrize("hung", [False, True], ids=["nobody else", "beside a client that never ends its body"])
+async def test_sigterm_delivers_what_was_answered_from_memory(kafka: Kafka, tmp_path: Path, *, hung: bool) -> None:
     topic = new_name("async")
     kafka.create_topic(topic, partitions=3)
     async with silent_broker() as nobody:
@@ -46,6 +47,8 @@ async def test_sigterm_delivers_what_was_answered_from_memory(kafka: Kafka, tmp_
             assert await records(gateway, "logs") == {"in_flight": 1_000}
             assert read_all(kafka.bootstrap, topic) == []
 
+            if hung:
+                (await gateway.connect()).send(post(b"{", length=2))
             stopping = asyncio.create_task(gateway.stop())
             await until(lambda: has(gateway, "logs", {"delivered": 1_000}))
             assert await records(gateway, "hopeless") == {"in_flight": 1}
