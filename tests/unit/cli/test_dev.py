@@ -68,7 +68,7 @@ class Running:
 
 @contextmanager
 def dev(file: Path, *options: str) -> Iterator[Running]:
-    command = [HEADGATE, "dev", "-f", file, "--port", "0", "-o", "json", *options]
+    command = [str(HEADGATE), "dev", "-f", str(file), "--port", "0", "-o", "json", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None

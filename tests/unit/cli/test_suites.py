@@ -207,6 +207,14 @@ def test_who_sends_is_asked_as_in_a_gateway(tmp_path: Path) -> None:
     assert run(tmp_path, REPO + GUARDED + HEAD + unknown, auth=False)[0] == 0
 
 
+def test_a_secret_that_the_files_lack_lets_nobody_in(tmp_path: Path) -> None:
+    auth = GUARDED.partition("---")[0]
+    sent = "lines: [{a: 1}]\nexpect: {status: 401}"
+    code, _, err = run(tmp_path, REPO + auth + HEAD + case("headers: {X-API-Key: not-among-the-files}\n" + sent))
+    assert code == 0
+    assert "Secret team/keys is not among the files" in err
+
+
 def test_what_stands_in_for_what_the_files_lack_is_said(tmp_path: Path) -> None:
     _, _, err = run(tmp_path, REPO + HEAD + case("lines: [{drop: 1}]\nexpect: {dropped: 1}"))
     assert err.splitlines() == [
