@@ -132,9 +132,12 @@ async def _run(loader: Loader, server: Server, settings: Settings, teller: Telle
     loading = asyncio.create_task(loader.run())
     loading.add_done_callback(lambda _: stop.set())
     try:
-        await loader.first_load.wait()
-        teller.listening(f"http://{_host(settings.host)}:{port}")
-        await stop.wait()
+        loaded, stopped = asyncio.ensure_future(loader.first_load.wait()), asyncio.ensure_future(stop.wait())
+        await asyncio.wait({loaded, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        loaded.cancel()
+        if not stopped.done():
+            teller.listening(f"http://{_host(settings.host)}:{port}")
+        await stopped
         server.draining = True
         await server.stop_listening()
         await server.finish(FINISH_SECONDS)
