@@ -16,6 +16,7 @@ from headgate_gateway import __version__
 from headgate_gateway.admin.logs import configure_logs
 from headgate_gateway.app import Gateway, Settings
 from headgate_gateway.config.units import parse_byte_size, parse_duration
+from headgate_gateway.descriptors import DEFAULT_CONNECTIONS
 
 log = logging.getLogger("headgate.gateway")
 
@@ -28,6 +29,12 @@ def _unit(parse: Callable[[str], int]) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return read
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return int(text)
 
 
 _duration, _size = _unit(parse_duration), _unit(parse_byte_size)
@@ -71,6 +78,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="memory that requests may hold; beyond it they get a 503 (default: %(default)s)",
     )
     add(
+        "--max-connections",
+        type=_count,
+        default=DEFAULT_CONNECTIONS,
+        metavar="COUNT",
+        help="open connections on the traffic port, as far as the process may open files; others get a 503"
+        " (default: %(default)s)",
+    )
+    add(
         "--grace-period",
         type=_duration,
         default="60s",
@@ -110,6 +125,7 @@ def read_settings(arguments: argparse.Namespace) -> Settings:
         port=arguments.port,
         admin_port=arguments.admin_port,
         buffer_bytes=arguments.buffer_bytes,
+        max_connections=arguments.max_connections,
         grace_period=arguments.grace_period / 1_000,
         drain_delay=arguments.drain_delay / 1_000,
         keep_alive=arguments.keep_alive / 1_000,

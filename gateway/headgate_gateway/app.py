@@ -23,6 +23,7 @@ from headgate_gateway.admin.pages import AdminPages
 from headgate_gateway.config.analysis import AnalysisReport
 from headgate_gateway.config.shard import CONTRACT_VERSIONS
 from headgate_gateway.config.status import GatewayStatus, MemoryStatus
+from headgate_gateway.descriptors import allow_connections
 from headgate_gateway.directory import ConfigDirectory
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.analysis import RepoName
@@ -50,6 +51,7 @@ class Settings:
     port: int
     admin_port: int
     buffer_bytes: int
+    max_connections: int
     grace_period: float
     drain_delay: float
     keep_alive: float
@@ -73,7 +75,8 @@ class Gateway:
         self._preflights = Preflights(self._pool.serving) if settings.track == "canary" else None
         self._ingest = Ingest(self._budget, self._traffic, lambda: time.time_ns() // 1_000_000)
         self._loader = Loader(ConfigDirectory(settings.config), self._pool, self._traffic, self._swap)
-        self._server = Server(self._ingest, Timeouts(keep_alive=settings.keep_alive), loop)
+        timeouts = Timeouts(keep_alive=settings.keep_alive)
+        self._server = Server(self._ingest, timeouts, loop, allow_connections(settings.max_connections))
         pages = AdminPages(self.status, self._not_ready, self._metrics, self._analysis)
         self._admin = Server(pages, Timeouts(), loop)
 
@@ -99,7 +102,7 @@ class Gateway:
         gc.freeze()
         if not self._stop.is_set():
             port = await self._server.start(self._settings.host, self._settings.port)
-            log.info("traffic port open", extra={"port": port})
+            log.info("traffic port open", extra={"port": port, "maxConnections": self._server.max_connections})
         await self._stop.wait()
         await self._drain(self._loop.time() + max(self._settings.grace_period - LAST_WORDS_SECONDS, 0.0))
         if loading.done():
@@ -132,6 +135,9 @@ class Gateway:
             async with asyncio.timeout(min(self._settings.drain_delay, max(until - self._loop.time(), 0.0))):
                 await self._hurry.wait()
         await self._server.stop_listening()
+        # One client that never ends its request must not keep what others were told is in memory from being sent.
+        for producer in self._pool.producers():
+            producer.hurry()
         finished = await self._server.finish(max(until - self._loop.time(), 0.0))
         # What is left in the producers belongs to clients that have gone, or whose time is up.
         left = max(until - self._loop.time(), 0.0)
@@ -179,7 +185,9 @@ class Gateway:
             memory_reserved=self._budget.reserved,
             memory_limit=self._budget.limit,
             connections=len(self._server.connections),
+            connections_limit=self._server.max_connections,
             connections_opened=self._server.connections_opened,
+            connections_refused=self._server.connections_refused,
             draining=self._draining,
             revisions=self._loader.revisions,
         )

@@ -18,12 +18,11 @@ from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.config.shard import CONTRACT_VERSIONS, content_hash
 from headgate_gateway.config.status import RefusedRepo, RefusedShard, credentials_hash
-from headgate_gateway.directory import ConfigDirectory, ConfigFiles
+from headgate_gateway.directory import ConfigFiles
 from headgate_gateway.http.auth import Authenticator, compile_auth
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.ports import Lease
 from headgate_gateway.http.router import Router, ServedRepo, build_router
-from headgate_gateway.kafka.credentials import credential_files
 from headgate_gateway.pipeline.compile import compile_repo
 
 log = logging.getLogger("headgate.gateway.reload")
@@ -71,6 +70,18 @@ def read_shard(content: bytes) -> dict[RepoName, tuple[bytes, str]]:
     return {(i.namespace, i.name): (e, i.revision) for i, e in zip(identities, entries, strict=True)}
 
 
+class ConfigSource(Protocol):
+    """Where files come from: a `ConfigDirectory`."""
+
+    def version(self) -> object:
+        """Something that changes when the files may have. Raises OSError when they cannot be looked at."""
+        ...
+
+    def read(self) -> ConfigFiles:
+        """All files. Raises OSError when they cannot be read now."""
+        ...
+
+
 class ProducerSource(Protocol):
     """Where producers come from: `headgate_gateway.kafka`'s pool."""
 
@@ -96,7 +107,7 @@ class Loader:
 
     def __init__(
         self,
-        directory: ConfigDirectory,
+        directory: ConfigSource,
         producers: ProducerSource,
         traffic: TrafficCounters,
         swap: Callable[[Router], None],
@@ -331,7 +342,7 @@ def _is_touched(entry: _Entry, changed_credentials: set[str]) -> bool:
 def _uses(served: ServedRepo, changed_credentials: set[str]) -> bool:
     if not changed_credentials:
         return False
-    files = [name for producer in served.config.producers.values() for name in credential_files(producer)]
+    files = [name for producer in served.config.producers.values() for name in producer.credential_files]
     return not changed_credentials.isdisjoint([*files, *served.config.secret_files])
 
 

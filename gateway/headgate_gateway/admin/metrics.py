@@ -50,7 +50,9 @@ class Gauges:
     memory_reserved: int
     memory_limit: int
     connections: int
+    connections_limit: int
     connections_opened: int
+    connections_refused: int
     draining: bool
     revisions: Mapping[str, str]
     """Revision served, by repo."""
@@ -194,10 +196,16 @@ def _process(gauges: Gauges, track: str) -> list[Metric]:
         "headgate_memory_reserved_bytes": ("Bytes that requests hold of the memory budget.", gauges.memory_reserved),
         "headgate_memory_limit_bytes": ("The memory budget.", gauges.memory_limit),
         "headgate_connections": ("Open connections on the traffic port.", gauges.connections),
+        "headgate_connections_limit": ("So many connections may be open there.", gauges.connections_limit),
         "headgate_draining": ("1 while the process is on its way out.", int(gauges.draining)),
     }
     simple = [GaugeMetricFamily(name, text, value=value) for name, (text, value) in values.items()]
     opened = CounterMetricFamily(
         "headgate_connections_opened", "Connections taken on the traffic port.", value=gauges.connections_opened
     )
-    return [revisions, build, opened, *simple]
+    refused = CounterMetricFamily(
+        "headgate_connections_refused",
+        "Connections that were answered 503, or cut, because too many were open.",
+        value=gauges.connections_refused,
+    )
+    return [revisions, build, opened, refused, *simple]

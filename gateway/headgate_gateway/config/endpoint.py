@@ -68,7 +68,7 @@ class Endpoint(ContractModel):
     path: RequestPath
     """The exact path, such as `/log/repo/nginx-access`. No two repos of a fleet may hold the same."""
     format: EventFormat = EventFormat.JSONL
-    """JSONL: each line of the body is a JSON object. JSON: the body is one object, or an array of objects. CloudEvents: CloudEvents 1.0 over HTTP, in binary, structured or batch mode. Text: each line is an event, whatever it holds; its one field is `message`."""
+    """JSONL: each line of the body is a JSON object. JSON: the body is one object, or an array of objects. CloudEvents: CloudEvents 1.0 over HTTP, in binary, structured or batch mode. Text: each line is an event, and has to be UTF-8; its one field is `message`."""
     response: ResponseFormat = ResponseFormat.RECEIPT
     """Receipt: counts, durability and offsets as JSON. Offset: `{"status":"ok","partition":P,"Offset":O}` of the request's one event, with offset -1 where the constraint dropped it. Empty: a 200 without a body."""
     topic_header: TopicHeader | None = None

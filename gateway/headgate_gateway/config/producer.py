@@ -180,3 +180,13 @@ class ProducerConfig(ProducerSettings):
     """The profile's name, unique in its fleet."""
     tls: TlsConfig | None = None
     sasl: SaslConfig | None = None
+
+    @property
+    def credential_files(self) -> tuple[str, ...]:
+        """Names of the files that its credentials are in."""
+        names: list[str | None] = []
+        if self.tls is not None:
+            names += [self.tls.ca_file, self.tls.certificate_file, self.tls.key_file]
+        if self.sasl is not None:
+            names += [self.sasl.username_file, self.sasl.password_file, self.sasl.token_file]
+        return tuple(name for name in names if name is not None)

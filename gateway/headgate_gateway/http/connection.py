@@ -84,10 +84,10 @@ class Connection(asyncio.Protocol):
     # Transport's callbacks
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Begin, unless the server has as many as it takes."""
+        if not self._server.take(self, transport):
+            return
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by shape only
-        self._server.connections.add(self)
-        self._server.connections_opened += 1
         self._enter(Phase.IDLE)
 
     def connection_lost(self, exc: Exception | None) -> None:

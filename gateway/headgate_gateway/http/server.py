@@ -2,11 +2,13 @@
 
 import asyncio
 import socket
+import sys
 from dataclasses import dataclass
 from email.utils import formatdate
 
 from headgate_gateway.http.application import Application
 from headgate_gateway.http.connection import Connection, Phase, patience_of
+from headgate_gateway.http.surplus import Surplus, turn_away
 
 BACKLOG = 4_096
 LAST_ACCEPTS_SECONDS = 0.05
@@ -45,13 +47,23 @@ class Timeouts:
 class Server:
     """A port."""
 
-    def __init__(self, application: Application, timeouts: Timeouts, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        application: Application,
+        timeouts: Timeouts,
+        loop: asyncio.AbstractEventLoop,
+        max_connections: int = sys.maxsize,
+    ) -> None:
         self.application = application
         self.timeouts = timeouts
         self.patience = patience_of(timeouts)
         self.loop = loop
+        self.max_connections = max_connections
         self.connections: set[Connection] = set()
+        self.surplus: set[Surplus] = set()
+        """Those that are on their way out, because all of `connections` are taken."""
         self.connections_opened = 0
+        self.connections_refused = 0
         self.date = _date()
         """For answers; as old as the last sweep."""
         self.draining = False
@@ -67,6 +79,16 @@ class Server:
         self._sweep()
         bound: int = self._socket.getsockname()[1]
         return bound
+
+    def take(self, connection: Connection, transport: asyncio.BaseTransport) -> bool:
+        """Whether there is room for a connection that was just made; else it is none of its protocol's any more."""
+        if len(self.connections) >= self.max_connections:
+            self.connections_refused += 1
+            turn_away(self, transport)
+            return False
+        self.connections.add(connection)
+        self.connections_opened += 1
+        return True
 
     def _sweep(self) -> None:
         # First of all, so that nothing that a connection raises ends all deadlines.
@@ -117,6 +139,8 @@ class Server:
             self._sweeper.cancel()
         for connection in list(self.connections):
             connection.abort()
+        for surplus in list(self.surplus):
+            surplus.abort()
 
 
 def _date() -> bytes:

@@ -43,16 +43,6 @@ class Security:
     """Keyword arguments of `create_conn`."""
 
 
-def credential_files(config: ProducerConfig) -> tuple[str, ...]:
-    """Names of the files that the profile's credentials are in."""
-    names: list[str | None] = []
-    if config.tls is not None:
-        names += [config.tls.ca_file, config.tls.certificate_file, config.tls.key_file]
-    if config.sasl is not None:
-        names += [config.sasl.username_file, config.sasl.password_file, config.sasl.token_file]
-    return tuple(name for name in names if name is not None)
-
-
 def build_security(config: ProducerConfig, credentials: Mapping[str, bytes]) -> Security:
     """Make a profile's security from the contents of its files, by name. Raises CredentialsInvalidError."""
     context = None if config.tls is None else _build_context(config.tls, credentials)

@@ -16,7 +16,6 @@ from typing import Any
 from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.shard import content_hash
 from headgate_gateway.config.status import ProducerStatus
-from headgate_gateway.kafka.credentials import credential_files
 from headgate_gateway.kafka.producer import Producer
 from headgate_gateway.kafka.status import ProducerState
 
@@ -40,7 +39,7 @@ def secret_hash(config: ProducerConfig, credentials: Mapping[str, bytes]) -> str
 
 
 def _named(config: ProducerConfig, credentials: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
-    return [(name, credentials[name]) for name in sorted(set(credential_files(config))) if name in credentials]
+    return [(name, credentials[name]) for name in sorted(set(config.credential_files)) if name in credentials]
 
 
 class _Slot:
@@ -154,7 +153,7 @@ class ProducerPool:
             await asyncio.wait(self._tasks, timeout=1.0)
 
     def _make(self, config: ProducerConfig, credentials: Mapping[str, bytes], content: str, secret: str) -> Producer:
-        named = f"{content}-{secret[:8]}" if credential_files(config) else content
+        named = f"{content}-{secret[:8]}" if config.credential_files else content
         producer = Producer(config, credentials, content_hash=named)
         producer.start()
         return producer

@@ -324,10 +324,14 @@ class Producer:
 
     # -- its end ----------------------------------------------------------------------------------------------------
 
-    async def drain(self, seconds: float) -> bool:
-        """Send what waits without further gathering, and wait until all has its outcome; False: not in time."""
+    def hurry(self) -> None:
+        """The end is near: send what waits, and whatever still comes, without further gathering."""
         self._accumulator.hurry = True
         self._links.wake()
+
+    async def drain(self, seconds: float) -> bool:
+        """Hurry, and wait until all has its outcome; False: not in time."""
+        self.hurry()
         try:
             if self._open:
                 self._empty = self._loop.create_future()
@@ -335,7 +339,6 @@ class Producer:
             return not self._open
         finally:
             self._empty = None
-            self._accumulator.hurry = False
 
     async def close(self, seconds: float) -> None:
         """Take nothing more, drain, tell whoever still waits that we stop, and close. At most a second over time."""

@@ -13,7 +13,7 @@ from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.application import Reply
 from headgate_gateway.http.auth import compile_auth
-from headgate_gateway.http.counters import RepoCounters, TrafficCounters
+from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.ingest import Ingest
 from headgate_gateway.http.messages import HttpError, Response, error_response
 from headgate_gateway.http.reader import RequestReader
@@ -65,11 +65,7 @@ async def _run(compiled: CompiledRepo, credentials: Credentials, case: Case, now
     ingest.router = build_router([served])
     async with asyncio.timeout(ANSWER_SECONDS):
         answer = await _ask(ingest, build_request(case, config.endpoints[0].path))
-    return Happened(answer, tuple(unfold(taken)), _dropped(served.counters))
-
-
-def _dropped(counters: RepoCounters) -> int:
-    return counters.dropped
+    return Happened(answer, tuple(unfold(taken)), served.counters.dropped)
 
 
 async def _ask(ingest: Ingest, request: bytes) -> Response:

@@ -190,6 +190,27 @@ def test_dead_letters_are_told_from_records(tmp_path: Path) -> None:
     ]
 
 
+def test_an_event_of_cloudevents_is_tested_like_any(tmp_path: Path) -> None:
+    text = (
+        "endpoint: /events\n"
+        "headers: {Content-Type: application/json, ce-specversion: '1.0', ce-id: '1', ce-source: /s, ce-type: t}\n"
+        "body: {a: 1}\nexpect:\n  records:\n    - value: {a: 1}\n"
+        "      headers: {origin: web, ce_specversion: '1.0', ce_id: '1', ce_source: /s, ce_type: t, ce_seen: 'yes', "
+        "content-type: application/json}"
+    )
+    code, out, _ = run(tmp_path, REPO + HEAD + case(text))
+    assert code == 0, out
+
+
+def test_what_is_answered_before_kafka_has_it_is_compared_all_the_same(tmp_path: Path) -> None:
+    repo = REPO.replace("      response: Offset\n", "").replace(
+        "    topic: access\n", "    topic: access\n    delivery: Async\n"
+    )
+    text = "lines: [{a: 1}]\nexpect: {answer: {durability: memory}, records: [{value: {a: 1, seen: 'yes'}}]}"
+    code, out, err = run(tmp_path, repo + HEAD + case(text))
+    assert code == 0, out + err
+
+
 def test_cases_know_nothing_of_each_other(tmp_path: Path) -> None:
     limits = "  limits:\n    perGateway:\n      requestsPerSecond: 1\n"
     text = "endpoint: /offset\nbody: {a: 1}\nexpect: {answer: {Offset: 0}, records: [{}]}"
@@ -205,6 +226,14 @@ def test_who_sends_is_asked_as_in_a_gateway(tmp_path: Path) -> None:
     assert code == 1
     assert "--no-auth" in out
     assert run(tmp_path, REPO + GUARDED + HEAD + unknown, auth=False)[0] == 0
+
+
+def test_a_secret_that_the_files_lack_lets_nobody_in(tmp_path: Path) -> None:
+    auth = GUARDED.partition("---")[0]
+    sent = "lines: [{a: 1}]\nexpect: {status: 401}"
+    code, _, err = run(tmp_path, REPO + auth + HEAD + case("headers: {X-API-Key: not-among-the-files}\n" + sent))
+    assert code == 0
+    assert "Secret team/keys is not among the files" in err
 
 
 def test_what_stands_in_for_what_the_files_lack_is_said(tmp_path: Path) -> None:
@@ -271,3 +300,17 @@ def test_the_command_finds_tests_below_a_directory(tmp_path: Path) -> None:
             capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "1 passed, 0 failed"), done.stderr
+
+
+def test_what_the_extra_cli_installs_is_enough(tmp_path: Path) -> None:
+    file = tmp_path / "file.yaml"
+    file.write_text(REPO + HEAD + GOOD_CASE)
+    script = (
+        "import sys\n"
+        "sys.modules |= dict.fromkeys(['aiokafka', 'kopf', 'prometheus_client', 'uvloop', 'zstandard'])\n"
+        "import headgate_gateway.tryout.serve\n"
+        "from headgate_operator.cli.main import main\n"
+        f"sys.exit(main(['test', '-f', {str(file)!r}]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,5 +1,6 @@
 """Examples are what people copy first: `headgate validate` has nothing to say about any of them, and their tests pass."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,3 +27,15 @@ def test_headgate_test_runs_the_tests_of_the_example(folder: str) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stderr == ""
+
+
+def test_the_test_that_the_docs_show_passes_on_the_quickstart(tmp_path: Path) -> None:
+    page = (EXAMPLES.parent / "docs" / "cli.md").read_text()
+    (shown,) = (block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "kind: EventRepoTest" in block)
+    file = tmp_path / "shown.yaml"
+    file.write_text(shown)
+    done = subprocess.run(
+        [Path(sys.executable).with_name("headgate"), "test", "-f", EXAMPLES / "quickstart" / "repo.yaml", "-f", file],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2 passed, 0 failed"), done.stdout + done.stderr

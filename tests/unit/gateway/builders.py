@@ -240,6 +240,7 @@ async def gateway(
     timeouts: Timeouts = SHORT,
     credentials: Mapping[str, bytes] | None = None,
     clock: Callable[[], float] = monotonic,
+    max_connections: int = 1_000,
 ) -> AsyncIterator[Gateway]:
     producer = producer or FakeProducer()
     shared, traffic = Budget(budget), TrafficCounters()
@@ -248,7 +249,7 @@ async def gateway(
         served_repo(c, dict.fromkeys(c.producers, producer), traffic, credentials) for c in configs or (repo_config(),)
     ]
     ingest.router = build_router(served)
-    server = Server(ingest, timeouts, asyncio.get_running_loop())
+    server = Server(ingest, timeouts, asyncio.get_running_loop(), max_connections)
     running = Gateway(server, ingest, producer, await server.start("127.0.0.1", 0), shared)
     try:
         yield running

@@ -25,7 +25,7 @@ from headgate_gateway.http.server import Server
 from headgate_gateway.kafka.counters import Counters, ProducerSnapshot
 
 NO_REPOS = AnalysisReport(track="canary", started="run-1", uptime_seconds=2.5)
-NO_GAUGES = Gauges(1, 0, 0, 5, 10, 2, 3, False, {"logs": "r1"})
+NO_GAUGES = Gauges(1, 0, 0, 5, 10, 2, 100, 3, 4, False, {"logs": "r1"})
 
 
 def values(text: bytes) -> dict[tuple[str, ...], float]:
@@ -116,7 +116,10 @@ async def test_metrics_are_served_again_and_again() -> None:
         for _ in range(3):
             answer = await pages.get("/metrics")
             assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
-            assert values(answer.body)["headgate_memory_reserved_bytes",] == 5
+            shown = values(answer.body)
+            assert shown["headgate_memory_reserved_bytes",] == 5
+            assert (shown["headgate_connections",], shown["headgate_connections_limit",]) == (2, 100)
+            assert (shown["headgate_connections_opened_total",], shown["headgate_connections_refused_total",]) == (3, 4)
         assert (await pages.get("/metrics", "HEAD")).status == 200
 
 
@@ -342,6 +345,7 @@ def test_defaults_are_the_documented_ones() -> None:
     assert (settings.port, settings.admin_port, settings.host) == (8080, 8081, "")
     assert (settings.grace_period, settings.drain_delay, settings.keep_alive) == (60.0, 8.0, 3_900.0)
     assert (settings.buffer_bytes, settings.track) == (256 * 2**20, "stable")
+    assert settings.max_connections == 20_000
 
 
 def test_a_mistake_on_the_command_line_names_the_remedy(capsys: pytest.CaptureFixture[str]) -> None:

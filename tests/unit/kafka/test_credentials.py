@@ -7,7 +7,7 @@ from tests.testbed import tls
 from tests.testbed.tls import Certificates
 
 from headgate_gateway.config.producer import ProducerConfig, SaslConfig, SaslMechanism, TlsConfig
-from headgate_gateway.kafka.credentials import CredentialsInvalidError, build_security, credential_files
+from headgate_gateway.kafka.credentials import CredentialsInvalidError, build_security
 from headgate_gateway.kafka.pool import profile_hash, secret_hash
 
 USER = SaslConfig(mechanism=SaslMechanism.SCRAM_SHA_512, username_file="user", password_file="password")
@@ -105,7 +105,7 @@ def test_a_client_certificate_needs_no_directory_to_write_to(
 
 def test_only_the_files_that_a_profile_names_count_for_its_hash() -> None:
     wanted = config(sasl=USER)
-    assert credential_files(wanted) == ("user", "password")
+    assert wanted.credential_files == ("user", "password")
     one = secret_hash(wanted, {"user": b"u", "password": b"p", "other": b"1"})
     assert one == secret_hash(wanted, {"user": b"u", "password": b"p", "other": b"2"})
     assert one != secret_hash(wanted, {"user": b"u", "password": b"q"})

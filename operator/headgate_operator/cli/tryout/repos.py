@@ -6,6 +6,7 @@ profiles with their defaults, and a warning that says so.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from secrets import token_hex
 
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import API_VERSION
@@ -13,7 +14,7 @@ from headgate_operator.api.profile import KafkaProducerProfile
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.cli.inventory import Inventory, Key
 from headgate_operator.cli.problems import Problem, Severity
-from headgate_operator.cli.worlds import absent_secrets, build_world, fleet_key, verdict_problems
+from headgate_operator.cli.worlds import ABSENT_ENTRY, absent_secrets, build_world, fleet_key, verdict_problems
 from headgate_operator.render.credentials import hash_repo_secrets
 from headgate_operator.render.entries import Entry
 from headgate_operator.render.judge import Judged, judge_fleet
@@ -47,7 +48,7 @@ def build_repos(
     problems += absent_secrets(filled)
     found: dict[Key, TriedRepo] = {}
     for _, fleet in sorted(filled.fleets.items()):
-        world = build_world(filled, fleet, default)
+        world = _shut(build_world(filled, fleet, default), inventory)
         judged = judge_fleet(world)
         problems += verdict_problems(filled, fleet, judged)
         found |= _tried(world, judged)
@@ -59,6 +60,19 @@ def _tried(world: FleetWorld, judged: Judged) -> dict[Key, TriedRepo]:
     known = {file: content for profile in judged.resolved.values() for file, content in profile.credentials.items()}
     known |= hash_repo_secrets(world, entries.values(), judged.overflow, RenderMemo())
     return {key: TriedRepo(key, entry.content, _named(entry, known)) for key, entry in entries.items()}
+
+
+def _shut(world: FleetWorld, inventory: Inventory) -> FleetWorld:
+    """Keys and passwords that the files do not hold are nobody's: `dev` may listen where others come by."""
+    known = {
+        key: dict.fromkeys(data, token_hex(32).encode()) if _is_stand_in(key, data, inventory) else data
+        for key, data in world.repo_secrets.items()
+    }
+    return replace(world, repo_secrets=known)
+
+
+def _is_stand_in(key: Key, data: Mapping[str, bytes], inventory: Inventory) -> bool:
+    return key not in inventory.secrets and ABSENT_ENTRY in data
 
 
 def _named(entry: Entry, known: Mapping[str, bytes]) -> dict[str, bytes]:

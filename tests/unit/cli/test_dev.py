@@ -1,0 +1,175 @@
+"""`headgate dev` as a process: a request through it, a changed file, a mistake, a Kafka that is not there, its end."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+HEADGATE = Path(sys.executable).with_name("headgate")
+REPO = """\
+apiVersion: headgate.dev/v1alpha1
+kind: EventRepo
+metadata: {name: access, namespace: team}
+spec:
+  kafka:
+    producerProfile: main
+    topic: access
+    key: {field: user}
+"""
+GUARDED = """\
+  auth:
+    apiKeys:
+      secretRef: {name: keys}
+"""
+
+
+class Running:
+    """The process, and what it says."""
+
+    def __init__(self, process: "subprocess.Popen[str]", out: IO[str], err: IO[str]) -> None:
+        self.process, self._out, self._err = process, out, err
+        self.url = ""
+
+    def wait_for(self, pattern: str) -> "re.Match[str]":
+        """Read on until a line tells of it. The test's own timeout bounds it."""
+        for line in self._err:
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"it ended and never said {pattern!r}")
+
+    def record(self) -> dict[str, object]:
+        """The next record printed."""
+        found: dict[str, object] = json.loads(self._out.readline())
+        return found
+
+    def post(self, body: str) -> tuple[int, str]:
+        request = urllib.request.Request(f"{self.url}/log/repo/access", body.encode(), method="POST")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+
+@contextmanager
+def dev(file: Path, *options: str) -> Iterator[Running]:
+    command = [str(HEADGATE), "dev", "-f", str(file), "--port", "0", "-o", "json", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        running = Running(process, process.stdout, process.stderr)
+        try:
+            running.url = running.wait_for(r"listening on (http://127\.0\.0\.1:[0-9]+);")[1]
+            yield running
+        finally:
+            process.kill()
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    file = tmp_path / "repo.yaml"
+    file.write_text(REPO)
+    return file
+
+
+def test_a_request_goes_through_and_its_record_is_printed(repo: Path) -> None:
+    with dev(repo) as running:
+        status, answer = running.post('{"user":"u","n":1}\nno JSON\n')
+        assert (status, json.loads(answer)["reason"]) == (400, "InvalidLines")
+        status, answer = running.post('{"user":"u","n":1}\n')
+        record = running.record()
+        assert (status, json.loads(answer)["accepted"]) == (200, 1)
+        assert isinstance(record.pop("timestamp"), str)
+        assert record == {
+            "topic": "access", "producerProfile": "main", "line": 1, "deadLetter": False, "headers": [],
+            "key": "u", "value": '{"user":"u","n":1}',
+        }  # fmt: skip
+        running.wait_for("POST /log/repo/access 200 accepted 1")
+        assert running.end() == 0
+
+
+def test_a_changed_file_is_served_and_a_mistake_changes_nothing(repo: Path) -> None:
+    with dev(repo) as running:
+        repo.write_text(REPO + "    acks: all\n")
+        running.wait_for("spec.kafka.acks: is no field of this object")
+        running.wait_for("what was served before these mistakes is served on")
+        assert running.post('{"n":1}')[0] == 200
+        assert running.record()["topic"] == "access"
+        repo.write_text(REPO.replace("topic: access", "topic: changed"))
+        running.wait_for("serving team/access")
+        assert running.post('{"n":1}')[0] == 200
+        assert running.record()["topic"] == "changed"
+
+
+def test_who_sends_is_asked_unless_told_not_to(repo: Path) -> None:
+    secret = (
+        "---\napiVersion: v1\nkind: Secret\nmetadata: {name: keys, namespace: team}\nstringData: {one: open-sesame}\n"
+    )
+    repo.write_text(REPO + GUARDED + secret)
+    with dev(repo) as running:
+        assert running.post('{"n":1}')[0] == 401
+    with dev(repo, "--no-auth") as running:
+        assert running.post('{"n":1}')[0] == 200
+
+
+def test_records_for_a_kafka_that_is_away_are_not_said_to_be_there(repo: Path) -> None:
+    profile = (
+        "---\napiVersion: headgate.dev/v1alpha1\nkind: KafkaProducerProfile\n"
+        "metadata: {name: main, namespace: headgate-system}\n"
+        "spec: {bootstrapServers: ['elsewhere:9092'], deliveryTimeout: 300ms}\n"
+    )
+    repo.write_text(REPO + profile)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # nobody listens there
+        with dev(repo, "--kafka", f"127.0.0.1:{taken.getsockname()[1]}") as running:
+            assert running.post('{"n":1}')[0] == 503
+
+
+def run(*options: object) -> tuple[int, str]:
+    done = subprocess.run(
+        [HEADGATE, "dev", *map(str, options)], capture_output=True, text=True, timeout=60, check=False
+    )
+    return done.returncode, done.stderr
+
+
+def test_what_cannot_begin_says_why(repo: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code, err = run("-f", repo, "--port", taken.getsockname()[1])
+    assert code == 2
+    assert "choose another --port" in err
+    repo.write_text(REPO + "    acks: all\n")
+    code, err = run("-f", repo)
+    assert code == 2
+    assert f"{repo}:9: error: EventRepo team/access: spec.kafka.acks: is no field of this object: remove it" in err
+    assert run("-f", "-")[0] == 2
+    assert "is not HOST:PORT" in run("-f", repo, "--kafka", "broker")[1]
+
+
+@pytest.mark.parametrize(("module", "extras"), [("aiokafka", "cli,gateway"), ("msgspec", "cli")])
+def test_a_library_that_is_not_installed_is_named_with_the_remedy(repo: Path, module: str, extras: str) -> None:
+    script = (
+        f"import sys; sys.modules[{module!r}] = None\n"
+        "from headgate_operator.cli.main import main\n"
+        f"sys.exit(main(['dev', '-f', {str(repo)!r}, '--port', '0'"
+        + (", '--kafka', '127.0.0.1:9'" if module == "aiokafka" else "")
+        + "]))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 2, done.stderr
+    assert module in done.stderr
+    assert f"pip install 'headgate[{extras}]'" in done.stderr
