@@ -88,7 +88,7 @@ SAME_DEFAULTS = {
 }
 
 
-@pytest.mark.parametrize(("index", "spec"), enumerate(SAME_DEFAULTS.values()), ids=SAME_DEFAULTS)
+@pytest.mark.parametrize(("index", "spec"), list(enumerate(SAME_DEFAULTS.values())), ids=SAME_DEFAULTS)
 def test_defaults_of_the_api_server_are_those_of_the_types(server: ApiServer, index: int, spec: dict[str, Any]) -> None:
     from headgate_operator.api.repo import EventRepo
 
