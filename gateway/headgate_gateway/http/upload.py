@@ -25,8 +25,9 @@ from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.application import Reply
 from headgate_gateway.http.delivery import Part, join_outcomes
 from headgate_gateway.http.events import executor_broke, records_lost, request_answered, request_broke
+from headgate_gateway.http.holding import Holding
 from headgate_gateway.http.messages import Head, Response
-from headgate_gateway.http.ports import Producer, Submission
+from headgate_gateway.http.ports import Submission
 from headgate_gateway.http.receipt import Durability, receipt, refused_body, undelivered
 from headgate_gateway.http.router import Route
 from headgate_gateway.http.seldom import Seldom
@@ -61,26 +62,23 @@ class BodyUpload:
         "_completed",
         "_done",
         "_head",
+        "_holding",
         "_in_flight",
         "_is_async",
-        "_max_buffer_bytes",
-        "_moved",
         "_now_ms",
         "_open",
         "_parts",
         "_processed",
-        "_producer",
-        "_profile",
         "_rejects",
         "_reply",
         "_repo",
         "_request_id",
-        "_reserved",
         "_route",
         "_shared",
         "_submitted",
         "_taken",
         "_told",
+        "as_it_comes",
         "gate",
         "prepare",
     )
@@ -91,16 +89,11 @@ class BodyUpload:
         self._head = head
         self._request_id = request_id
         self._shared = shared
-        # Kept, since a lease may change its producer when credentials do, and what is reserved here is released here.
-        self._producer: Producer = route.repo.lease.producer
+        self._holding = Holding(route.repo, shared.budget, request_id)
         config = route.repo.config
-        self._profile = config.kafka.producer_profile
-        self._max_buffer_bytes = config.producers[self._profile].max_buffer_bytes
         self._is_async = config.kafka.delivery is Delivery.ASYNC
         self._rejects = config.partial is PartialPolicy.REJECT
-        self._reserved = self._body_reserved = self._taken = self._in_flight = 0
-        self._moved: dict[str, tuple[Producer, int]] = {}
-        """By profile: the producers beside the repo's own that hold some of what is reserved, and how much."""
+        self._body_reserved = self._taken = self._in_flight = 0
         self._open = 0
         """Submissions whose outcome is not known yet."""
         self._parts: list[Part] = []
@@ -117,60 +110,26 @@ class BodyUpload:
         """What is told of bytes as they come, and may refuse."""
         self.prepare: Callable[[bytes | bytearray], None] | None = None
         """What takes the whole body in place of the pipeline, and calls `proceed` or `refuse`."""
+        self.as_it_comes = head.chunked
+        """Whether bytes are reserved as they come, since nothing has been for the whole body."""
         self._repo.enter()
 
     # RECEIVING
 
     def reserve(self, nbytes: int) -> Response | None:
         """Reserve bytes before they are taken, of the gateway's memory and of the profile's; an answer without room."""
-        budget, most, reserved = self._shared.budget, self._max_buffer_bytes, self._reserved + nbytes
-        if reserved > most:
-            return self._refuse(refusals.body_too_large(most, "the profile's maxBufferBytes", self._request_id))
-        if reserved > budget.limit:
-            return self._refuse(refusals.body_too_large(budget.limit, "the gateway's memory", self._request_id))
-        if not budget.reserve(nbytes):
-            return self._refuse(refusals.overloaded("the gateway", self._request_id))
-        if not self._producer.reserve(nbytes):
-            budget.release(nbytes)
-            return self._refuse(refusals.overloaded(f"producer {self._profile}", self._request_id))
-        self._reserved = reserved
-        return None
-
-    def _release(self, nbytes: int) -> None:
-        self._reserved -= nbytes
-        self._shared.budget.release(nbytes)
-        self._producer.release(nbytes)
-
-    def _release_all(self) -> None:
-        for producer, nbytes in self._moved.values():
-            producer.release(nbytes)
-            self._reserved -= nbytes
-            self._shared.budget.release(nbytes)
-        self._moved = {}
-        self._release(self._reserved)
-
-    def _move(self, records: Records) -> Response | None:
-        """Let the producer that takes records hold their bytes, in place of the repo's own; an answer without room."""
-        profile, nbytes = records.profile, records.nbytes
-        producer, before = self._moved.get(profile) or (self._repo.leases[profile].producer, 0)
-        most = self._repo.config.producers[profile].max_buffer_bytes
-        if before + nbytes > most:
-            return refusals.body_too_large(most, f"the maxBufferBytes of profile {profile}", self._request_id)
-        if not producer.reserve(nbytes):
-            return refusals.overloaded(f"producer {profile}", self._request_id)
-        self._producer.release(nbytes)
-        self._moved[profile] = producer, before + nbytes
-        return None
+        refusal = self._holding.reserve(nbytes)
+        return None if refusal is None else self._refuse(refusal)
 
     def take(self, nbytes: int) -> Response | None:
-        """Bytes have come; those of a chunked body are reserved now, since nobody announced them."""
+        """Bytes have come; those that nobody announced, as of a chunked body, are reserved now."""
         self._taken += nbytes
         self._repo.counters.bytes_received += nbytes
         if self.gate is not None:
             refusal = self.gate(nbytes)
             if refusal is not None:
                 return refusal
-        if not self._head.chunked:
+        if not self.as_it_comes:
             return None
         limit = self._repo.config.limits.body_bytes
         if self._taken > limit:
@@ -206,11 +165,12 @@ class BodyUpload:
 
     def release(self, nbytes: int) -> None:
         """Give back what the preparing no longer needs."""
-        self._release(nbytes)
+        if not self._done:
+            self._holding.release(nbytes)
 
     def _begin(self, body: bytes | bytearray) -> None:
         self._now_ms = self._shared.now_ms()
-        self._body_reserved = self._reserved
+        self._body_reserved = self._holding.reserved
         run = self._route.compiled.begin(self._head.headers, self._now_ms)
         self._process(run, run.cut(body), RUNS_AT_ONCE)
 
@@ -235,12 +195,12 @@ class BodyUpload:
 
     def _decide(self, processed: Processed, *, whole: bool = True) -> None:
         # The records' own bytes have replaced it.
-        self._release(self._body_reserved)
+        self._holding.release(self._body_reserved)
         if not processed.received and not processed.may_be_empty:
             return self._answer(refusals.empty_body(self._request_id))
         self._tell_defects(processed)
         refuses_body = processed.broken is not None or (self._rejects and bool(processed.refused))
-        refusal = None if refuses_body else self._move_all(processed.records)
+        refusal = None if refuses_body else self._holding.move_all(processed.records)
         if refusal is not None:
             return self._answer(refusal)
         self._processed = processed
@@ -260,14 +220,6 @@ class BodyUpload:
                 executor_broke(self._repo.config.name, step, error, self._request_id)
         processed.defects = {}  # their tracebacks hold events
 
-    def _move_all(self, made: list[Records]) -> Response | None:
-        own = self._profile
-        for records in made:
-            refusal = self._move(records) if records.profile != own else None
-            if refusal is not None:
-                return refusal
-        return None
-
     def _count_lines(self, processed: Processed, refuses_body: bool) -> None:
         counters = self._repo.counters
         counters.received += processed.received
@@ -286,9 +238,8 @@ class BodyUpload:
         self._submitted = monotonic()
         self._open = len(made)
         for records in made:
-            moved = self._moved.get(records.profile)
             self._repo.profiles[records.profile].records_per_request.observe(len(records.values))
-            producer = self._producer if moved is None else moved[0]
+            producer = self._holding.producer_of(records.profile)
             producer.submit(records, self._now_ms, partial(self._delivered, records))
 
     def _delivered(self, records: Records, submission: Submission) -> None:
@@ -383,7 +334,9 @@ class BodyUpload:
 
     def _let_go(self) -> None:
         self._done = True
-        self._release_all()
+        # They refer to this upload: each would be left, body and all, to the garbage collector.
+        self.prepare = self.gate = self._processed = None
+        self._holding.release_all()
         self._repo.leave()
 
     def _count_answer(self, status: int, judged_as: int | None = None) -> None:

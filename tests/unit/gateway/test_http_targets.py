@@ -91,6 +91,35 @@ async def test_a_cluster_that_is_down_does_not_refuse_lines_for_the_other_before
         assert (await g.ask(post(b"{}"))).json["reason"] == "ProducerDown"
 
 
+UNREACHABLE = [
+    pytest.param(FakeProducer(down="no broker answers"), "ProducerDown", id="down"),
+    pytest.param(FakeProducer(refused={"second": "topic second does not exist"}), "KafkaRefused", id="no topic"),
+]
+
+
+@pytest.mark.parametrize("delivery", ["Sync", "Async"])
+@pytest.mark.parametrize(("other", "reason"), UNREACHABLE)
+async def test_a_target_that_will_not_deliver_refuses_the_whole_request(
+    other: FakeProducer, reason: str, delivery: str
+) -> None:
+    async with two_clusters(other, kafka={**KAFKA, "delivery": delivery}) as g:
+        answer = await g.ask(post(BODY))
+        assert (answer.status, answer.json["reason"], answer.headers["retry-after"]) == (503, reason, "5")
+        assert g.producer.submitted == other.submitted == []
+        assert (g.counters().received, g.budget.reserved, g.producer.reserved, other.reserved) == (0, 0, 0, 0)
+        assert (await g.ask(post(b'{"to":"first"}'))).status == 200
+
+
+@pytest.mark.parametrize("delivery", ["Sync", "Async"])
+async def test_a_dead_letter_that_is_not_there_refuses_requests_with_lines_for_it(delivery: str) -> None:
+    config = repo_config(kafka={"deadLetter": {"topic": "dead"}, "delivery": delivery})
+    async with gateway(config, producer=FakeProducer(refused={"dead": "topic dead does not exist"})) as g:
+        answer = await g.ask(post(b"{}\nno\n"))
+        assert (answer.status, answer.json["reason"]) == (503, "KafkaRefused")
+        assert (g.producer.submitted, g.budget.reserved) == ([], 0)
+        assert (await g.ask(post(b"{}\n"))).status == 200
+
+
 async def test_a_line_that_one_cluster_lost_is_named() -> None:
     def lose(records: Records) -> Outcome:
         return Outcome(
