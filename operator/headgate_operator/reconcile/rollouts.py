@@ -18,13 +18,15 @@ from headgate_operator.reconcile.rollout_store import RESTING, Decided, RolloutS
 from headgate_operator.reconcile.sightings import Advanced, FleetSightings
 from headgate_operator.reconcile.sights import Eyes, pods_needed
 from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.reconcile.undecided import Undecided
 from headgate_operator.render.intent import Intent, IntentError
 from headgate_operator.render.judge import JudgedRepo
 from headgate_operator.render.profiles import secrets_of
 from headgate_operator.render.repo_secrets import read_repo_secrets
 from headgate_operator.render.templates import Templates
 from headgate_operator.render.world import RepoKey, RepoRollout, SecretKey
-from headgate_operator.rollout.actions import actions_of
+from headgate_operator.rollout import reasons
+from headgate_operator.rollout.actions import actions_of, announcements
 from headgate_operator.rollout.commands import is_retry, is_unanswered, parse_command
 from headgate_operator.rollout.line import Admission, Entry, admit, wants_rollout
 from headgate_operator.rollout.machine import step
@@ -38,6 +40,7 @@ from headgate_operator.rollout.model import (
     ServeStable,
     Step,
 )
+from headgate_operator.rollout.retreat import retreat
 from headgate_operator.rollout.samples import count_split
 from headgate_operator.status.rollout import Shown, Split
 from headgate_operator.status.transitions import EventNote
@@ -68,6 +71,7 @@ class RolloutKeeper:
         self._observer = Observer(parts.eyes, parts.queries, self.ledger, fleet)
         self._newest: dict[RepoKey, tuple[RolloutState, RolloutState]] = {}
         """By repo: the state as it is stored, and with what was seen since."""
+        self._undecided = Undecided()
 
     # Before judging.
 
@@ -112,6 +116,10 @@ class RolloutKeeper:
         states, seen = self._look(sightings, now, apart)
         seen = self._admitted(states, seen, sightings, apart)
         steps = self._steps(states, seen, apart)
+        back = self._backs(apart, seen, sightings, now)
+        for key, step_back in back.items():
+            states[key], steps[key] = sightings.stored.states[key], step_back
+            seen[key] = Observation(now, True, step_back.state.candidate, policy=_policy(key, seen, sightings))
         desired = {key: repo.desired for key, repo in sightings.judged.repos.items() if repo.desired is not None}
         decided = Decided(sightings.fleet, desired, sightings.stored, sightings.versions, steps, now)
         written = await self._records.write(decided)
@@ -121,8 +129,10 @@ class RolloutKeeper:
         for key in steps.keys() - written.failed:
             with apart.of(key, "carry out"):
                 self._take(key, states[key], steps[key], seen[key], sightings, result)
-        for key in apart.failures.keys() | written.failed:
-            self._keep(key, seen[key].policy if key in seen else None, sightings, result)
+        failing = apart.failures.keys() | written.failed
+        self._undecided.note(failing, now)
+        for key in failing - (back.keys() & result.rollouts.keys()):
+            self._keep(key, _policy(key, seen, sightings), sightings, result)
         result.failures += [*apart.failures.values(), *written.failures]
         self._show_resting(sightings, result)
         return result
@@ -158,6 +168,28 @@ class RolloutKeeper:
             with apart.of(key):
                 found[key] = step(states[key], seen[key])
         return found
+
+    def _backs(
+        self, apart: Isolation, seen: Mapping[RepoKey, Observation], sightings: FleetSightings, now: float
+    ) -> dict[RepoKey, Step]:
+        """Steps of those that have weight, and cannot be decided any longer."""
+        found: dict[RepoKey, Step] = {}
+        for key, failure in apart.failures.items():
+            before = sightings.stored.states.get(key)
+            after = self._back(key, _policy(key, seen, sightings), sightings, now, failure.message)
+            if before is not None and after is not None:
+                found[key] = Step(after, (*actions_of(after), *announcements(before, after)))
+        return found
+
+    def _back(
+        self, key: RepoKey, policy: Rollout, sightings: FleetSightings, now: float, told: str = ""
+    ) -> RolloutState | None:
+        """The stored state without its weight, where that may not stay; needs nothing that can fail."""
+        stored = sightings.stored.states.get(key)
+        if stored is None or key not in sightings.judged.repos:
+            return None
+        why = self._undecided.why_back(key, stored, policy, sightings.tracks.of(key), now)
+        return retreat(stored, now, f"{why}: {told}", reasons.NOT_DECIDED) if why else None
 
     def _state(self, key: RepoKey, repo: JudgedRepo, sightings: FleetSightings) -> RolloutState | None:
         """The state of a repo on which there is something to decide; None of one that is served as its spec says."""
@@ -252,8 +284,11 @@ class RolloutKeeper:
         if state.phase not in RESTING and state.phase is not Phase.WAITING:
             result.active.add(key)
 
-    def _keep(self, key: RepoKey, policy: Rollout | None, sightings: FleetSightings, result: Advanced) -> None:
-        """A repo whose state could not be decided, stored or carried out: all is done as if nothing had been decided."""
+    def _keep(self, key: RepoKey, policy: Rollout, sightings: FleetSightings, result: Advanced) -> None:
+        """A repo whose state could not be decided, stored or carried out: all is done as if nothing had been decided.
+
+        Its weight goes, stored or not, once that has lasted: no request is safe where nobody can act.
+        """
         if key not in sightings.judged.repos:
             return
         again = Isolation(self._fleet)
@@ -263,14 +298,12 @@ class RolloutKeeper:
             # Without this it would be served from its spec, as a new one is. What is served stays, with no canary.
             result.rollouts[key] = RepoRollout()
 
-    def _show_unchanged(
-        self, key: RepoKey, policy: Rollout | None, sightings: FleetSightings, result: Advanced
-    ) -> None:
-        stored = sightings.stored.states.get(key)
+    def _show_unchanged(self, key: RepoKey, policy: Rollout, sightings: FleetSightings, result: Advanced) -> None:
+        stored = self._back(key, policy, sightings, self._parts.now()) or sightings.stored.states.get(key)
         before = stored or _at_rest(self._promoted_revision(key, sightings))
         if before is not None:
             actions: Sequence[object] = actions_of(stored) if stored is not None else ()
-            result.shown[key] = Shown(before, policy or Rollout())
+            result.shown[key] = Shown(before, policy)
             result.rollouts[key] = self._rollout(key, before, actions, sightings)
             if before.phase not in RESTING and before.phase is not Phase.WAITING:
                 result.active.add(key)
@@ -321,6 +354,13 @@ class RolloutKeeper:
             if state is not None:
                 repo = sightings.repos.get(key)
                 result.shown[key] = Shown(state, repo.spec.rollout if repo is not None else Rollout())
+
+
+def _policy(key: RepoKey, seen: Mapping[RepoKey, Observation], sightings: FleetSightings) -> Rollout:
+    if key in seen:
+        return seen[key].policy
+    repo = sightings.repos.get(key)
+    return repo.spec.rollout if repo is not None else Rollout()
 
 
 def _entry(key: RepoKey, state: RolloutState, seen: Observation, *, held: bool) -> Entry:

@@ -28,6 +28,7 @@ from headgate_operator.reconcile.sights import (
     unresolved,
 )
 from headgate_operator.reconcile.store import FleetKey
+from headgate_operator.reconcile.undecided import Undecided
 from headgate_operator.reconcile.upgrade_effects import (
     RESTING,
     build_fleet_upgrade,
@@ -63,6 +64,7 @@ from headgate_operator.rollout.upgrade_model import (
     UpgradeStep,
     Waiting,
     key_of,
+    name_of,
     names_image,
     weights_of,
 )
@@ -116,6 +118,7 @@ class UpgradeKeeper:
         """The state as it is stored, and with what was seen since."""
         self._rendered: Image | None = None
         """What this process had the stable gateways run last: another image on the live Deployment is drift."""
+        self._undecided = Undecided()
         self._counting_since: float | None = None
         """Since when all repos are counted, for the order: only once the gateways are ready, since thousands cost."""
 
@@ -187,13 +190,15 @@ class UpgradeKeeper:
         revision = state.candidate.revision if state.candidate is not None else ""
         pods = see_upgrade(eyes, self._fleet, tracks, revision, sightings.is_current)
         self._counting_since = (self._counting_since or eyes.clock()) if starting and pods.loaded else None
+        moves = self._see_moves(state, sightings, repos, pods, commands, now, apart) if not starting else {}
         return UpgradeSeen(
             now=now,
             image=asked,
             possible=_is_possible(sightings) and bool(repos),
             alive=workload is not None and (workload.ready > 0 or any(pod.ready for pod in tracks.stable)),
             repos=repos,
-            moves=self._see_moves(state, sightings, repos, pods, commands, now, apart) if not starting else {},
+            moves=moves,
+            lost=self._find_lost(state, repos, tracks, now, apart),
             pods=pods,
             objections=see_objections(eyes, tracks, _revisions(sightings), pods) if starting else {},
             requests=requests_of(eyes, tracks.stable) if starting else {},
@@ -237,6 +242,18 @@ class UpgradeKeeper:
                     seen = self._see_move(key, move, sightings, repos[key], pods, commands.get(key), now)
                     step(move, seen)  # what raises here would stop all moves
                     found[key] = seen
+        return found
+
+    def _find_lost(
+        self, state: UpgradeState, repos: Mapping[RepoKey, Waiting], tracks: Tracks, now: float, apart: Isolation
+    ) -> dict[RepoKey, str]:
+        """Moves with weight that cannot be decided any longer, and why."""
+        self._undecided.note(apart.failures, now)
+        found: dict[RepoKey, str] = {}
+        for key, failure in apart.failures.items():
+            move = state.under_way[name_of(key)]
+            if why := self._undecided.why_back(key, move, repos[key].policy, tracks.upgrade, now):
+                found[key] = f"{why}: {failure.message}"
         return found
 
     def _see_move(

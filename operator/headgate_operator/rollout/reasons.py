@@ -56,6 +56,8 @@ SPEC_NOT_ACCEPTED = "SpecNotAccepted"
 """The spec stopped being accepted during the rollout, which starts anew once it is accepted again."""
 FLEET_NOT_ACCEPTED = "FleetNotAccepted"
 """The fleet cannot be rendered: nobody could watch the canary. It starts anew once the fleet is mended."""
+NOT_DECIDED = "NotDecided"
+"""Requests went to the canary, and the operator could not decide about it for long, or the canary had no ready gateway."""
 ABORTED = "Aborted"
 """Somebody aborted the rollout."""
 

@@ -1,4 +1,4 @@
-"""What becomes of rollouts and upgrades whose fleet cannot be rendered, so that nobody could act on a verdict. Pure.
+"""What becomes of rollouts and upgrades on which nobody could act: the fleet, or the repo, is beyond deciding. Pure.
 
 Everything under weight goes back, and begins anew once the fleet can be rendered again: like a change whose own spec is
 not accepted any more. Reconcile calls it, stores the states, and takes the requests back by the live routes themselves.
@@ -10,13 +10,13 @@ from headgate_operator.rollout.upgrade_leaving import move_back
 from headgate_operator.rollout.upgrade_model import UpgradePhase, UpgradeSeen, UpgradeState, has_weight
 
 
-def retreat(state: RolloutState, now: float, why: str) -> RolloutState:
+def retreat(state: RolloutState, now: float, why: str, reason: str = reasons.FLEET_NOT_ACCEPTED) -> RolloutState:
     """The state with no weight. What is promoted stays promoted; what had no weight yet stays where it is."""
     if state.weight == 0:
         return state
     if state.phase is Phase.PROMOTING:
         return state.model_copy(update={"weight": 0})
-    return transitions.roll_back(state, Observation(now, True, state.candidate), reasons.FLEET_NOT_ACCEPTED, why)
+    return transitions.roll_back(state, Observation(now, True, state.candidate), reason, why)
 
 
 def retreat_upgrade(state: UpgradeState, now: float, why: str) -> UpgradeState:

@@ -133,6 +133,8 @@ class UpgradeSeen:
     """Every repo that is served."""
     moves: Mapping[RepoKey, Observation] = field(default_factory=dict)
     """Of each repo under way."""
+    lost: Mapping[RepoKey, str] = field(default_factory=dict)
+    """Repos under way that nobody can decide about any longer, and why: requests of theirs go to the new image."""
     pods: CanarySight = field(default_factory=CanarySight)
     """The upgrade's gateways."""
     objections: Mapping[RepoKey, str] = field(default_factory=dict)

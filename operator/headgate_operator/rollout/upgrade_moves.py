@@ -64,6 +64,9 @@ def _forget_deleted(state: UpgradeState, seen: UpgradeSeen) -> UpgradeState:
 
 def _move_on(state: UpgradeState, seen: UpgradeSeen, name: str) -> UpgradeState:
     before, observed = state.under_way[name], seen.moves.get(key_of(name))
+    if why := seen.lost.get(key_of(name)):
+        lost = before.model_copy(update={"reason": reasons.NOT_DECIDED, "message": why[: transitions.MESSAGE_LIMIT]})
+        return _fail(state, seen, name, lost)
     if observed is None:
         return state  # it began in another process a moment ago: the next look has it
     if before.phase is Phase.PROMOTING:

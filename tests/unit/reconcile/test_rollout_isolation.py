@@ -13,6 +13,7 @@ from tests.unit.reconcile.rolloutbed import QUICK, REPO, ROUTED, RolloutBed
 from headgate_gateway.config import content_hash
 from headgate_operator.api.names import canary_name, revision_name, rollout_name
 from headgate_operator.api.rollout import Rollout
+from headgate_operator.ports import RejectedError
 from headgate_operator.reconcile.sights import Eyes
 from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.world import RepoKey
@@ -72,6 +73,61 @@ async def test_a_repo_that_cannot_be_judged_keeps_its_weight_and_stops_no_other(
     raising.clear()
     await bed.until("Stable")
     assert "a factor of nothing" not in str(bed.status())
+
+
+async def beyond_deciding(**policy: Any) -> RolloutBed:
+    """A repo with 10 % on a canary about which nobody can decide any more."""
+    bed = RolloutBed()
+    await bed.settle()
+    bed.put(repo("access", rollout=QUICK | policy, constraint=AFTER))
+    while bed.weight() != 10:
+        await bed.tick()
+    renew(bed, queries=lambda *_: fail("a broken query"))
+    return bed
+
+
+async def test_one_that_cannot_be_judged_goes_back_after_progress_deadline() -> None:
+    bed = await beyond_deciding(progressDeadline="30s")
+    for _ in range(31):
+        await bed.tick()
+    assert bed.weight() == 10
+    await bed.tick()
+    assert bed.weight() == 0
+    assert (bed.status()["phase"], bed.status()["reason"]) == ("RollingBack", "NotDecided")
+    assert "a broken query" in bed.status()["message"]
+    assert bed.events.count(("access", "RollingBack")) == 1
+    assert bed.canary() is not None  # nobody can tell yet whether requests still reach it
+    again = bed.restarted()
+    await again.until("RolledBack")
+    assert again.canary() is None
+
+
+async def test_a_dead_canary_that_cannot_be_judged_goes_back_at_once() -> None:
+    bed = await beyond_deciding()
+    bed.behaviour.starts = False
+    await bed.tick()
+    assert (bed.weight(), bed.status()["reason"]) == (0, "NotDecided")
+    assert "no ready gateway" in bed.status()["message"]
+
+
+async def test_the_deadline_counts_only_failures_in_a_row() -> None:
+    bed = await beyond_deciding(progressDeadline="30s", steps=[{"weight": 10, "hold": "Manual"}])
+    raising = {REPO}
+    renew(bed, queries=lambda key, *_: fail("a broken query") if key in raising else {})
+    for failing in ({REPO}, set(), {REPO}):
+        raising.clear()
+        raising.update(failing)
+        for _ in range(20):
+            await bed.tick()
+    assert bed.weight() == 10
+
+
+async def test_a_state_that_cannot_be_stored_keeps_no_requests_on_a_dead_canary() -> None:
+    bed = await beyond_deciding()
+    bed.cluster.failing["ConfigMap", "events", rollout_name("main", *REPO)] = RejectedError("no", status=403)
+    bed.behaviour.starts = False
+    await bed.tick()
+    assert bed.weight() == 0
 
 
 async def test_a_repo_that_cannot_be_judged_keeps_its_slot() -> None:

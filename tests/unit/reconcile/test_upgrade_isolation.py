@@ -42,6 +42,27 @@ async def test_a_repo_whose_move_cannot_be_judged_stays_and_the_others_move_on()
     await bed.until_upgrade("Stable")
 
 
+async def test_a_move_that_cannot_be_judged_for_long_gives_its_requests_back() -> None:
+    bed = await moving(10)
+    slow = {"maxConcurrent": 3}
+    bed.upgrade_to(NEW, rollouts=slow, upgrade={"failureBudget": 2})
+    bed.put(repo("quiet", rollout=QUICK | {"progressDeadline": "30s"}))
+
+    def ask(key: RepoKey, policy: Rollout, state: RolloutState, now: float) -> Mapping[str, QueryResult]:
+        return {} if key[1] != "quiet" else fail("a broken query")
+
+    renew(bed, queries=ask)
+    for _ in range(30):
+        await bed.tick()
+    assert bed.weights()["quiet"] == 10
+    for _ in range(30):
+        await bed.tick()
+    assert bed.weights() == {"quiet": 0, "busy": 100, "middle": 100}
+    assert "events/quiet: NotDecided: " in bed.block()["message"]
+    assert "a broken query" in bed.block()["message"]
+    assert ("quiet", "RolledBack") in bed.events
+
+
 async def test_an_upgrade_that_cannot_be_decided_stays_where_it_is_and_repos_are_served() -> None:
     bed = await moving(100)
     eyes: Eyes = bed.reconciler._parts.rollouts.eyes
