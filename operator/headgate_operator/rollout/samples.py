@@ -1,7 +1,7 @@
 """From counters of gateway processes to what each track did since some moment. Pure arithmetic, no judgement.
 
-Counters run since their process started: the same process is subtracted, one that the marks do not know counts from
-zero, one that is gone counts nothing. Revisions are kept apart. `analysis` and the machine call it.
+Counters run since their process started: the same process is subtracted, one that the marks do not know, or whose
+counters began anew, counts from zero, one that is gone counts nothing. Revisions are kept apart. `analysis` and the machine call it.
 """
 
 from collections.abc import Iterable
@@ -135,7 +135,9 @@ def _bare(gauges: Iterable[Gauge]) -> tuple[Gauge, ...]:
 
 def _difference(sample: RepoSample, mark: RepoSample | None) -> Totals:
     present = _totals(sample)
-    return present if mark is None else _combine(present, _totals(mark), -1)
+    if mark is None or sample.requests < mark.requests or sample.excluded < mark.excluded:
+        return present  # counters that begin anew, as in another process
+    return _combine(present, _totals(mark), -1)
 
 
 def _add(one: Totals, other: Totals) -> Totals:

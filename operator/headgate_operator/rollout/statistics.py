@@ -40,9 +40,10 @@ class Interval:
 
 
 def wilson(successes: float, trials: float, confidence: float) -> Interval:
-    """The score interval of a share (Wilson 1927); all of [0, 1] where nothing was tried."""
+    """The score interval of a share (Wilson 1927); all of [0, 1] where nothing was tried. The share is clamped to it."""
     if trials <= 0:
         return Interval(0.0, 1.0)
+    successes = min(max(successes, 0.0), trials)
     z = normal_quantile((1.0 - confidence) / 2.0)
     share, weight = successes / trials, z * z / trials
     middle = share + weight / 2.0

@@ -25,6 +25,16 @@ def test_a_process_that_is_gone_counts_nothing() -> None:
     assert requests([gauge("b", 7)], [gauge("a", 10)]) == 7
 
 
+def test_counters_that_begin_anew_within_a_process_count_from_zero() -> None:
+    assert count_totals([gauge("a", 5, errors=1)], [gauge("a", 10)]) == totals(5, errors=1)
+    assert count_totals([gauge("a", 12, excluded=1)], [gauge("a", 10, excluded=4)]) == totals(12, excluded=1)
+    seen = Observation(
+        now=2.0, exists=True, desired=NEW, gauges_canary=(gauge("c", 3),), gauges_stable=(gauge("s", 200),)
+    )
+    split = count_split(seen, Marks(at=1.0, canary=(gauge("c", 90),), stable=(gauge("s", 190),)))
+    assert (split.canary, split.stable) == (3, 10)
+
+
 def test_another_revision_in_the_same_process_counts_from_zero() -> None:
     assert requests([gauge("a", 30, revision=NEW)], [gauge("a", 10, revision=OLD)]) == 30
 

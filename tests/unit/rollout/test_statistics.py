@@ -54,6 +54,11 @@ def test_student_tends_to_normal() -> None:
     assert student_quantile(0.001, 1e6) == pytest.approx(normal_quantile(0.001), rel=1e-4)
 
 
+@pytest.mark.parametrize(("successes", "share"), [(-5, 0.0), (25, 1.0)])
+def test_wilson_takes_more_than_all_for_all_and_less_than_none_for_none(successes: int, share: float) -> None:
+    assert wilson(successes, 20, 0.99) == wilson(share * 20, 20, 0.99)
+
+
 def binomial_tail(bad: int, trials: int, share: float) -> float:
     """P(X >= bad), summed."""
     return sum(comb(trials, i) * share**i * (1 - share) ** (trials - i) for i in range(bad, trials + 1))
