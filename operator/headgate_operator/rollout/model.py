@@ -179,6 +179,8 @@ class RolloutState(StoredModel):
     """Since when the ingress has accepted the route with the step's weight, as far as seen."""
     unresolved_since: float | None = None
     """Since when the ingress does not find what the route with the step's weight names."""
+    unreadable_since: float | None = None
+    """Since when the EventRepo cannot be read, while its rollout is under way."""
     restarts: int = 0
     """Restarts of the canary's containers when the step's weight was first asked for."""
     looks: int = 0

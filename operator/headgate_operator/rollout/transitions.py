@@ -62,7 +62,10 @@ def remember(state: RolloutState, now: float, result: str, reason: str, message:
 
 def clamp(state: RolloutState, now: float) -> RolloutState:
     """The state with no time in the future: a clock that was set back would hold everything up until it catches up."""
-    times = ("began", "queued", "entered", "clock", "accepted_since", "unresolved_since", "quiet_since", "gone_since")
+    times = (
+        *("began", "queued", "entered", "clock", "accepted_since"),
+        *("unresolved_since", "unreadable_since", "quiet_since", "gone_since"),
+    )
     late: dict[str, object] = {name: now for name in times if (getattr(state, name) or now) > now}
     for name in ("marks", "split_marks"):
         marks: Marks | None = getattr(state, name)
@@ -223,7 +226,7 @@ def refuse(state: RolloutState, now: float) -> RolloutState:
     return back.model_copy(
         update={
             "weight": 0, "size_for": 0, "marks": None, "split_marks": None, "drained": None, "clock": None,
-            "accepted_since": None, "unresolved_since": None,
+            "accepted_since": None, "unresolved_since": None, "unreadable_since": None,
         }
     )  # fmt: skip
 

@@ -24,6 +24,8 @@ SPLIT_PATIENCE = 10.0
 are forgotten, and chance gets no new try with every poll."""
 UNRESOLVED_SECONDS = 5.0
 """How long an ingress may not find what a route names that it has just been given: it may hear of Services later."""
+LOST_SECONDS = 2.0
+"""How long it may not find what it had found: a controller that starts anew says so for a moment, and carries on."""
 SICK_SECONDS = 30.0
 """The shortest time over which counters are kept while the stable side fails by itself."""
 ACCEPTED_SECONDS = 15.0
@@ -32,7 +34,7 @@ ACCEPTED_SECONDS = 15.0
 
 def progress(state: RolloutState, seen: Observation) -> RolloutState:
     """One step of a rollout under way."""
-    state = _note_unresolved(state, seen)
+    state = _note_unreadable(_note_unresolved(state, seen), seen)
     turned = (None if seen.unreadable else _follow_spec(state, seen)) or _check_canary(state, seen)
     if turned is not None:
         return turned
@@ -62,12 +64,15 @@ def _go_on(state: RolloutState, seen: Observation, verdict: Verdict | None) -> R
 
 
 def _hold_unreadable(state: RolloutState, seen: Observation) -> RolloutState:
-    """Nobody can take back or abort what cannot be read, so it goes no further, and back when that lasts too long."""
+    """Nobody can take back or abort what cannot be read, so it goes no further, and back when that lasts too long.
+
+    Whoever paused it: nobody could end that pause.
+    """
     if state.phase is not Phase.PAUSED:
         message = f"{seen.unreadable}: the weight stays, and goes back after progressDeadline"
         return transitions.pause(state, seen.now, reasons.NAMESPACE_UNREADABLE, message)
-    since = seen.now - state.entered
-    if state.reason != reasons.NAMESPACE_UNREADABLE or since <= seen.policy.progress_deadline / 1_000:
+    since = seen.now if state.unreadable_since is None else state.unreadable_since
+    if seen.now - since <= seen.policy.progress_deadline / 1_000:
         return state
     message = f"{seen.unreadable}, for longer than progressDeadline"
     return transitions.roll_back(state, seen, reasons.NAMESPACE_UNREADABLE, message)
@@ -95,12 +100,17 @@ def _note_unresolved(state: RolloutState, seen: Observation) -> RolloutState:
     return state if since == state.unresolved_since else state.model_copy(update={"unresolved_since": since})
 
 
+def _note_unreadable(state: RolloutState, seen: Observation) -> RolloutState:
+    since = (state.unreadable_since or seen.now) if seen.unreadable else None
+    return state if since == state.unreadable_since else state.model_copy(update={"unreadable_since": since})
+
+
 def _is_unresolved(state: RolloutState, seen: Observation) -> bool:
-    """Whether the ingress has lost what it had found, or does not find it for a while."""
+    """Whether the ingress has not found for a while what the route names: a single look is no reason to go back."""
     if state.unresolved_since is None:
         return False
     found = state.accepted_since is not None or state.clock is not None
-    return found or seen.now - state.unresolved_since >= UNRESOLVED_SECONDS
+    return seen.now - state.unresolved_since >= (LOST_SECONDS if found else UNRESOLVED_SECONDS)
 
 
 def _find_canary_problem(state: RolloutState, seen: Observation) -> tuple[str, str]:
@@ -184,6 +194,8 @@ def _find_missing(state: RolloutState, seen: Observation) -> str:
     # Weight on a Service that the ingress does not find is answered with errors.
     if state.weight == 0 and not seen.route_accepted:
         return _with_trouble("the ingress has not accepted the route with the canary in it", seen)
+    if state.weight > 0 and seen.unresolved:
+        return f"the ingress does not find what the route names: {seen.unresolved}"
     return "" if seen.fresh else "the counters of some gateway cannot be read"
 
 

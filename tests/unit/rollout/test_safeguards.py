@@ -101,15 +101,25 @@ LOST: dict[str, Any] = {"unresolved": "BackendNotFound: Service c not found", "r
 
 @pytest.mark.parametrize("phase", [Phase.PROGRESSING, Phase.PAUSED])
 @pytest.mark.parametrize("stage", [Stage.MEASURING, Stage.GATED, Stage.UNDECIDED])
-def test_what_the_ingress_had_found_and_has_lost_goes_back_at_once(phase: Phase, stage: Stage) -> None:
-    found = after(state(phase, stage), observe(**LOST, **GOOD))
+def test_what_the_ingress_had_found_and_has_lost_goes_back_after_two_seconds(phase: Phase, stage: Stage) -> None:
+    waits = after(state(phase, stage, clock=START), observe(**LOST, **GOOD))
+    assert waits.phase is phase
+    assert after(waits, observe(START + 1.9, **LOST, **GOOD)).phase is phase
+    found = after(waits, observe(START + 2, **LOST, **GOOD))
     assert (found.phase, found.weight, found.reason) == (Phase.ROLLING_BACK, 0, reasons.ROUTE_NOT_RESOLVED)
     assert "Service c not found" in found.message
 
 
-def test_a_growing_canary_that_the_ingress_has_lost_goes_back_at_once() -> None:
+def test_a_moment_in_which_the_ingress_does_not_find_it_sends_nothing_back() -> None:
+    lost = after(state(Phase.PROGRESSING, Stage.MEASURING), observe(**LOST))
+    found = after(lost, observe(START + 1))
+    again = after(found, observe(START + 2, **LOST))
+    assert after(again, observe(START + 3, **LOST)).phase is Phase.PROGRESSING
+
+
+def test_a_growing_canary_that_the_ingress_has_lost_goes_back() -> None:
     growing = state(Phase.PROGRESSING, Stage.MEASURING).model_copy(update={"stage": Stage.STARTING, "step": 1})
-    assert after(growing, observe(**LOST)).reason == reasons.ROUTE_NOT_RESOLVED
+    assert after(after(growing, observe(**LOST)), observe(START + 2, **LOST)).reason == reasons.ROUTE_NOT_RESOLVED
 
 
 def test_a_route_that_the_ingress_has_just_been_given_may_be_unresolved_for_five_seconds() -> None:
@@ -127,9 +137,10 @@ def test_five_seconds_count_without_a_break() -> None:
     assert after(again, observe(START + 8, **LOST)).phase is Phase.PROGRESSING
 
 
-def test_a_route_that_was_accepted_with_this_weight_and_is_lost_goes_back_at_once() -> None:
-    accepted = after(state(Phase.PROGRESSING, Stage.SHIFTING), observe())
-    assert after(accepted, observe(START + 1, **LOST)).reason == reasons.ROUTE_NOT_RESOLVED
+def test_a_route_that_was_accepted_with_this_weight_and_is_lost_goes_back() -> None:
+    lost = after(after(state(Phase.PROGRESSING, Stage.SHIFTING), observe()), observe(START + 1, **LOST))
+    assert lost.phase is Phase.PROGRESSING
+    assert after(lost, observe(START + 6, **LOST)).reason == reasons.ROUTE_NOT_RESOLVED
 
 
 def test_without_weight_nothing_is_lost() -> None:
@@ -189,6 +200,18 @@ def test_one_that_somebody_paused_stays_paused_whether_or_not_it_can_be_read() -
     paused = state(Phase.PAUSED, Stage.MEASURING, reason=reasons.PAUSED)
     found = after(after(paused, observe(START + 5_000, **BLIND, **GOOD)), observe(START + 5_001, **GOOD))
     assert (found.phase, found.reason) == (Phase.PAUSED, reasons.PAUSED)
+
+
+@pytest.mark.parametrize("reason", [reasons.PAUSED, reasons.INCONCLUSIVE])
+def test_one_that_is_paused_goes_back_when_it_cannot_be_read_for_longer_than_the_deadline(reason: str) -> None:
+    paused = state(Phase.PAUSED, Stage.MEASURING, reason=reason, entered=START - 5_000)
+    blind = after(paused, observe(**BLIND, **GOOD))
+    assert (blind.phase, blind.reason) == (Phase.PAUSED, reason)
+    assert after(blind, observe(START + 600, **BLIND, **GOOD)).phase is Phase.PAUSED
+    back = after(blind, observe(START + 601, **BLIND, **GOOD))
+    assert (back.phase, back.weight, back.reason) == (Phase.ROLLING_BACK, 0, reasons.NAMESPACE_UNREADABLE)
+    seen_again = after(blind, observe(START + 599, **GOOD))
+    assert after(after(seen_again, observe(START + 601, **BLIND)), observe(START + 700, **BLIND)).reason == reason
 
 
 @pytest.mark.parametrize("phase", [Phase.STABLE, Phase.WAITING, Phase.ROLLED_BACK])
