@@ -24,7 +24,7 @@ from headgate_gateway.pipeline.placing import BodyState, compile_placing
 from headgate_gateway.pipeline.records import HEADER_OVERHEAD, RECORD_OVERHEAD
 from headgate_gateway.pipeline.refine import compile_refine
 from headgate_gateway.pipeline.refuse import Refuse, compile_refuse
-from headgate_gateway.pipeline.reshape import Reshape, compile_reshape
+from headgate_gateway.pipeline.reshape import Reshape, compile_reshape, cut_again
 from headgate_gateway.pipeline.result import Processed
 from headgate_gateway.pipeline.run import CutBody, DecodedRun, DecodeRun, FeedRun
 from headgate_gateway.pipeline.single import ReadSingle, compile_single
@@ -114,10 +114,11 @@ def _compile_endpoint(config: RepoConfig, endpoint: Endpoint, credentials: Mappi
         topic, headers = choose_topic(request_headers), shared_headers(request_headers)
         body = BodyState(result, topic, headers, now_ms, taken.source_headers)
         feed = partial(feed_run, body, taken.decode)
+        cut = partial(cut_again, body, taken.cut) if config.executors else taken.cut
         if taken.is_json:
-            whole = WholeBody(body, taken.cut, feed, refuse, document=taken.is_document)
+            whole = WholeBody(body, cut, feed, refuse, document=taken.is_document)
             return BodyRun(whole.cut, whole.feed, result)
-        return BodyRun(taken.cut, feed, result)
+        return BodyRun(cut, feed, result)
 
     single = compile_single(config, endpoint, form, choose_topic, shared_headers)
     return CompiledEndpoint(endpoint, choose_topic, begin, single)
@@ -129,7 +130,7 @@ Feed = Callable[[BodyState, DecodeRun, bytes, list[bytes]], int]
 
 def _compile_feed(config: RepoConfig, form: Form, credentials: Mapping[str, bytes], refuse: Refuse) -> Feed:
     wrap, write_again = form.wrap, form.write_again
-    refine = compile_refine(config.constraint, form.fields) if config.constraint else None
+    read = _compile_read(config, form)
     reshape = _compile_reshape(config, form, credentials)
     fields = form.fields if reshape is None else ObjectFields()
     read_columns = compile_columns(config.kafka, fields)
@@ -153,22 +154,35 @@ def _compile_feed(config: RepoConfig, form: Form, credentials: Mapping[str, byte
 
     def feed(body: BodyState, decode: DecodeRun, run: bytes, lines: list[bytes]) -> int:
         result = body.result
-        before = result.counted
-        decoded = decode(run, lines, before)
-        result.counted = before + decoded.counted
-        result.received += len(decoded.lines) + len(decoded.errors)
-        if refine is not None:
-            refine(decoded, result)
+        decoded, body.rest = body.rest or read(result, decode, run, lines), None
+        before = result.counted - decoded.counted
         if reshape is not None:
-            reshape(decoded, result)
+            body.rest = reshape(decoded, result)
             if write_again is not None:
                 write_again(decoded)
         kept = place_rows(body, decoded, len(run)) if decoded.lines else 0
-        if decoded.errors:
+        if body.rest is not None:
+            body.rest.errors = decoded.errors  # told together, in the order of their lines
+        elif decoded.errors:
             kept += refuse(body, decoded.errors, lambda number: lines[number - before - 1])
         return kept
 
     return feed
+
+
+def _compile_read(config: RepoConfig, form: Form) -> Callable[[Processed, DecodeRun, bytes, list[bytes]], DecodedRun]:
+    """What a repo's executors, or records, get to see of a run."""
+    refine = compile_refine(config.constraint, form.fields) if config.constraint else None
+
+    def read(result: Processed, decode: DecodeRun, run: bytes, lines: list[bytes]) -> DecodedRun:
+        decoded = decode(run, lines, result.counted)
+        result.counted += decoded.counted
+        result.received += len(decoded.lines) + len(decoded.errors)
+        if refine is not None:
+            refine(decoded, result)
+        return decoded
+
+    return read
 
 
 def _compile_reshape(config: RepoConfig, form: Form, credentials: Mapping[str, bytes]) -> Reshape | None:

@@ -25,6 +25,8 @@ class BodyState:
     now_ms: int
     source_headers: tuple[Header, ...] = ()
     """What the request's headers say of its one event: a dead letter would be of little use without."""
+    rest: DecodedRun | None = None
+    """What the executors have not got to of the run that was fed last."""
 
 
 Place = Callable[[BodyState, DecodedRun, Columns], None]

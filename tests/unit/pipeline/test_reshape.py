@@ -1,5 +1,6 @@
 """Lines on their way through executors: what is written anew, what is dropped, refused, or becomes several records."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,8 @@ import pytest
 from tests.unit.gateway.builders import begin, constraint, expression, process, repo_config
 from tests.unit.gateway.reading import only, refused
 from tests.unit.pipeline.executors.plugins import install_module
+
+from headgate_gateway.pipeline.executors.bounds import MAX_EVENT_BYTES
 
 EXPLODE: list[Any] = [{"explode": {"field": "a"}}]
 API = "from headgate_gateway.pipeline.steps import DROP, Reject\nSTEP_API_VERSION = 1\n"
@@ -118,3 +121,73 @@ def test_bytes_of_what_lines_become_are_told() -> None:
     pad = b"x" * 1_000
     line = b'{"a":[%b],"pad":"%b"}' % (b",".join([b"1"] * 50), pad)
     assert sum(run.feed(*piece) for piece in run.cut(line)) > 50 * len(pad)
+
+
+LONG: list[Any] = [*EXPLODE, {"set": {"fields": [{"field": f"s{n}", "value": "x" * 4_000} for n in range(4)]}}]
+TWICE: list[Any] = [*EXPLODE, {"explode": {"field": "b"}}]
+
+
+def a_list(count: int) -> bytes:
+    return b"[%b]" % b",".join([b"1"] * count)
+
+
+def test_a_line_that_becomes_more_bytes_than_any_may_is_refused() -> None:
+    body = b'{"a":%b}\n{"a":[1]}\n' % a_list(2_000)
+    result = process(body, executors=LONG, partial="Accept")
+    (error,) = result.errors
+    assert (only(result).lines, error.line, error.reason, error.step) == ([2], 1, "ExecutorRefused", "encode")
+    assert f"{MAX_EVENT_BYTES} is the limit" in error.message
+
+
+def test_a_line_that_becomes_one_event_of_more_bytes_than_any_may_is_refused() -> None:
+    steps = [LONG[1]]
+    line = b'{"pad":"%b"}' % (b"x" * (MAX_EVENT_BYTES - 10_000))
+    limits = {"lineBytes": 2**24, "bodyBytes": 2**25}
+    result = process(line + b"\n{}", executors=steps, partial="Accept", limits=limits)
+    assert (only(result).lines, refused(result)) == ([2], [1])
+
+
+@pytest.mark.parametrize(
+    ("executors", "line", "each"),
+    [(LONG, b'{"a":%b}' % a_list(500), 500), (TWICE, b'{"a":%b,"b":%b}' % (a_list(90), a_list(90)), 8_100)],
+)
+def test_what_a_run_becomes_is_told_before_the_rest_of_it_becomes_more(
+    executors: list[Any], line: bytes, each: int
+) -> None:
+    run = begin(repo_config(executors=executors))
+    kept, made = [], [0]
+    for piece in run.cut(b"\n".join([line] * 12)):
+        kept.append(run.feed(*piece))
+        made.append(sum(len(records.values) for records in run.result.records))
+    assert made[-1] == 12 * each
+    assert max(after - before for before, after in itertools.pairwise(made)) == each
+    assert (len(kept), run.result.accepted, run.result.received, run.result.counted) == (12, 12, 12, 12)
+    assert only(run.result).lines == sorted([*range(1, 13)] * each)
+
+
+def test_lines_made_in_vain_end_a_turn_too() -> None:
+    run = begin(repo_config(executors=TWICE, partial="Accept"))
+    body = b"\n".join([b'{"a":%b,"b":%b}' % (a_list(110), a_list(110))] * 4)
+    assert len([run.feed(*piece) for piece in run.cut(body)]) == 4
+    assert (refused(run.result), run.result.received) == ([1, 2, 3, 4], 4)
+
+
+@pytest.mark.parametrize("format_", ["JSONL", "JSON"])
+def test_a_run_in_parts_is_counted_and_refused_as_one(format_: str) -> None:
+    many = b'{"a":%b,"k":1}' % a_list(200)
+    events = [many, b'{"k":2}', b'{"a":[1],"k":[]}', many, b'{"a":1}', many, b'{"a":[],"k":1}', b'{"drop":1,"k":1}']
+    body = b"[%b]" % b",".join(events) if format_ == "JSON" else b"\n".join([*events, b"no"])
+    changes: dict[str, Any] = {
+        "executors": LONG,
+        "endpoints": [{"path": "/x", "format": format_}],
+        "constraint": constraint(expression("drop", "DoesNotExist")),
+    }
+    kafka = {"key": {"field": "k"}}
+    result = process(body, partial="Accept", kafka=kafka, **changes)
+    bad = [2, 3, 5] + ([9] if format_ == "JSONL" else [])
+    assert (only(result).lines, refused(result)) == ([1] * 200 + [4] * 200 + [6] * 200, bad)
+    assert [error.line for error in result.errors] == bad
+    assert (result.accepted, result.dropped, result.received) == (3, 2, 5 + len(bad))
+    buried = process(body, kafka={**kafka, "deadLetter": {"topic": "dead"}}, **changes)
+    (dead,) = [records for records in buried.records if records.dead_letter]
+    assert dead.values == [(b"no" if line == 9 else events[line - 1]) for line in bad]

@@ -25,6 +25,8 @@ class Refusal:
     """Which one, such as `executors[2].cast`."""
     message: str
     """Why, without the field's value."""
+    costly: bool = False
+    """Whether it took the work of many events to find out."""
 
 
 class StepFailedError(Exception):
@@ -86,9 +88,9 @@ def _run_all(name: str, steps: _Steps, events: list[Event]) -> Outcome:
         elif outcome is not DROP:
             return outcome
         if len(made) > MAX_EVENTS:
-            return Refusal(name, too_many_events(len(made)))
+            return Refusal(name, too_many_events(len(made)), costly=True)
         if weight > MAX_EVENT_BYTES:
-            return Refusal(name, too_many_bytes(weight))
+            return Refusal(name, too_many_bytes(weight), costly=True)
     return made or DROP
 
 
