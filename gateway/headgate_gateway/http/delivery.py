@@ -20,8 +20,10 @@ def join_outcomes(parts: Sequence[Part]) -> Outcome:
     """
     acked = {line for _, outcome in parts for line in outcome.acked}
     failed = {line for _, outcome in parts for line in outcome.failed}
-    mixed = {line for _, outcome in parts for line in outcome.unknown} | (acked & failed)
-    joined = Outcome(acked=sorted(acked - mixed), failed=sorted(failed - mixed), unknown=sorted(mixed))
+    doubtful = {line for _, outcome in parts for line in outcome.unknown}
+    halved = (acked & failed) - doubtful
+    mixed = doubtful | halved
+    joined = Outcome(sorted(acked - mixed), sorted(failed - mixed), sorted(mixed), halved=len(halved))
     for _, outcome in parts:
         joined.acks += outcome.acks
         joined.reasons |= outcome.reasons

@@ -119,7 +119,7 @@ def undelivered(processed: Processed, outcome: Outcome, request_id: str) -> Resp
     """503: Kafka did not take all lines. `failed` and `unknown` are to be sent again.
 
     413 or 400 where nothing is missing but lines that Kafka will never take: sending them again is of no use, and the
-    others are in Kafka.
+    others are in Kafka. So it is with a line of several records of which Kafka has some, and will never take the others.
     """
     reason = outcome.reason or FailureReason.TIMEOUT
     body: dict[str, Any] = {
@@ -139,7 +139,7 @@ def undelivered(processed: Processed, outcome: Outcome, request_id: str) -> Resp
 
 
 def _status_of(outcome: Outcome) -> tuple[int, tuple[tuple[bytes, bytes], ...]]:
-    if outcome.reasons and not outcome.unknown and outcome.reasons <= _FOR_GOOD:
+    if outcome.reasons and outcome.certain and outcome.reasons <= _FOR_GOOD:
         if not outcome.reasons <= _FAULTS_OF_RECORDS:
             return 503, (RETRY_REFUSED,)
         return (413 if outcome.reasons == {FailureReason.RECORD_TOO_LARGE} else 400), ()

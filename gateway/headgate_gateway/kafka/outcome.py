@@ -46,6 +46,8 @@ class Outcome:
     """Why the first line that did not arrive did not."""
     reasons: set[FailureReason] = field(default_factory=set)
     """Why any line did not arrive."""
+    halved: int = 0
+    """How many of `unknown` are lines of several records, of which some are surely written and the others surely not."""
     message: str = ""
     """What Kafka or the connection said, for people."""
 
@@ -53,3 +55,8 @@ class Outcome:
     def complete(self) -> bool:
         """Whether every record is in Kafka."""
         return not self.failed and not self.unknown
+
+    @property
+    def certain(self) -> bool:
+        """Whether the fate of every record is known, if not of every line."""
+        return len(self.unknown) == self.halved

@@ -1,7 +1,7 @@
 """What a request is answered whose lines Kafka did not all take, by why it did not."""
 
 import pytest
-from tests.unit.gateway.builders import FakeProducer, gateway, post
+from tests.unit.gateway.builders import FakeProducer, gateway, post, repo_config
 
 from headgate_gateway.kafka.outcome import FailureReason, Outcome, PartitionAck
 from headgate_gateway.pipeline.records import Records
@@ -43,3 +43,29 @@ async def test_only_what_may_help_is_invited(
         assert (answer.status, answer.headers.get("retry-after")) == (status, retry_after)
         assert (answer.json["reason"], answer.json["message"]) == (reasons[0].value, "t-0: what Kafka said")
         assert (answer.json["acked"], answer.json["unknown" if unknown else "failed"]) == (["1"], ["2-3"])
+
+
+EXPLODED = [
+    pytest.param((TOO_LARGE,), [], 413, None, id="never taken"),
+    pytest.param((INVALID,), [], 400, None, id="no record that the topic takes"),
+    pytest.param((REFUSED,), [], 503, "60", id="not authorized"),
+    pytest.param((TIMEOUT,), [], 503, "1", id="late"),
+    pytest.param((TOO_LARGE,), [1], 503, "1", id="another of its records perhaps written"),
+    pytest.param((TOO_LARGE,), [2], 503, "1", id="another line perhaps written"),
+]
+
+
+@pytest.mark.parametrize(("reasons", "unknown", "status", "retry_after"), EXPLODED)
+async def test_a_line_of_which_kafka_will_never_take_a_record_is_not_asked_for_again(
+    reasons: tuple[FailureReason, ...], unknown: list[int], status: int, retry_after: str | None
+) -> None:
+    def fate(records: Records) -> Outcome:
+        del records
+        return Outcome([1], [1], unknown, [PartitionAck("t", 0, 7, 1)], reasons[0], set(reasons), message="said")
+
+    config = repo_config(executors=[{"explode": {"field": "a"}}])
+    async with gateway(config, producer=FakeProducer(fate=fate)) as g:
+        answer = await g.ask(post(b'{"a":[1,2]}\n{"a":[3]}'))
+        assert (answer.status, answer.headers.get("retry-after")) == (status, retry_after)
+        assert (answer.json["reason"], answer.json["failed"]) == (reasons[0].value, [])
+        assert answer.json["unknown"] == (["1-2"] if unknown == [2] else ["1"])
