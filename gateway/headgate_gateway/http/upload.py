@@ -291,7 +291,8 @@ class BodyUpload:
     def _tell(self, processed: Processed, outcome: Outcome) -> None:
         if outcome.complete:
             form = self._route.endpoint.response
-            self._answer(receipt(processed, outcome, form, self._request_id, Durability.KAFKA))
+            durability = Durability.MEMORY if self._is_async else Durability.KAFKA
+            self._answer(receipt(processed, outcome, form, self._request_id, durability))
         else:
             self._answer(undelivered(processed, outcome, self._request_id))
 
@@ -306,7 +307,7 @@ class BodyUpload:
             self._break()
 
     def _break(self) -> None:
-        request_broke(self._repo.config.name, self._request_id)
+        request_broke(self._shared.seldom, self._repo.config.name, self._request_id)
         counters = self._repo.counters
         counters.in_flight -= self._in_flight
         counters.unknown += self._in_flight

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.gateway.builders import FakeProducer, Gateway, gateway, post, repo_config
+from tests.unit.gateway.builders import FakeProducer, Gateway, constraint, expression, gateway, post, repo_config
 from tests.unit.pipeline.executors.plugins import install_module
 
 from headgate_gateway.http.seldom import Seldom
@@ -64,10 +64,12 @@ async def test_what_is_lost_after_the_answer_is_counted_and_told_now_and_then(ca
         assert (told.__dict__["failed"], told.__dict__["unknown"], told.__dict__["repo"]) == (1, 2, "logs")
 
 
-async def test_nothing_to_send_is_answered_as_ever() -> None:
-    async with gateway(repo_config(kafka={"delivery": "Async"}, partial="Accept")) as g:
-        answer = await g.ask(post(b"no"))
-        assert (answer.status, answer.json["durability"], users(g)) == (207, "kafka", 1)
+@pytest.mark.parametrize(("body", "status"), [(b"no", 207), (b'{"a":1}', 200)], ids=["refused", "dropped"])
+async def test_nothing_to_send_is_no_reason_to_promise_more(body: bytes, status: int) -> None:
+    wanted = constraint(expression("a", "DoesNotExist"))
+    async with gateway(repo_config(kafka={"delivery": "Async"}, partial="Accept", constraint=wanted)) as g:
+        answer = await g.ask(post(body))
+        assert (answer.status, answer.json["durability"], users(g)) == (status, "memory", 1)
 
 
 async def test_a_reload_waits_for_what_async_requests_have_under_way() -> None:
