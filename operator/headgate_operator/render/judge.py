@@ -152,6 +152,14 @@ def _read_content(key: RepoKey, intent: Intent) -> Content | None:
         return None
 
 
+def _try_content(key: RepoKey, asked: Intent) -> tuple[Content | None, Verdict | None]:
+    """The content, or why this repo alone has none: what no check of the API knew."""
+    try:
+        return _build_content(key, asked), None
+    except IntentError as error:
+        return None, Verdict(False, reasons.INVALID_SPEC, str(error))
+
+
 def _build_content(key: RepoKey, intent: Intent) -> Content:
     sources = tuple(producer.sources for producer in producers_of(intent).values() if producer.sources)
     return Content(build_entry(key, intent), sources)
@@ -212,9 +220,9 @@ def _judge(
     def judge() -> JudgedRepo:
         intents = {name: profile.intent for name, profile in named.items()}
         asked = intent_of(repo, intents, fleet.spec.limits) if len(named) == len(names) else None
-        wanted = _build_content(key, asked) if asked is not None else None
+        wanted, invalid = _try_content(key, asked) if asked is not None else (None, None)
         objection = first_objection(Candidate(repo, fleet, labels, named, said, secrets))
-        objection = objection or _check_version(wanted.entry if wanted else None, version)
+        objection = objection or invalid or _check_version(wanted.entry if wanted else None, version)
         return JudgedRepo(objection or ACCEPTED, shard_of(*key), asked, wanted, names)
 
     # Credentials' values decide nothing here beyond the verdict, so a rotated password judges no repo again.

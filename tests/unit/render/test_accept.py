@@ -6,8 +6,11 @@ import pytest
 from tests.unit.render.builders import SCRAM_SECRETS, fleet, profile, render, repo, scram_profile, served, world
 
 from headgate_operator.api import reasons
+from headgate_operator.render import judge
 from headgate_operator.render.accept import fleet_not_accepted, fleet_not_found
-from headgate_operator.render.world import FleetWorld, Verdict
+from headgate_operator.render.entries import Entry
+from headgate_operator.render.intent import Intent, IntentError
+from headgate_operator.render.world import FleetWorld, RepoKey, Verdict
 
 KEY = ("team", "access")
 
@@ -18,6 +21,20 @@ def verdict_of(of: FleetWorld) -> Verdict:
 
 def test_a_good_repo_is_accepted() -> None:
     assert verdict_of(world(repo())) == Verdict(True, reasons.ACCEPTED, "the spec is usable")
+
+
+def test_a_spec_that_cannot_be_rendered_is_invalid_and_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = judge.build_entry
+
+    def build(key: RepoKey, intent: Intent) -> Entry:
+        if key == KEY:
+            raise IntentError("no gateway takes this")
+        return known(key, intent)
+
+    monkeypatch.setattr(judge, "build_entry", build)
+    plan = render(world(repo(), repo("other")))
+    assert plan.repos[KEY].verdict == Verdict(False, reasons.INVALID_SPEC, "no gateway takes this")
+    assert plan.repos["team", "other"].entry is not None
 
 
 SELECTED = {"namespaces": {"from": "Selector", "selector": {"matchLabels": {"events": "true"}}}}
