@@ -205,5 +205,5 @@ def is_immediate(fleet: GatewayFleet, policy: Rollout) -> bool:
 
 
 def has_own_limits(repo: EventRepo | None) -> bool:
-    """Whether a repo sets limits of its own, which the fleet's then do not change."""
-    return repo is not None and repo.spec.limits != type(repo.spec.limits)()
+    """Whether a repo sets a size of its own, which the fleet's then does not change. Rates no fleet sets."""
+    return repo is not None and (repo.spec.limits.body_bytes, repo.spec.limits.line_bytes) != (None, None)

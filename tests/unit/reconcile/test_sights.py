@@ -3,12 +3,15 @@
 from typing import Any
 
 import pytest
+from tests.unit.reconcile.fleetbed import repo
 
 from headgate_gateway.config.analysis import AnalysisReport
 from headgate_operator.api.names import canary_name, route_name
+from headgate_operator.api.repo import EventRepo
 from headgate_operator.reconcile.sights import (
     FRESH_SECONDS,
     Eyes,
+    has_own_limits,
     is_canary_fresh,
     is_carried,
     is_fresh,
@@ -34,6 +37,19 @@ def eyes(store: Store | None = None, read: dict[str, float] | None = None) -> Ey
     empty = AnalysisReport(track="", started="1", uptime_seconds=1.0, requests=0, repos=())
     counted = {name: (empty, at) for name, at in (read or {}).items()}
     return Eyes(store or Store(None, lambda _: None), lambda _: None, counted.get, lambda: NOW)
+
+
+@pytest.mark.parametrize(
+    ("limits", "own"),
+    [
+        ({}, False),
+        ({"perGateway": {"requestsPerSecond": 5}}, False),
+        ({"bodyBytes": "1Mi"}, True),
+        ({"lineBytes": 512}, True),
+    ],
+)
+def test_only_a_size_of_its_own_takes_a_repo_out_of_its_fleets_wave(limits: dict[str, Any], own: bool) -> None:
+    assert has_own_limits(EventRepo.from_object(repo("access", limits=limits))) is own
 
 
 FRESH: dict[str, tuple[dict[str, float], bool, bool]] = {

@@ -94,6 +94,26 @@ def test_an_edit_of_any_profile_that_lines_may_take_makes_a_wave() -> None:
     assert cause.wave.startswith("Profile/second@")
 
 
+def test_an_edit_of_two_profiles_at_once_blames_neither_alone() -> None:
+    before = intent(profiles={"a": {}, "b": {}, "c": {}})
+    both = build_cause(
+        before, intent(profiles={"a": {"acks": "none"}, "b": {"acks": "none"}, "c": {}}), own_limits=False
+    )
+    one = build_cause(before, intent(profiles={"a": {"acks": "none"}, "b": {}, "c": {}}), own_limits=False)
+    assert (both.kind, both.wave.partition("@")[0]) == ("Profile", "Profile/a+b")
+    assert one.wave.startswith("Profile/a@")
+
+
+def test_repos_with_rates_of_their_own_are_in_the_wave_of_their_fleets_sizes_all_the_same() -> None:
+    def wave(rates: dict[str, Any], edited: dict[str, Any]) -> str:
+        return build_cause(intent(limits=rates), intent(limits=edited), own_limits=False).wave
+
+    rates = {"perGateway": {"requestsPerSecond": 5}}
+    assert wave(rates, rates | {"bodyBytes": 1024}) == wave({}, {"bodyBytes": 1024}) != ""
+    assert wave({}, rates) == ""
+    assert wave(rates, {"bodyBytes": 1024}) == ""
+
+
 def test_where_nobody_knows_what_was_promoted_everything_may_have_changed() -> None:
     assert build_change(None, STABLE) == Change(constraint=True, topics=True, dead_letter=True)
     assert build_cause(None, STABLE, own_limits=False).kind == "Spec"
