@@ -41,6 +41,7 @@ from headgate_operator.reconcile.statuses import (
     build_repo_statuses,
     build_unserved_sight,
     entry_digests,
+    keep_words,
     lasting_failures,
     troubles_of,
     truths_of,
@@ -233,7 +234,7 @@ class FleetReconciler:
         parts, key = self._parts, begun.fleet.key
         advanced, plan = decided.advanced, decided.plan
         gateways, now = parts.gatherer.gateways(key), parts.now()
-        lasting = lasting_failures(failures, begun.state.failing)
+        lasting = keep_words(lasting_failures(failures, begun.state.failing), begun.state.told)
         troubles = troubles_of(plan.objects, lasting)
         begun.state.shown = keep_shown(begun.state.shown, advanced.shown, parts.clock())
         own = {key: told for key, told in troubles.items() if isinstance(key, tuple)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Clock
-from headgate_operator.reconcile.apply import Applier, ObjectKey
+from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
 from headgate_operator.reconcile.gather import Gatherer, Reports, ServedEntries
 from headgate_operator.reconcile.holds import Holds, HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
@@ -16,7 +16,7 @@ from headgate_operator.reconcile.records import ResourceRecord
 from headgate_operator.reconcile.rollouts import RolloutKeeper, RolloutParts
 from headgate_operator.reconcile.secrets import SecretReader
 from headgate_operator.reconcile.sightings import Advanced
-from headgate_operator.reconcile.statuses import Settled
+from headgate_operator.reconcile.statuses import Settled, Told
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.reconcile.traffic_guard import TrafficGuard
 from headgate_operator.reconcile.upgrades import Upgraded, UpgradeKeeper
@@ -89,6 +89,8 @@ class FleetState:
     settled: dict[RepoKey, Settled] = field(default_factory=dict)
     failing: dict[ObjectKey, int] = field(default_factory=dict)
     """How often in a row each object could not be written for now."""
+    told: dict[Told, Failure] = field(default_factory=dict)
+    """What failed in the last pass, in the words in which it was told."""
     plan: FleetPlan | None = None
     """The last one: what gateways report is compared with what was rendered."""
     shown: dict[RepoKey, tuple[float, Shown]] = field(default_factory=dict)

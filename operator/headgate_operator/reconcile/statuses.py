@@ -27,6 +27,9 @@ NOBODY = Tally(ready=0, newest=0, serving=0, unknown=0, unreachable=(), refusals
 
 _SHARD_FILES = {shard_file_name(index): index for index in range(SHARD_COUNT)}
 
+Told = tuple[ObjectKey, str, str]
+"""What failed, the verb, and the kind of error: the message up to its first colon."""
+
 Status = tuple[ResourceRecord, Mapping[str, Any]]
 
 
@@ -87,6 +90,16 @@ def lasting_failures(failures: list[Failure], failing: dict[ObjectKey, int]) -> 
     failing.clear()
     failing.update(counts)
     return [each for each in failures if not each.retryable or counts[each.key] >= PATIENCE]
+
+
+def keep_words(failures: Iterable[Failure], told: dict[Told, Failure]) -> list[Failure]:
+    """The same, in the words in which each was told first: a count or a time in them is no news, and would be an Event
+    and a status write at every pass. What is news is another object, verb or kind of error."""
+    kept = {(each.key, each.verb, each.message.partition(":")[0]): each for each in failures}
+    kept = {what: told.get(what, each) for what, each in kept.items()}
+    told.clear()
+    told.update(kept)
+    return list(kept.values())
 
 
 def troubles_of(objects: tuple[RenderedObject, ...], failures: list[Failure]) -> dict[RepoKey | int, str]:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from tests.unit.reconcile.fleetbed import fleet, repo
@@ -190,6 +190,32 @@ async def test_a_stored_intent_that_cannot_be_rendered_stops_nobody() -> None:
         },
     )
     assert await is_served(bed, SECOND)
+
+
+async def test_a_trouble_whose_words_change_with_each_look_is_told_once() -> None:
+    bed = await beyond_deciding()
+    looks = iter(range(1_000))
+    renew(bed, queries=lambda *_: fail(f"a broken query, for the {next(looks)}th time"))
+    await bed.tick()
+    told, before = bed.status()["message"], bed.cluster.objects["GatewayFleet", "events", "main"]["status"]
+    for _ in range(5):
+        await bed.tick()
+    assert bed.events.count(("access", "ApplyFailed")) == 1
+    assert bed.status()["message"] == told
+    assert bed.cluster.objects["GatewayFleet", "events", "main"]["status"] == before
+
+
+async def test_another_kind_of_error_is_another_trouble() -> None:
+    bed = await beyond_deciding()
+    errors = iter([LookupError("a"), LookupError("b"), KeyError("c"), KeyError("d")])
+
+    def ask(*_: object) -> NoReturn:
+        raise next(errors)
+
+    renew(bed, queries=ask)
+    for _ in range(4):
+        await bed.tick()
+    assert bed.events.count(("access", "ApplyFailed")) == 2
 
 
 @pytest.mark.parametrize("weight", [0, 10])
