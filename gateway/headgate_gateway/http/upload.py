@@ -18,6 +18,7 @@ from itertools import islice
 from time import monotonic
 from typing import TypeVar
 
+from headgate_gateway.config.endpoint import EventFormat
 from headgate_gateway.config.kafka import Delivery
 from headgate_gateway.config.repo import PartialPolicy
 from headgate_gateway.http import refusals
@@ -41,6 +42,9 @@ RUNS_AT_ONCE = 4
 """Longer bodies go on a run at a time, and others get the event loop in between."""
 BAD_LINES_LOOKED_AT = 1_000
 """Under `partial: Reject` the rest of the body is not looked at after so many: it is refused anyhow."""
+
+CUT_AS_RECEIVED = {EventFormat.JSONL, EventFormat.TEXT}
+"""Formats whose bodies need not be in one piece of memory that never changes."""
 
 Subject = TypeVar("Subject")
 
@@ -169,10 +173,18 @@ class BodyUpload:
             self._holding.release(nbytes)
 
     def _begin(self, body: bytes | bytearray) -> None:
+        if isinstance(body, bytearray) and self._route.endpoint.format not in CUT_AS_RECEIVED:
+            # Cutting takes a copy of it: this one is reserved, and takes the body's place.
+            refusal = self.reserve(len(body))
+            if refusal is not None:
+                return self._say(refusal)
+            received, body = body, bytes(body)
+            received.clear()  # others refer to it still
+            self._holding.release(len(body))
         self._now_ms = self._shared.now_ms()
         self._body_reserved = self._holding.reserved
         run = self._route.compiled.begin(self._head.headers, self._now_ms)
-        self._process(run, run.cut(body), RUNS_AT_ONCE)
+        return self._process(run, run.cut(body), RUNS_AT_ONCE)
 
     def _process(self, run: BodyRun, pieces: Iterator[Run], most: int) -> None:
         """Feed some runs, then decide, or let other requests have the event loop before the next run."""

@@ -6,6 +6,8 @@ import pytest
 from tests.unit.gateway.builders import FakeProducer, constraint, expression, gateway, post, repo_config
 
 from headgate_gateway.config import RepoConfig
+from headgate_gateway.http.messages import Head, Response
+from headgate_gateway.http.upload import BodyUpload
 from headgate_gateway.kafka.outcome import FailureReason, Outcome
 from headgate_gateway.pipeline.records import Records
 
@@ -111,3 +113,30 @@ async def test_endpoints_of_one_repo_have_their_own_formats() -> None:
         assert (await g.ask(post(b'[{"a":1},{"a":2}]', path="/a"))).json["accepted"] == 2
         assert (await g.ask(post(b"any\ntext\n", path="/b"))).json["accepted"] == 2
         assert g.producer.values == [b'{"a":1}', b'{"a":2}', b"any", b"text"]
+
+
+ALL_DROPPED = {"constraint": constraint(expression("a", "DoesNotExist"))}
+LARGE = b'[{"a":"%b"}]' % (b"x" * 50_000)
+
+
+@pytest.mark.parametrize("format_", ["JSON", "CloudEvents"])
+async def test_a_body_that_came_in_pieces_is_held_once_and_its_copy_is_reserved(format_: str) -> None:
+    async with gateway(on({"format": format_}, **ALL_DROPPED)) as g:
+        head = Head("POST", PATH, {"content-type": b"application/cloudevents-batch+json"}, chunked=True)
+        upload = BodyUpload(g.ingest.router[PATH], head, "id", g.ingest.shared)
+        body, answers = bytearray(LARGE), list[Response]()
+        assert upload.take(len(body)) is None
+        upload.complete(body, answers.append)
+        assert (len(body), len(answers)) == (0, 1)
+        assert g.producer.peak >= 2 * len(LARGE)
+        assert (g.producer.reserved, g.budget.reserved) == (0, 0)
+
+
+async def test_a_body_without_room_for_its_copy_is_refused() -> None:
+    async with gateway(on({"format": "JSON"}, **ALL_DROPPED), producer=FakeProducer(limit=90_000)) as g:
+        upload = BodyUpload(g.ingest.router[PATH], Head("POST", PATH, {}, chunked=True), "id", g.ingest.shared)
+        body, answers = bytearray(LARGE), list[Response]()
+        assert upload.take(len(body)) is None
+        upload.complete(body, answers.append)
+        assert [answer.status for answer in answers] == [503]
+        assert (g.producer.submitted, g.producer.reserved, g.budget.reserved) == ([], 0, 0)
