@@ -6,6 +6,7 @@ records: of accepted lines = delivered + dead_lettered + failed + unknown + in_f
 
 import json
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,10 @@ from headgate_gateway.http.messages import Head, Response
 from headgate_gateway.http.router import ServedRepo, build_router
 from headgate_gateway.http.upload import BodyUpload, SharedByUploads
 from headgate_gateway.kafka.outcome import FailureReason, Outcome, PartitionAck
+from headgate_gateway.pipeline import reshape
+from headgate_gateway.pipeline.compile import compile_repo
 from headgate_gateway.pipeline.records import Records
+from headgate_gateway.pipeline.result import Processed
 
 OTHER = {"name": "other", "bootstrapServers": ["127.0.0.1:9093"]}
 PATH = "/events"
@@ -148,6 +152,25 @@ def test_the_books_balance(
     assert repo._users == 1
 
 
+@given(ENDPOINTS, SETTINGS, KAFKA, BODIES)
+@settings(max_examples=200, deadline=None)
+def test_what_executors_make_is_the_same_in_one_part_and_in_many(
+    endpoint: dict[str, Any], changes: dict[str, Any], kafka: dict[str, Any], body: bytes
+) -> None:
+    (compiled,) = compile_repo(configure(endpoint, changes, kafka)).endpoints
+    headers = {"topic": b"named", "content-type": b"application/cloudevents-batch+json"}
+    whole, parts = compiled.begin(headers, 1), compiled.begin(headers, 1)
+    kept = sum(whole.feed(*piece) for piece in whole.cut(body))
+    with patch.object(reshape, "MADE_BYTES", 1):
+        assert sum(parts.feed(*piece) for piece in parts.cut(body)) == kept
+    assert told_of(parts.result) == told_of(whole.result)
+
+
+def told_of(result: Processed) -> list[Any]:
+    told = [getattr(result, name) for name in Processed.__slots__ if name not in {"refused", "records"}]
+    return [*told, result.refused.texts(), sorted(map(repr, result.records))]
+
+
 def check_reservations(budget: Budget, producers: dict[str, FickleKafka], submitted: list[Records]) -> None:
     """Each producer holds the bytes of what it was given."""
     assert budget.reserved == sum(producer.reserved for producer in producers.values())
@@ -189,7 +212,7 @@ def check_answer(
     told = json.loads(answer.body)
     assert (told["accepted"], told["dropped"], told["rejected"]) == (c.accepted, c.dropped, c.rejected)
     assert told["deadLettered"] == len({line for r in submitted if r.dead_letter for line in r.lines})
-    if repo.config.kafka.delivery == "Async" and submitted:
+    if repo.config.kafka.delivery == "Async":
         assert (told["durability"], told["partitions"]) == ("memory", [])
     elif lost:
         check_fates(told, parts)
