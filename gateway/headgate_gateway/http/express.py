@@ -50,6 +50,7 @@ class Express:
         "records_per_request",
         "rejects",
         "repo",
+        "seldom",
         "topics",
     )
 
@@ -58,7 +59,7 @@ class Express:
         config = repo.config
         profile = repo.profiles[config.kafka.producer_profile]
         self.read = read
-        self.budget, self.now_ms = shared.budget, shared.now_ms
+        self.budget, self.now_ms, self.seldom = shared.budget, shared.now_ms, shared.seldom
         self.name = config.name
         self.counters, self.analysis = repo.counters, repo.analysis
         self.records_per_request, self.delivery_seconds = profile.records_per_request, profile.delivery_seconds
@@ -103,7 +104,7 @@ class Express:
             return self.read(body, head.headers, now_ms)
         except Exception:  # noqa: BLE001
             # Broad on purpose: a defect of ours. BodyUpload meets it too, or does not, and answers in either case.
-            express_broke(self.name, request_id)
+            express_broke(self.seldom, self.name, request_id)
             return None
 
     def receipt(self, ack: PartitionAck, request_id: str) -> bytes:
@@ -207,7 +208,7 @@ class SingleUpload:
 
     def _break(self) -> None:
         express = self._express
-        request_broke(express.name, self._request_id)
+        request_broke(express.seldom, express.name, self._request_id)
         express.counters.in_flight -= self._in_flight
         express.counters.unknown += self._in_flight
         self._in_flight = 0

@@ -116,3 +116,13 @@ async def test_a_crafted_line_is_refused_like_any_bad_line(lines: int) -> None:
         answer = await g.ask(post(rb'{"n":1e999,"k":"\ud800"}' + b"\n" + b'{"a":"xxxxxxxxxxxxxx"}\n' * lines))
         assert (answer.status, answer.json["rejectedLines"]) == (400, ["1"])
         assert at_rest(g)
+
+
+async def test_a_defect_that_requests_can_repeat_is_told_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    async with gateway() as g:
+        break_both_ways(g)
+        for _ in range(3):
+            assert (await g.ask(post(b"{}"))).status == 500
+        told = [record.message for record in caplog.records if record.exc_info]
+        assert sorted(told) == ["request broke", "the short way broke"]
+        assert g.counters().requests == {500: 3}
