@@ -13,6 +13,8 @@ from headgate_gateway.http.messages import Head, HttpError
 
 MAX_HEAD_BYTES = 16 * 2**10
 MAX_HEADERS = 100
+LARGEST_NAME = 64
+"""Of a header, to be remembered."""
 
 TEXT = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 DIGITS = re.compile(rb"[0-9]{1,18}")
@@ -99,7 +101,7 @@ _known_names: dict[bytes, str] = {}
 
 def _lower(raw_name: bytes) -> str:
     name = raw_name.decode("latin-1").lower()
-    if len(_known_names) < _KNOWN_NAMES_BOUND:
+    if len(name) <= LARGEST_NAME and len(_known_names) < _KNOWN_NAMES_BOUND:
         _known_names[raw_name] = name
     return name
 

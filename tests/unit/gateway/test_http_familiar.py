@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from headgate_gateway.http import familiar
+from headgate_gateway.http import familiar, head
 from headgate_gateway.http.familiar import read_head
 from headgate_gateway.http.head import parse_head
 from headgate_gateway.http.messages import Head, HttpError
@@ -106,3 +106,17 @@ def test_what_is_remembered_is_bounded(header: bytes) -> None:
     assert len(familiar._heads) <= familiar.MOST_HEADS
     assert len(familiar._header_lines) <= familiar.MOST_LINES
     assert len(familiar._names) <= familiar.MOST_NAMES
+
+
+@pytest.mark.parametrize("name", [b"Authorization", b"X-API-Key", b"Proxy-Authorization", b"Cookie"])
+def test_lines_that_say_who_somebody_is_are_kept_in_whole_heads_alone(name: bytes) -> None:
+    raw = b"\r\n".join([LINE, b"Host: gw", name + b": hush", b"", b""])
+    heads = [read_head(raw) for _ in range(5)]
+    assert heads[-1] is heads[-2]
+    assert heads[-1].headers == parse_head(raw).headers
+    assert not [line for line in familiar._header_lines if b"hush" in line]
+
+
+def test_long_names_of_headers_are_not_remembered() -> None:
+    parse_head(b"\r\n".join([LINE, b"Host: gw", b"N" * 65 + b": x", b"", b""]))
+    assert max(map(len, head._known_names)) <= 64
