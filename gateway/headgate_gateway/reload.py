@@ -234,8 +234,7 @@ class Loader:
     ) -> _Entry:
         try:
             config = RepoConfig.model_validate_json(content)
-            compiled = compile_repo(config, credentials)
-            leases = self._acquire(config, credentials)
+            served = self._serve(config, credentials)
         except ValueError as error:
             return _refuse(name, content, revision, describe(error), before)
         except Exception as error:
@@ -243,9 +242,18 @@ class Loader:
             # the loader lives on.
             log.exception("a repo's config met a defect", extra={"namespace": name[0], "repo": name[1]})
             return _refuse(name, content, revision, f"{type(error).__name__}: {error}", before)
-        for profile, topics in config.topics.items():
-            leases[profile].producer.watch(topics)
-        return _Entry(content, ServedRepo(compiled, leases, self._traffic, _build_auth(config, credentials)))
+        return _Entry(content, served)
+
+    def _serve(self, config: RepoConfig, credentials: Mapping[str, bytes]) -> ServedRepo:
+        compiled, auth = compile_repo(config, credentials), _build_auth(config, credentials)
+        leases = self._acquire(config, credentials)
+        try:
+            for profile, topics in config.topics.items():
+                leases[profile].producer.watch(topics)
+            return ServedRepo(compiled, leases, self._traffic, auth)
+        except BaseException:
+            _release(leases)
+            raise
 
     def _acquire(self, config: RepoConfig, credentials: Mapping[str, bytes]) -> dict[str, Lease]:
         """A lease of every profile that the repo's lines may take; all or none."""
@@ -254,8 +262,7 @@ class Loader:
             for profile in config.kafka.profiles:
                 leases[profile] = self._producers.acquire(config.producers[profile], credentials)
         except BaseException:
-            for lease in leases.values():
-                lease.release()
+            _release(leases)
             raise
         return leases
 
@@ -302,8 +309,7 @@ class Loader:
             if entry.served.guard is not None:
                 entry.served.guard.auth = _build_auth(entry.served.config, credentials)
             # Its own leases hold the producers: what the pool starts for these stays.
-            for lease in self._acquire(entry.served.config, credentials).values():
-                lease.release()
+            _release(self._acquire(entry.served.config, credentials))
 
     def _last_good_beside(self, name: RepoName, taken: Mapping[str, RepoName]) -> _Entry | None:
         """What a repo served until now, unless one of those paths has gone to another repo in the meantime."""
@@ -311,6 +317,11 @@ class Loader:
         if before is None or before.served is None:
             return None
         return None if any(e.path in taken for e in before.served.config.endpoints) else before
+
+
+def _release(leases: Mapping[str, Lease]) -> None:
+    for lease in leases.values():
+        lease.release()
 
 
 def _build_auth(config: RepoConfig, credentials: Mapping[str, bytes]) -> Authenticator | None:

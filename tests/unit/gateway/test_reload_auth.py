@@ -1,9 +1,13 @@
 """Keys and passwords over reloads: rotation reaches what is served, and what is missing is said."""
 
+from typing import Any
+
+import pytest
 from tests.unit.gateway.builders import constraint, entry, expression
 from tests.unit.gateway.hashes import API_KEYS, KEYS_FILE, credentials
 from tests.unit.gateway.loading import Running
 
+from headgate_gateway import reload
 from headgate_gateway.http.auth import Admitted, Denied, Verdict
 
 BROKEN = constraint(expression("a", "Matches", "("))
@@ -71,3 +75,16 @@ async def test_a_repo_that_opens_or_closes_does_so_with_its_config() -> None:
     assert judge(running, "nothing") is Denied.NOT_VALID
     await running.load(entry("a", revision="r3"), credentials=OLD)
     assert running.router["/log/repo/a"].repo.guard is None
+
+
+async def test_a_defect_in_what_serves_a_repo_gives_its_leases_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("a defect")
+
+    for name in ("ServedRepo", "_build_auth"):
+        running = Running()
+        with monkeypatch.context() as patch:
+            patch.setattr(reload, name, broken)
+            await running.load(entry("a"))
+        assert [refused.name for refused in running.loader.refused] == ["a"]
+        assert running.pool.held == 0
