@@ -46,14 +46,7 @@ EXAMPLE = """example:
 """
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command line."""
-    parser = argparse.ArgumentParser(
-        prog="headgate-gateway",
-        description="Takes events over HTTP and answers once Kafka has them.",
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _add_places(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
         "--config",
@@ -70,6 +63,10 @@ def build_parser() -> argparse.ArgumentParser:
         default=8081,
         help="port of /metrics, /analysis, /livez, /readyz and /status; do not route it (default: %(default)s)",
     )
+
+
+def _add_bounds(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--buffer-bytes",
         type=_size,
@@ -85,6 +82,10 @@ def build_parser() -> argparse.ArgumentParser:
         help="open connections on the traffic port, as far as the process may open files; others get a 503"
         " (default: %(default)s)",
     )
+
+
+def _add_times(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--grace-period",
         type=_duration,
@@ -106,6 +107,10 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="TIME",
         help="idle time of a connection; longer than the edge's own (default: %(default)s)",
     )
+
+
+def _add_words(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--track",
         default="stable",
@@ -114,6 +119,18 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add("--log-level", default="info", choices=["debug", "info", "warning", "error"], help="(default: %(default)s)")
     add("--version", action="version", version=f"headgate-gateway {__version__}")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="headgate-gateway",
+        description="Takes events over HTTP and answers once Kafka has them.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    for add in (_add_places, _add_bounds, _add_times, _add_words):
+        add(parser)
     return parser
 
 
