@@ -138,11 +138,6 @@ class Authenticator:
             return None
         return PasswordClaim(user, password, self._users.get(user, self._nobody)) if colon else None
 
-    def is_current(self, user: bytes, key: str) -> bool:
-        """Whether this still is the hash of that user's password."""
-        entry = self._users.get(user)
-        return entry is not None and entry.key == key
-
 
 def compile_auth(config: RepoConfig, files: Mapping[str, bytes]) -> Authenticator | None:
     """The ways into a repo, None where anybody may. `files`: contents of credential files by name."""

@@ -23,6 +23,8 @@ MAX_MEMBERS: Final = 4_096
 """Members of a gzip body, frames of a zstd or lz4 one: each costs its set-up, even an empty one of twenty bytes."""
 MAX_CHUNKS: Final = 65_536
 """Chunks of a snappy stream; one holds up to 64 KiB."""
+MAX_EMPTY: Final = 32
+"""Members or runs that hold nothing, one after the other, before the caller is asked again: a millisecond or so."""
 ZSTD_WINDOW_LOG: Final = 23
 """8 MiB, the most that an encoder may ask of a receiver of HTTP (RFC 9659)."""
 
@@ -105,6 +107,7 @@ def _decode_members(open_member: Callable[[], _Member], *errors: type[Exception]
                     yield piece
                 elif at == len(view) and not given and not member.eof:
                     raise _truncated(coding)
+            yield b""
             at -= len(member.unused_data or b"")
         if at < len(view):
             raise InvalidEncodingError(f"the body is {coding} in more than {MAX_MEMBERS} parts")
@@ -178,16 +181,17 @@ def foretold(coding: bytes, body: Body) -> int:
 
 
 def decode(coding: bytes, body: Body, limit: int) -> Iterator[bytes]:
-    """The pieces of a decoded body, none of them empty, `limit` bytes in all at most.
+    """The pieces of a decoded body, `limit` bytes in all at most; an empty one where it took long to find nothing.
 
     Raises InvalidEncodingError or DecodedTooLargeError, perhaps after some pieces.
     """
     if foretold(coding, body) > limit:
         raise DecodedTooLargeError
-    decoded = 0
+    decoded = empty = 0
     for piece in CODINGS[coding](body, coding.decode()):
         decoded += len(piece)
         if decoded > limit:
             raise DecodedTooLargeError
-        if piece:  # a run of padding is none, and would be taken for the body's end
+        empty = 0 if piece else empty + 1
+        if piece or empty % MAX_EMPTY == 0:
             yield piece

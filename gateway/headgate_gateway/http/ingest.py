@@ -51,6 +51,8 @@ class Doubtful:
 
     route: Route
     check: Check
+    refusal: Response | None
+    """What its head is refused with in that case: who may not come in learns nothing of it."""
 
 
 class Ingest:
@@ -117,29 +119,48 @@ class Ingest:
             # Hashes that are not there may well be the fault of the revision that names them.
             return _refuse(check, route, request_id, None if guard.problem else EXCLUDED)
         refusal = _refuse_by_head(head, route, request_id)
+        if check is not None:
+            return Doubtful(route, check, refusal)
         if refusal is not None:
             return _refuse(refusal, route, request_id)
-        if check is not None:
-            return Doubtful(route, check)
         over = guard.rates.begin(head.content_length, self._clock()) if guard.rates is not None else None
         if over is not None:
             return _refuse(guard.over_limit(over, route.endpoint, request_id), route, request_id, EXCLUDED)
         return route
 
     def _receive(self, found: Route | Doubtful, head: Head, request_id: str) -> Response | BodyUpload:
-        route, check = (found, None) if isinstance(found, Route) else (found.route, found.check)
-        upload = BodyUpload(route, head, request_id, self.shared)
-        coding = head.headers.get("content-encoding")
-        if coding is not None:
-            self._undo(coding.lower(), upload, route, request_id)
-        guard = route.repo.guard
-        if guard is not None and (check is not None or (head.chunked and guard.rates is not None)):
-            then = upload.prepare or upload.proceed
-            body = GuardedBody(upload, guard, route.endpoint, request_id, check, self._clock, then)
-            upload.gate, upload.prepare = body.take, body.begin
-        return upload.reserve(head.content_length) or upload
+        if isinstance(found, Doubtful):
+            return self._receive_doubtful(found, head, request_id)
+        upload, guard = BodyUpload(found, head, request_id, self.shared), found.repo.guard
+        self._undo(head, upload, found, request_id)
+        rates = guard.rates if guard is not None else None
+        if guard is not None and rates is not None and head.chunked:
+            _put_before(upload, GuardedBody(upload, guard, found.endpoint, request_id, self._clock))
+        refusal = upload.reserve(head.content_length)
+        if refusal is not None and rates is not None:
+            rates.give_back(head.content_length)
+        return refusal or upload
 
-    def _undo(self, coding: bytes, upload: BodyUpload, route: Route, request_id: str) -> None:
+    def _receive_doubtful(self, found: Doubtful, head: Head, request_id: str) -> Response | BodyUpload:
+        """The guard looks at the body once the password's verdict is there; until then it waits."""
+        route, guard = found.route, found.route.repo.guard
+        upload = BodyUpload(route, head, request_id, self.shared)
+        if guard is None:
+            raise RuntimeError("a password is checked for a repo that is open to all")
+        body = GuardedBody(upload, guard, route.endpoint, request_id, self._clock, found.check, found.refusal)
+        if found.refusal is not None:
+            # Nothing is reserved of what it announces, and little of it will come.
+            upload.as_it_comes = True
+            return _put_before(upload, body)
+        self._undo(head, upload, route, request_id)
+        _put_before(upload, body)
+        refusal = upload.reserve(head.content_length)
+        if refusal is None:
+            body.announce(head.content_length)
+        return refusal or upload
+
+    def _undo(self, head: Head, upload: BodyUpload, route: Route, request_id: str) -> None:
+        coding = head.headers.get("content-encoding", b"").lower()
         if coding not in _IDENTITY:
             limit = route.repo.config.limits.body_bytes
             upload.prepare = BodyDecoding(upload, coding, limit, request_id, self.decoders).begin
@@ -153,6 +174,13 @@ class Ingest:
             return _status(head, request_id)
         self.traffic.elsewhere.count_request(404)
         return refusals.unknown_repo(head, request_id)
+
+
+def _put_before(upload: BodyUpload, body: GuardedBody) -> BodyUpload:
+    """Let the guard look at a body before whatever else prepares it."""
+    body.then = upload.prepare or upload.proceed
+    upload.gate, upload.prepare = body.take, body.begin
+    return upload
 
 
 def _status(head: Head, request_id: str) -> Response:

@@ -14,7 +14,7 @@ from headgate_gateway.http import refusals
 from headgate_gateway.http.decoding import PIECE_BYTES, DecodedTooLargeError, InvalidEncodingError, decode, foretold
 from headgate_gateway.http.guard import EXCLUDED, Guard
 from headgate_gateway.http.messages import Response
-from headgate_gateway.http.passwords import Check
+from headgate_gateway.http.passwords import Check, Finding
 from headgate_gateway.http.rates import OverLimit
 from headgate_gateway.http.workers import Workers
 
@@ -58,7 +58,18 @@ class PreparedUpload(Protocol):
 class GuardedBody:
     """One body that the guard has to look at."""
 
-    __slots__ = ("_check", "_clock", "_endpoint", "_guard", "_next", "_request_id", "_taken", "_upload")
+    __slots__ = (
+        "_announced",
+        "_check",
+        "_clock",
+        "_endpoint",
+        "_guard",
+        "_held_back",
+        "_request_id",
+        "_taken",
+        "_upload",
+        "then",
+    )
 
     def __init__(
         self,
@@ -66,9 +77,9 @@ class GuardedBody:
         guard: Guard,
         endpoint: Endpoint,
         request_id: str,
-        check: Check | None,
         clock: Clock,
-        then: Callable[[Body], None],
+        check: Check | None = None,
+        held_back: Response | None = None,
     ) -> None:
         self._upload = upload
         self._guard = guard
@@ -76,8 +87,21 @@ class GuardedBody:
         self._request_id = request_id
         self._check = check
         self._clock = clock
-        self._taken = 0
-        self._next = then
+        self._announced = self._taken = 0
+        self.then: Callable[[Body], None] = upload.proceed
+        """What takes the body that may come in."""
+        self._held_back = held_back
+        """What the head is refused with, told to nobody but who may come in."""
+
+    def announce(self, nbytes: int) -> None:
+        """So much is reserved, and has not come; what a wrong password has reserved is given back at the verdict."""
+        self._announced = nbytes
+        if self._check is not None:
+            self._check.tell(partial(self._upload.attempt, self._give_back))
+
+    def _give_back(self, finding: Finding) -> None:
+        if finding is not Finding.RIGHT and self._announced > self._taken:
+            self._upload.release(self._announced - self._taken)
 
     def take(self, nbytes: int) -> Response | None:
         """Bytes have come; an answer refuses the rest."""
@@ -86,29 +110,34 @@ class GuardedBody:
         if check is None:
             over = rates.go_on(nbytes, before, self._clock()) if rates is not None else None
             return None if over is None else self._refuse_over(over)
-        return self._deny() if check.is_right is False else None
+        return None if check.finding is None else self._refuse_found(check.finding)
 
     def begin(self, body: Body) -> None:
         """The body is whole."""
         if self._check is None:
-            self._next(body)
+            self.then(body)
         else:
             self._check.tell(partial(self._upload.attempt, partial(self._judged, body)))
 
-    def _judged(self, body: Body, is_right: bool) -> None:
+    def _judged(self, body: Body, finding: Finding) -> None:
         """The password's verdict. Only now is the request charged, so that guesses use up nobody's limits."""
-        rates = self._guard.rates
-        if not is_right:
-            self._deny()
+        if self._refuse_found(finding) is not None:
             return
+        rates = self._guard.rates
         over = rates.begin(len(body), self._clock()) if rates is not None else None
         if over is None:
-            self._next(body)
+            self.then(body)
         else:
             self._refuse_over(over)
 
-    def _deny(self) -> Response:
-        return self._refuse(self._guard.deny(self._request_id))
+    def _refuse_found(self, finding: Finding) -> Response | None:
+        if finding is Finding.WRONG:
+            return self._refuse(self._guard.deny(self._request_id))
+        if finding is Finding.NOTHING:
+            return self._refuse(refusals.overloaded("the check of passwords", self._request_id))
+        if self._held_back is not None:
+            self._upload.refuse(self._held_back)
+        return self._held_back
 
     def _refuse_over(self, over: OverLimit) -> Response:
         return self._refuse(self._guard.over_limit(over, self._endpoint, self._request_id))
@@ -151,29 +180,37 @@ class BodyDecoding:
                 self._workers.take_turn(self._step)
 
     def _take_some(self) -> bool:
-        return all(self._take(next(self._pieces, b"")) for _ in range(INLINE_PIECES))
+        return all(self._take(next(self._pieces, None)) for _ in range(INLINE_PIECES))
 
     def _step(self) -> None:
-        self._workers.run(partial(next, self._pieces, b""), partial(self._upload.attempt, self._stepped))
+        self._workers.run(partial(next, self._pieces, None), partial(self._upload.attempt, self._stepped))
 
-    def _stepped(self, step: "asyncio.Future[bytes]") -> None:
+    def _stepped(self, step: "asyncio.Future[bytes | None]") -> None:
         goes_on = False
         try:
-            goes_on = self._take(step.result())
-        except (InvalidEncodingError, DecodedTooLargeError) as error:
-            self._refuse(error)
+            goes_on = self._go_on(step)
         finally:
             if goes_on:
                 self._step()
             else:
                 self._workers.end_turn()
 
-    def _take(self, piece: bytes) -> bool:
-        """Whether there is more to come."""
-        if not piece:
+    def _go_on(self, step: "asyncio.Future[bytes | None]") -> bool:
+        # Raised here, a body's error would refer to this frame, this frame to `step`, and `step` to the error.
+        error = step.exception()
+        if isinstance(error, InvalidEncodingError | DecodedTooLargeError):
+            self._refuse(error)
+            return False
+        return self._take(step.result())
+
+    def _take(self, piece: bytes | None) -> bool:
+        """Whether there is more to come; None: there is not."""
+        if piece is None:
             self._upload.release(len(self._body))
             self._body = b""
-            self._upload.proceed(self._decoded)
+            # Not kept, since from now on what is reserved is for its records too.
+            decoded, self._decoded = self._decoded, bytearray()
+            self._upload.proceed(decoded)
             return False
         size = len(self._decoded) + len(piece)
         if size > self._held and not self._hold(size - self._held):

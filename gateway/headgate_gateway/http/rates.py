@@ -102,6 +102,13 @@ class RepoRates:
             requests.bucket.full_at = requests_full
         return None
 
+    def give_back(self, nbytes: int) -> None:
+        """Take back what `begin` has charged for a request that the gateway itself had no room for."""
+        if self.requests is not None:
+            self.requests.bucket.full_at -= self.requests.each
+        if self.volume is not None:
+            self.volume.bucket.full_at -= nbytes * self.volume.each
+
     def go_on(self, nbytes: int, before: int, now: float) -> OverLimit | None:
         """Charge bytes of a body that announced none, as they come; `before`: those that came before these.
 

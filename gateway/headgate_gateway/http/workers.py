@@ -55,4 +55,11 @@ class Workers:
         """Run `work` in a thread; `on_done` is called in the event loop. Only within one's turn."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, initializer=_step_back if self._nice else None)
-        asyncio.get_running_loop().run_in_executor(self._pool, work).add_done_callback(on_done)
+        loop = asyncio.get_running_loop()
+        try:
+            future = loop.run_in_executor(self._pool, work)
+        except Exception as error:  # noqa: BLE001
+            # Broad on purpose: no thread could be had, say. As if the work had failed, so that its turn is given back.
+            future = loop.create_future()
+            future.set_exception(error)
+        future.add_done_callback(on_done)

@@ -61,6 +61,15 @@ def begin(config: RepoConfig, headers: dict[str, bytes] | None = None, now_ms: i
     return compile_repo(config).endpoints[0].begin(headers or {}, now_ms)
 
 
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what the event loop, or a thread, will have done in a moment."""
+    for _ in range(1_000):
+        if is_so():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not come to pass")
+
+
 @dataclass
 class FakeSubmission:
     outcome: Outcome

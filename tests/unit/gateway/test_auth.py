@@ -1,6 +1,8 @@
 """Keys and passwords judged by the head, and the checks of passwords off the event loop."""
 
 import asyncio
+import gc
+import hashlib
 import json
 import threading
 from typing import Any
@@ -19,7 +21,16 @@ from tests.unit.gateway.hashes import (
 
 from headgate_gateway.http import passwords as passwords_module
 from headgate_gateway.http.auth import Admitted, Authenticator, Denied, PasswordClaim, compile_auth
-from headgate_gateway.http.passwords import RIGHT_SECONDS, WAITING, WAITING_OF_REPO, WRONG_SECONDS, Check, Passwords
+from headgate_gateway.http.passwords import (
+    RIGHT_SECONDS,
+    WAITING,
+    WAITING_OF_REPO,
+    WRONG_SECONDS,
+    Check,
+    Finding,
+    Passwords,
+    _Remembered,
+)
 
 
 def ways(auth: dict[str, Any], files: dict[str, bytes]) -> Authenticator:
@@ -197,11 +208,14 @@ class Desk:
         return self.passwords.judge(auth, encoded, repo)
 
     async def verdict(self, check: Check) -> bool:
-        told = asyncio.get_running_loop().create_future()
+        return await self.finding(check) is Finding.RIGHT
+
+    async def finding(self, check: Check) -> Finding:
+        told: asyncio.Future[Finding] = asyncio.get_running_loop().create_future()
         check.tell(told.set_result)
         self.go_on.release()
         async with asyncio.timeout(10):
-            return bool(await told)
+            return await told
 
 
 RIGHT = ("ann", "s3cret:with:colons")
@@ -270,7 +284,7 @@ async def test_guesses_at_one_repo_wait_in_a_bounded_queue_and_others_have_room(
 async def test_a_check_that_fails_lets_nobody_in_and_is_not_remembered() -> None:
     desk = Desk()
     desk.fails = True
-    assert not await desk.verdict(desk.judge(*RIGHT))
+    assert await desk.finding(desk.judge(*RIGHT)) is Finding.NOTHING
     desk.fails = False
     assert await desk.verdict(desk.judge(*RIGHT))
 
@@ -283,3 +297,30 @@ async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     assert [desk.judge("ann", f"guess {n}") is Denied.NOT_VALID for n in range(2, 5)] == [True] * 3
     assert isinstance(desk.judge("ann", "guess 0"), Check)
     desk.go_on.release()
+
+
+async def test_one_password_of_two_repos_is_checked_once_for_each() -> None:
+    desk, salt = Desk(), bytes(16)
+    key = hashlib.scrypt(RIGHT[1].encode(), salt=salt, n=16, r=1, p=1, dklen=32)
+    row = hashed_password(*RIGHT, salt=salt.hex(), key=key.hex())
+    other = {BASIC_FILE: json.dumps({"users": [row]}).encode()}
+    assert await desk.verdict(desk.judge(*RIGHT))
+    assert await desk.verdict(desk.judge(*RIGHT, files=other))
+    for files in (FILES, other, FILES):
+        assert desk.judge(*RIGHT, files=files) == Admitted("ann")
+
+
+def test_what_is_remembered_of_wrong_passwords_is_short_and_goes_in_time() -> None:
+    remembered = _Remembered(10.0)
+    for n in range(100):
+        remembered.note((b"%d" % n, "key"), float(n))
+    assert len(remembered) == 10
+    assert remembered.knows((b"99", "key"), 99.0)
+
+
+async def test_names_of_those_who_guess_are_not_kept() -> None:
+    desk, name = Desk(), "a-name-that-nobody-has" * 50
+    assert not await desk.verdict(desk.judge(name, "guess"))
+    gc.collect()
+    assert not [thing for thing in gc.get_objects() if isinstance(thing, Admitted) and thing.name == name]
+    assert desk.judge(name, "guess") is Denied.NOT_VALID

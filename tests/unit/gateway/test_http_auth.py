@@ -3,10 +3,11 @@
 import asyncio
 import logging
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from tests.unit.gateway.builders import Gateway, chunked, gateway, post, repo_config
+from tests.unit.gateway.builders import Gateway, chunked, gateway, post, repo_config, until
 from tests.unit.gateway.hashes import API_KEYS, BASIC, basic, credentials
 from tests.unit.gateway.test_admin import NO_GAUGES
 
@@ -221,3 +222,66 @@ async def test_refusals_at_the_door_are_metrics_without_names() -> None:
     assert 'headgate_unauthenticated_requests_total{repo="logs",track="stable"} 1.0' in text
     assert 'headgate_rate_limited_requests_total{repo="logs",track="stable"} 2.0' in text
     assert "shipper" not in text
+
+
+async def test_who_may_not_come_in_learns_nothing_by_a_fresh_password_either() -> None:
+    for request, status in (
+        (b"GET /log/repo/logs HTTP/1.1\r\nHost: gw\r\n%b\r\n\r\n", 405),
+        (post(b"{}", "Content-Encoding: br", "%b"), 415),
+        (post(b"{}", "Content-Type: image/png", "%b"), 415),
+        (post(b"", "%b", length=0), 400),
+    ):
+        async with gateway(GUARDED, credentials=FILES) as g:
+            answers = [await g.ask(request.replace(b"%b", basic("ann", p).encode())) for p in ("no", "s3cret")]
+            assert [answer.status for answer in answers] == [401, status]
+            assert g.budget.reserved == 0
+
+
+@pytest.mark.parametrize(("password", "status"), [("no", 401), ("s3cret", 413)])
+async def test_a_body_that_would_be_refused_is_ended_by_the_verdict(password: str, status: int) -> None:
+    async with gateway(GUARDED, credentials=FILES) as g:
+        client = await g.connect()
+        client.send(post(b"", basic("ann", password), length=2**40))
+        while not g.counters().requests:
+            assert g.budget.reserved < 100_000
+            client.send(b" " * 100)
+            await asyncio.sleep(0.01)
+        assert (await client.answer()).status == status
+        assert (g.budget.reserved, g.producer.reserved) == (0, 0)
+
+
+async def test_a_wrong_password_holds_no_memory_for_what_has_not_come() -> None:
+    async with gateway(GUARDED, credentials=FILES) as g:
+        held = Held(g)
+        client = await g.connect()
+        client.send(post(b"x" * 10, basic("ann", "no"), length=1_000_000))
+        await until(lambda: g.budget.reserved == 1_000_000)
+        held.go_on()
+        await until(lambda: g.budget.reserved == 10)
+        client.send(b"x")
+        assert (await client.answer()).status == 401
+        assert (g.budget.reserved, g.producer.reserved) == (0, 0)
+
+
+async def test_a_check_that_breaks_is_503_and_says_nothing_of_the_password() -> None:
+    def breaks(_: PasswordClaim) -> bool:
+        raise MemoryError
+
+    async with gateway(GUARDED, credentials=FILES) as g:
+        g.ingest.passwords = Passwords(lambda: 0.0, breaks)
+        answer = await g.ask(post(b"{}", basic("ann", "s3cret")))
+        assert (answer.status, answer.json["reason"], answer.headers["retry-after"]) == (503, "Overloaded", "1")
+        assert (g.counters().unauthenticated, sample(g)) == (0, (0, 1, 0))
+
+
+async def test_without_a_thread_a_check_ends_and_the_next_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with gateway(GUARDED, credentials=FILES) as g:
+        with monkeypatch.context() as patch:
+            patch.setattr(ThreadPoolExecutor, "submit", no_thread)
+            assert (await g.ask(post(b"{}", basic("ann", "s3cret")))).status == 503
+        assert (await g.ask(post(b"{}", basic("ann", "s3cret")))).status == 200
+        assert g.budget.reserved == 0
+
+
+def no_thread(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("can't start new thread")

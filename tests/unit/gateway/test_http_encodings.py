@@ -6,6 +6,7 @@ import json
 import random
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import cramjam
@@ -16,7 +17,7 @@ from tests.unit.gateway.builders import FakeProducer, chunked, gateway, post, re
 
 from headgate_gateway.http import decoding
 from headgate_gateway.http.decoding import DecodedTooLargeError, InvalidEncodingError, decode
-from headgate_gateway.http.preparation import INLINE_BYTES
+from headgate_gateway.http.preparation import DECODING_THREADS, INLINE_BYTES
 
 MIB = 2**20
 
@@ -282,3 +283,31 @@ async def test_another_or_a_stacked_coding_is_415_and_names_those_that_are_taken
         assert (answer.status, answer.json["reason"]) == (415, "UnsupportedContentEncoding")
         assert json.loads(answer.body)["message"].endswith("send one of gzip, zstd, lz4, snappy, identity")
         assert answer.headers["accept-encoding"] == "gzip, zstd, lz4, snappy, identity"
+
+
+@pytest.mark.parametrize(("coding", "encode"), ENCODERS[:3], ids=IDS[:3])
+def test_empty_members_are_passed_over_a_few_at_a_time(coding: str, encode: Encode) -> None:
+    pieces = list(decode(coding.encode(), encode(b"") * 1_000 + encode(b"x"), 10))
+    assert pieces == [b""] * (1_000 // decoding.MAX_EMPTY) + [b"x"]
+
+
+@pytest.mark.parametrize(("coding", "encode"), ENCODERS[:3], ids=IDS[:3])
+async def test_a_body_goes_on_after_empty_members(coding: str, encode: Encode) -> None:
+    async with gateway() as g:
+        body = encode(b"") * 1_000 + encode(b"{}") + encode(b"") * 100
+        assert (await g.ask(post(body, f"Content-Encoding: {coding}"))).status == 200
+        assert g.producer.values == [b"{}"]
+
+
+async def test_without_a_thread_a_body_is_500_and_the_next_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("can't start new thread")
+
+    body = post(gzip.compress(json_lines(10_000)), "Content-Encoding: gzip")
+    async with gateway() as g:
+        with monkeypatch.context() as patch:
+            patch.setattr(ThreadPoolExecutor, "submit", no_thread)
+            for _ in range(DECODING_THREADS):
+                assert (await g.ask(body)).status == 500
+        assert (await g.ask(body)).status == 200
+        assert g.budget.reserved == 0

@@ -165,3 +165,15 @@ def test_a_reload_fills_no_bucket_and_a_repo_that_left_begins_anew() -> None:
 
 def test_a_repo_without_authentication_or_limits_has_no_guard() -> None:
     assert served_repo(repo_config(), {"main": FakeProducer()}, TrafficCounters()).guard is None
+
+
+async def test_a_request_that_finds_no_room_is_not_charged() -> None:
+    config = repo_config(limits={"perGateway": {"requestsPerSecond": 1, "bytesPerSecond": 1_024}})
+    async with gateway(config, clock=lambda: 5.0) as g:
+        g.budget.reserve(g.budget.limit)
+        for _ in range(3):
+            answer = await g.ask(post(b"{}"))
+            assert (answer.status, answer.json["reason"]) == (503, "Overloaded")
+        g.budget.release(g.budget.limit)
+        assert (await g.ask(post(b"{}"))).status == 200
+        assert (await g.ask(post(b"{}"))).json["reason"] == "RateLimited"
