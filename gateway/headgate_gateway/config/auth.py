@@ -93,5 +93,5 @@ def repo_secret_file(namespace: str, secret: str, part: str) -> str:
 
     `part`: API_KEYS_PART, BASIC_PART, or `key.NAME` for the value of one entry as it is (a mask's key).
     """
-    where = hashlib.sha256(f"{namespace}/{secret}".encode()).hexdigest()[:16]
+    where = hashlib.sha256(f"{namespace}/{secret}".encode()).hexdigest()[:32]
     return f"credential.repo.{where}.{part}"

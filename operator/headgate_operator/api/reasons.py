@@ -35,7 +35,11 @@ GATEWAY_TOO_OLD = "GatewayTooOld"
 SHARD_FULL = "ShardFull"
 """The ConfigMap that carries the repo's config has no room left."""
 CREDENTIALS_FULL = "CredentialsFull"
-"""The Secret that carries the fleet's credentials has no room left for what the repo's Secrets hold."""
+"""A Secret of the repo holds too much, or the Secret that carries the fleet's credentials has no room left for it."""
+SECRET_UNREADABLE = "SecretUnreadable"  # noqa: S105 (a reason)
+"""The API server did not answer for a Secret that the repo names; it is asked again by itself."""
+SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105 (a reason)
+"""A Secret that the repo names is Headgate's own, or of a type that `auth` does not take."""
 
 # Of a KafkaProducerProfile, and of an EventRepo with Secrets of its own.
 SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 (a reason)

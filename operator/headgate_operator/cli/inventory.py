@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headgate_operator.api.fleet import GatewayFleet
-from headgate_operator.api.names import API_VERSION, GROUP
+from headgate_operator.api.names import API_VERSION, GROUP, LABEL_FLEET
 from headgate_operator.api.profile import KafkaProducerProfile
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.resource import InvalidResourceError, Resource
 from headgate_operator.cli.documents import Document
 from headgate_operator.cli.problems import Problem
+from headgate_operator.render.world import ORDINARY, SecretNote
 
 Key = tuple[str, str]
 TEST_KIND = "EventRepoTest"
@@ -30,6 +31,8 @@ class Inventory:
     profiles: dict[Key, KafkaProducerProfile] = field(default_factory=dict)
     repos: dict[Key, EventRepo] = field(default_factory=dict)
     secrets: dict[Key, dict[str, bytes]] = field(default_factory=dict)
+    secret_notes: dict[Key, SecretNote] = field(default_factory=dict)
+    """Of the Secrets, what they are beyond what they hold."""
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     broken: set[tuple[str, Key]] = field(default_factory=set)
     """(kind, key) of resources that are there but do not parse: already complained of."""
@@ -131,6 +134,8 @@ def _take_secret(inventory: Inventory, document: Document, default_namespace: st
             )
     values |= {name: text.encode() for name, text in _take_mapping(inventory, document, where, "stringData").items()}
     inventory.secrets[key] = values
+    ours = LABEL_FLEET in _take_mapping(inventory, document, where, "metadata.labels")
+    inventory.secret_notes[key] = SecretNote(type=str(document.content.get("type") or ORDINARY.type), ours=ours)
 
 
 def _take_namespace(inventory: Inventory, document: Document) -> None:

@@ -55,7 +55,12 @@ def build_world(inventory: Inventory, fleet: GatewayFleet, default_fleet: Key | 
             if kind == "KafkaProducerProfile" and key[0] == namespace
         },
     )
-    return replace(world, secrets=_with_absent_secrets(world), repo_secrets=_repo_secrets(world, inventory))
+    return replace(
+        world,
+        secrets=_with_absent_secrets(world),
+        repo_secrets=_repo_secrets(world, inventory),
+        secret_notes=inventory.secret_notes,
+    )
 
 
 def _with_absent_secrets(world: FleetWorld) -> dict[str, dict[str, bytes]]:

@@ -20,6 +20,8 @@ from headgate_operator.reconcile.isolation import ISOLATED
 from headgate_operator.reconcile.ledger import Stored
 from headgate_operator.reconcile.nudge import config_hash, lagging
 from headgate_operator.reconcile.passes import (
+    PASSWORDS_PER_PASS,
+    TICK_SECONDS,
     Begun,
     Decided,
     FleetState,
@@ -52,6 +54,7 @@ from headgate_operator.reconcile.upgrades import UpgradeKeeper
 from headgate_operator.render.accept import fleet_not_found
 from headgate_operator.render.fleet import render_fleet
 from headgate_operator.render.judge import Judged, judge_fleet
+from headgate_operator.render.repo_secrets import Budget
 from headgate_operator.render.templates import TemplateError
 from headgate_operator.render.world import FleetPlan, FleetWorld, RepoKey, Verdict
 from headgate_operator.status import reasons
@@ -118,15 +121,17 @@ class FleetReconciler:
     async def _decide(self, begun: Begun, world: FleetWorld, stored: Stored) -> Decided:
         """Judge, let the upgrade and rollouts go on, render. Raises TemplateError."""
         state, templates = begun.state, self._parts.templates
-        world = replace(world, rollouts=state.keeper.promoted(stored, world.served))
+        rollouts = state.keeper.promoted(stored, world.served)
+        world = replace(world, rollouts=rollouts, accepted_before=stored.revisions)
         # In threads: thousands of repos take seconds at first, and the lease and the watches must go on.
         judged = await asyncio.to_thread(judge_fleet, world, state.memo)
         sightings = self._sightings(begun, world, judged, stored)
         upgraded = await state.upgrades.advance(sightings)
         advanced = await state.keeper.advance(replace(sightings, commands=upgraded.commands, held=upgraded.held))
         world = replace(world, rollouts=advanced.rollouts, upgrade=upgraded.upgrade)
-        plan = await asyncio.to_thread(render_fleet, world, templates, state.memo, judged)
-        return Decided(upgraded, take_together(advanced, upgraded), plan)
+        budget = Budget(PASSWORDS_PER_PASS)
+        plan = await asyncio.to_thread(render_fleet, world, templates, state.memo, judged, budget)
+        return Decided(upgraded, take_together(advanced, upgraded), plan, plan.unfinished or world.unasked_secrets)
 
     def _sightings(self, begun: Begun, world: FleetWorld, judged: Judged, stored: Stored) -> FleetSightings:
         key, last = begun.fleet.key, begun.state.plan
@@ -182,7 +187,7 @@ class FleetReconciler:
         self._note_pruned(begun.fleet, pruned)
         self._announce(begun.fleet, decided)
         outcome = await self._publish(begun, decided, failures)
-        soon = pace(advanced, decided.upgraded)
+        soon = TICK_SECONDS if decided.unfinished else pace(advanced, decided.upgraded)
         return replace(
             outcome,
             awaiting=outcome.awaiting or is_hurried(advanced, decided.upgraded),

@@ -1,15 +1,17 @@
 """Gathers the world of one fleet from the store and from Secrets. Decides nothing, writes nothing."""
 
 import json
+import logging
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from headgate_gateway.config import SHARD_COUNT, content_hash, shard_file_name
 from headgate_operator.api.fleet import GatewayFleet, NamespacesFrom
-from headgate_operator.api.names import credentials_name, gateway_name, shard_name
+from headgate_operator.api.names import TRACK_CANARY, credentials_name, gateway_name, shard_name
 from headgate_operator.api.profile import KafkaProducerProfile
 from headgate_operator.api.repo import EventRepo
-from headgate_operator.ports import Cluster, NotFoundError
+from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError
 from headgate_operator.reconcile.records import ChildRecord, ResourceRecord
 from headgate_operator.reconcile.secrets import SecretReader, decode_data, secret_ref
 from headgate_operator.reconcile.store import FleetKey, Store
@@ -19,6 +21,8 @@ from headgate_operator.render.repo_secrets import read_repo_secrets, secrets_of_
 from headgate_operator.render.world import FleetWorld, RepoKey, SecretKey
 from headgate_operator.status.delivery import common_contract_versions
 from headgate_operator.status.observation import GatewayReport, GatewayView, PodView, WorkloadProgress, split_tracks
+
+logger = logging.getLogger(__name__)
 
 Reports = Callable[[str], GatewayReport | None]
 """What the gateway with this pod uid said last."""
@@ -116,25 +120,30 @@ class Gatherer:
     ) -> FleetWorld:
         """The world of a fleet. `promoted_secrets`: those that stored intents name, beside the specs'.
 
-        Raises ClusterError where Secrets cannot be read now.
+        Raises ClusterError where the Secrets of profiles, or the fleet's own, cannot be read now.
         """
         namespace, key = fleet.metadata.namespace, fleet.key
         repos, profiles = self._store.repos_of(key), self._store.resources(KafkaProducerProfile.KIND, namespace)
         usable = {record.name: record.parsed for record in profiles if isinstance(record.parsed, KafkaProducerProfile)}
         entries = served.read(self._store, key)
         parsed = tuple(record.parsed for record in repos if isinstance(record.parsed, EventRepo))
-        wanted = {(namespace, source.secret) for profile in usable.values() for source in credential_sources(profile)}
-        wanted |= {named.key for repo in parsed for named in secrets_of_repo(repo)} | _served_secrets(entries)
-        secrets = await self._secrets.read(key, wanted | set(promoted_secrets))
+        of_profiles = {
+            (namespace, source.secret) for profile in usable.values() for source in credential_sources(profile)
+        }
+        beside = {named.key for repo in parsed for named in secrets_of_repo(repo)} | _served_secrets(entries)
+        secrets = await self._secrets.read(key, of_profiles, beside | set(promoted_secrets))
+        carried = {**await self._carried_by_canaries(key, secrets.unread), **await self.read_credentials(key)}
         return FleetWorld(
             fleet=fleet,
             repos=parsed,
             profiles=usable,
-            secrets={name: data for (where, name), data in secrets.items() if where == namespace},
-            repo_secrets=secrets,
+            secrets={name: data for (where, name), data in secrets.data.items() if where == namespace},
+            repo_secrets=secrets.data,
+            secret_notes=secrets.notes,
+            unasked_secrets=secrets.unasked,
             namespace_labels=self._labels(fleet, repos),
             served=entries,
-            served_credentials=await self.read_credentials(key),
+            served_credentials=carried,
             gateway_contract_versions=common_contract_versions(self.gateways(key).reports, served.contract_version),
             invalid_repos={
                 **self._unseen(repos, entries),
@@ -178,6 +187,21 @@ class Gatherer:
         child = self._store.child(("Secret", namespace, name))
         # A Secret of somebody else that has this name: apply refuses to touch it, and nothing in it is ours.
         return decode_data(manifest) if child is not None and child.owner == fleet[1] else {}
+
+    async def _carried_by_canaries(self, fleet: FleetKey, unread: AbstractSet[SecretKey]) -> dict[str, bytes]:
+        """What canaries hold already, where some Secret cannot be read: what they were given stays theirs."""
+        found: dict[str, bytes] = {}
+        if not unread:
+            return found
+        for child in self._store.children_of(fleet):
+            if child.kind == "Deployment" and child.track == TRACK_CANARY and child.owner == fleet[1]:
+                try:
+                    found |= decode_data(await self._cluster.get(secret_ref(fleet[0], child.name)))
+                except NotLeaderError:
+                    raise
+                except ClusterError as error:
+                    logger.warning("cannot read Secret %s/%s of a canary: %s", fleet[0], child.name, error)
+        return found
 
     def _labels(self, fleet: GatewayFleet, repos: Iterable[ResourceRecord]) -> dict[str, Mapping[str, str]]:
         if fleet.spec.allowed_repos.namespaces.from_ is not NamespacesFrom.SELECTOR:

@@ -30,6 +30,8 @@ from headgate_operator.status.rollout import Shown
 
 TICK_SECONDS = 1.0
 """Between looks at a fleet with rollouts under way, where nothing else brings one."""
+PASSWORDS_PER_PASS = 20
+"""So many are hashed in one pass, which takes a second or two: rollouts of the fleet wait meanwhile."""
 IDLE_SECONDS = 5.0
 """The same where all of them wait for a person: a canary that dies brings a look by itself."""
 
@@ -123,6 +125,8 @@ class Decided:
     advanced: Advanced
     """Rollouts, and repos that move to a new image."""
     plan: FleetPlan
+    unfinished: bool = False
+    """Whether something is left that only the next pass does, and nothing else brings one."""
 
 
 def take_together(advanced: Advanced, upgraded: Upgraded) -> Advanced:

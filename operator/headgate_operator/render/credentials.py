@@ -10,8 +10,14 @@ from headgate_operator.api.names import credentials_name
 from headgate_operator.render.entries import Entry
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.profiles import ResolvedProfile
-from headgate_operator.render.repo_secrets import RepoSecret, hash_secrets, measure_secrets
-from headgate_operator.render.world import FleetWorld, Verdict
+from headgate_operator.render.repo_secrets import (
+    Budget,
+    RepoSecret,
+    hash_secrets,
+    measure_secrets,
+    refuse_secret,
+)
+from headgate_operator.render.world import ORDINARY, FleetWorld, Verdict
 
 CREDENTIALS_BYTES_MAX = 1_000_000
 """Room for names and contents. Kubernetes takes 1 MiB of contents; the rest is left for managed fields."""
@@ -27,7 +33,7 @@ def find_overflow(
     named, secrets = _named(entries)
     served = {file: len(content) for file, content in world.served_credentials.items()}
     fixed = {file: len(content) for profile in profiles for file, content in profile.credentials.items()}
-    grown = _measure(secrets, world, memo)
+    grown = _measure(_taken(secrets, world, memo), world, memo)
     wanted = {file: fixed.get(file, grown.get(file, served.get(file, 0))) for file in named}
     if sum(wanted.values()) + sum(map(len, wanted)) <= CREDENTIALS_BYTES_MAX:
         return frozenset()
@@ -53,6 +59,19 @@ def _named(entries: Iterable[Entry]) -> tuple[frozenset[str], tuple[RepoSecret, 
     found = list(entries)
     files = frozenset().union(*{entry.credential_files for entry in found})
     return files, tuple({named.file: named for entry in found for named in entry.repo_secrets}.values())
+
+
+def _taken(secrets: Iterable[RepoSecret], world: FleetWorld, memo: RenderMemo) -> list[RepoSecret]:
+    """Those from which something is taken now; what was served of the others stays."""
+    found: list[RepoSecret] = []
+    for named in secrets:
+        data, note = world.repo_secrets.get(named.key), world.secret_notes.get(named.key, ORDINARY)
+        if data is None or note.unread:
+            continue
+        judge = lambda named=named, data=data, note=note: refuse_secret(named, data, note)  # noqa: E731
+        if memo.recall(("refused", named.file), (data, note), judge) == ("", ""):
+            found.append(named)
+    return found
 
 
 def _measure(secrets: Iterable[RepoSecret], world: FleetWorld, memo: RenderMemo) -> dict[str, int]:
@@ -85,9 +104,13 @@ def no_room(world: FleetWorld, entry: Entry, overflow: frozenset[str]) -> Verdic
 
 
 def hash_repo_secrets(
-    world: FleetWorld, entries: Iterable[Entry], overflow: frozenset[str], memo: RenderMemo
+    world: FleetWorld,
+    entries: Iterable[Entry],
+    overflow: frozenset[str],
+    memo: RenderMemo,
+    budget: Budget | None = None,
 ) -> dict[str, bytes]:
-    """The files of what repos' Secrets hold now, those that fit."""
+    """The files of what repos' Secrets hold now, those that fit. No budget: all passwords are hashed at once."""
     _, secrets = _named(entries)
-    fitting = [named for named in secrets if named.file not in overflow]
-    return hash_secrets(fitting, world.repo_secrets, world.fleet.metadata.uid, memo)
+    fitting = [named for named in _taken(secrets, world, memo) if named.file not in overflow]
+    return hash_secrets(fitting, world.repo_secrets, world.fleet.metadata.uid, memo, world.served_credentials, budget)

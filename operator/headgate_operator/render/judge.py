@@ -23,7 +23,7 @@ from headgate_operator.render.profiles import (
     profile_verdicts,
     resolve_profiles,
 )
-from headgate_operator.render.repo_secrets import objection_to_secrets, secrets_of_repo
+from headgate_operator.render.repo_secrets import objection_to_secrets, secrets_of_repo, unread_secret
 from headgate_operator.render.world import FleetWorld, RepoKey, RepoRollout, Verdict
 
 
@@ -215,20 +215,34 @@ def _judge(
     labels = world.namespace_labels.get(key[0], {})
     named = {name: profiles[name] for name in names if name in profiles}
     said = {name: verdicts[name] for name in names if name in verdicts}
-    secrets = objection_to_secrets(secrets_of_repo(repo), world.repo_secrets)
+    secrets, unread = _judge_secrets(world, repo, memo)
+    before = world.accepted_before.get(key, frozenset()) if unread else frozenset()
 
     def judge() -> JudgedRepo:
         intents = {name: profile.intent for name, profile in named.items()}
         asked = intent_of(repo, intents, fleet.spec.limits) if len(named) == len(names) else None
         wanted, invalid = _try_content(key, asked) if asked is not None else (None, None)
-        objection = first_objection(Candidate(repo, fleet, labels, named, said, secrets))
+        # What was accepted once stays so: an API server that is away must end no rollout.
+        against = secrets if asked is not None and asked.revision in before else unread or secrets
+        objection = first_objection(Candidate(repo, fleet, labels, named, said, against))
         objection = objection or invalid or _check_version(wanted.entry if wanted else None, version)
         return JudgedRepo(objection or ACCEPTED, shard_of(*key), asked, wanted, names)
 
     # Credentials' values decide nothing here beyond the verdict, so a rotated password judges no repo again.
     specs = tuple(profile.profile.spec for profile in named.values())
-    rest = (specs, said, secrets, fleet.spec, fleet.key, labels, version)
+    rest = (specs, said, secrets, unread, before, fleet.spec, fleet.key, labels, version)
     return memo.recall(("judged", key), (repo.spec, *rest), judge)
+
+
+def _judge_secrets(world: FleetWorld, repo: EventRepo, memo: RenderMemo) -> tuple[Verdict | None, Verdict | None]:
+    """The objections to its Secrets, and to that they are not read."""
+    named = secrets_of_repo(repo)
+    if not named:
+        return None, None
+    held = [(world.repo_secrets.get(one.key), world.secret_notes.get(one.key)) for one in named]
+    inputs = (named, held, [one.file in world.served_credentials for one in named])
+    judge = lambda: (objection_to_secrets(named, world), unread_secret(named, world))  # noqa: E731
+    return memo.recall(("secrets", repo.key), inputs, judge)
 
 
 def _check_version(wanted: Entry | None, version: int) -> Verdict | None:

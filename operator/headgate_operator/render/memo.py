@@ -30,6 +30,11 @@ class RenderMemo:
         self._known[key] = inputs, made
         return made
 
+    def knows(self, key: Hashable, inputs: tuple[Any, ...]) -> bool:
+        """Whether `recall` would make nothing."""
+        known = self._known.get(key)
+        return known is not None and known[0] == inputs
+
     def forget_unused(self) -> None:
         """Drop what the last rendering did not ask for: repos that are gone must not keep memory."""
         for key in self._known.keys() - self._used:

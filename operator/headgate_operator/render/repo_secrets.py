@@ -7,7 +7,10 @@ Pure, and the same input gives the same bytes, so that an unchanged Secret cause
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
+
+from pydantic import ValidationError
 
 from headgate_gateway.config import (
     API_KEYS_PART,
@@ -22,12 +25,20 @@ from headgate_operator.api import reasons
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.memo import RenderMemo
-from headgate_operator.render.world import SecretKey, Verdict
+from headgate_operator.render.world import ORDINARY, FleetWorld, SecretKey, SecretNote, Verdict
 
 SCRYPT_N, SCRYPT_R, SCRYPT_P = 2**14, 8, 1
 """RFC 7914's cost: 16 MiB and about 50 ms a password, here and at a gateway that sees one for the first time."""
 MASK_KEY_BYTES = 16
 """A shorter key of a mask could be found by trying."""
+API_KEY_BYTES = 16
+"""The same of an API key, whose SHA-256 gateways keep."""
+USERS_MAX = 200
+"""Of one Secret: each costs a hash whenever the operator starts."""
+SECRET_BYTES_MAX = 100_000
+"""What one Secret may make of the fleet's credentials, so that no team takes the room of all."""
+TAKEN_TYPES = ("Opaque", "")
+"""Other types of Secrets have entries that are no keys and no users."""
 _KEY_BYTES, _SALT_BYTES = 32, 16
 
 Json = Mapping[str, Any]
@@ -54,6 +65,11 @@ class RepoSecret:
         return self.namespace, self.secret
 
     @property
+    def place(self) -> str:
+        """Which Secret, for people."""
+        return f"Secret {self.namespace}/{self.secret}"
+
+    @property
     def file(self) -> str:
         """The file of the fleet's credentials that holds it."""
         return repo_secret_file(self.namespace, self.secret, self.part)
@@ -69,40 +85,100 @@ def secrets_of_repo(repo: EventRepo) -> tuple[RepoSecret, ...]:
 
 
 def read_repo_secrets(namespace: str, spec: Json) -> tuple[RepoSecret, ...]:
-    """The same of a spec as JSON: an intent's, or an entry. Whose shape is another version's names nothing."""
-    try:
-        return tuple({(found.key, found.part): found for found in _named(namespace, spec)}.values())
-    except (KeyError, TypeError, AttributeError):
-        return ()
+    """The same of a spec as JSON: an intent's, or an entry. What has another version's shape names nothing."""
+    return tuple({(found.key, found.part): found for found in _named(namespace, spec)}.values())
 
 
 def _named(namespace: str, spec: Json) -> Iterator[RepoSecret]:
-    auth = spec.get("auth") or {}
     for field, part in (("apiKeys", API_KEYS_PART), ("basic", BASIC_PART)):
-        if way := auth.get(field):
-            yield RepoSecret(namespace, way["secretRef"]["name"], part, f"spec.auth.{field}.secretRef.name")
-    for index, executor in enumerate(spec.get("executors") or ()):
-        if keyed := (executor.get("mask") or {}).get("hash"):
-            name, entry, where = keyed["secretRef"]["name"], keyed["key"], f"spec.executors.{index}.mask.hash.key"
-            yield RepoSecret(namespace, name, f"key.{entry}", where, entry)
+        if name := _text_at(spec, "auth", field, "secretRef", "name"):
+            yield RepoSecret(namespace, name, part, f"spec.auth.{field}.secretRef.name")
+    executors = spec.get("executors")
+    for index, executor in enumerate(executors if isinstance(executors, list | tuple) else ()):
+        name = _text_at(executor, "mask", "hash", "secretRef", "name")
+        entry = _text_at(executor, "mask", "hash", "key")
+        if name and entry:
+            yield RepoSecret(namespace, name, f"key.{entry}", f"spec.executors.{index}.mask.hash.key", entry)
 
 
-def objection_to_secrets(named: Iterable[RepoSecret], secrets: Secrets) -> Verdict | None:
-    """Which Secret of a repo is not there, or holds nothing."""
+def _text_at(value: object, *steps: str) -> str:
+    """The text under a path; empty where there is none."""
+    for step in steps:
+        value = value.get(step) if isinstance(value, Mapping) else None
+    return value if isinstance(value, str) else ""
+
+
+def objection_to_secrets(named: Iterable[RepoSecret], world: FleetWorld) -> Verdict | None:
+    """Which Secret of a repo is not there, may not be taken, or holds nothing. Of what is not read nothing is said."""
+    return next((objection for one in named if (objection := _object(one, world))), None)
+
+
+def unread_secret(named: Iterable[RepoSecret], world: FleetWorld) -> Verdict | None:
+    """The objection to a repo that was never accepted, and whose Secrets nobody could look at yet."""
     for one in named:
-        where = f"Secret {one.namespace}/{one.secret}"
-        if one.key not in secrets:
-            wanted = _WANTED[one.part] if one.entry is None else f"a key {one.entry!r}"
-            message = f"{where} does not exist: create it with {wanted}"
-            return Verdict(False, reasons.SECRET_NOT_FOUND, message, one.field)
-        if problem := _problem(one, secrets[one.key]):
-            return Verdict(False, reasons.SECRET_KEY_MISSING, f"{where} {problem}", one.field)
+        if world.secret_notes.get(one.key, ORDINARY).unread:
+            message = f"{one.place} cannot be read now: the API server does not answer for it, and is asked again"
+            return Verdict(False, reasons.SECRET_UNREADABLE, message, one.field)
     return None
 
 
+def _object(one: RepoSecret, world: FleetWorld) -> Verdict | None:
+    data, note = world.repo_secrets.get(one.key), world.secret_notes.get(one.key, ORDINARY)
+    if note.unread:
+        return None
+    reason, problem = refuse_secret(one, data or {}, note)
+    if not reason and data is None:
+        reason, problem = reasons.SECRET_NOT_FOUND, _absent(one, one.file in world.served_credentials)
+    if not reason and data is not None and (problem := _problem(one, data)):
+        reason = reasons.SECRET_KEY_MISSING
+    return Verdict(False, reason, f"{one.place} {problem}", one.field) if reason else None
+
+
+def _absent(one: RepoSecret, is_served: bool) -> str:
+    wanted = _WANTED[one.part] if one.entry is None else f"a key {one.entry!r}"
+    served = f", and the {_HELD.get(one.part, 'key')} served last still count{'' if one.entry is None else 's'}"
+    return f"does not exist{served if is_served else ''}: create it with {wanted}"
+
+
+def refuse_secret(one: RepoSecret, data: Data, note: SecretNote) -> tuple[str, str]:
+    """Why nothing is taken from a Secret, as a reason and what is told; both empty where something is."""
+    if note.ours:
+        return reasons.SECRET_NOT_ALLOWED, "is Headgate's own: name a Secret that you keep yourself"
+    if one.entry is None and note.type not in TAKEN_TYPES:
+        return (
+            reasons.SECRET_NOT_ALLOWED,
+            (
+                f"is of type {note.type}, whose entries are not all {_HELD[one.part]}: create one of type Opaque "
+                f"with {_WANTED[one.part]}"
+            ),
+        )
+    if one.part == BASIC_PART and (count := len(_entries(one, data))) > USERS_MAX:
+        return (
+            reasons.CREDENTIALS_FULL,
+            (
+                f"holds {count} users, and {USERS_MAX} at most are taken: remove some, use API keys for machines, or "
+                "spread them over several repos"
+            ),
+        )
+    if (size := sum(measure_secrets([one], {one.key: data}).values())) > SECRET_BYTES_MAX:
+        return (
+            reasons.CREDENTIALS_FULL,
+            (
+                f"makes {size} bytes of credentials, and {SECRET_BYTES_MAX} at most are taken from one Secret, about 100 "
+                "for an API key: remove some"
+            ),
+        )
+    return "", ""
+
+
 def _problem(one: RepoSecret, data: Data) -> str:
+    if one.part == API_KEYS_PART and (short := _short_keys(data)):
+        return (
+            f"has under {short[0]!r} an API key of less than {API_KEY_BYTES} bytes, which lets nobody in: lengthen it, "
+            "best with random bytes (openssl rand -hex 24)"
+        )
     if one.entry is None:
-        return "" if _entries(one, data) else f"is empty: add {_WANTED[one.part]}"
+        return "" if _entries(one, data) else f"is empty, and lets nobody in: add {_WANTED[one.part]}"
     if not data.get(one.entry):
         return f"has no value under the key {one.entry!r}: add it"
     return (
@@ -110,28 +186,88 @@ def _problem(one: RepoSecret, data: Data) -> str:
     )
 
 
+def _short_keys(data: Data) -> list[str]:
+    return sorted(name for name, raw in data.items() if 0 < len(_strip(raw)) < API_KEY_BYTES)
+
+
 _WANTED = {API_KEYS_PART: "an entry for each API key", BASIC_PART: "an entry for each user"}
+_HELD = {API_KEYS_PART: "keys", BASIC_PART: "users"}
 
 
-def hash_secrets(named: Iterable[RepoSecret], secrets: Secrets, pepper: str, memo: RenderMemo) -> dict[str, bytes]:
-    """The files of what these Secrets hold now; none of a Secret that is gone or empty.
+class Budget:
+    """How many passwords may be hashed now: hundreds would hold up all repos of a fleet for many seconds."""
+
+    def __init__(self, passwords: int) -> None:
+        self._left = passwords
+        self.exceeded = False
+
+    def take(self) -> bool:
+        """Whether one more may be hashed."""
+        self._left -= 1
+        self.exceeded = self.exceeded or self._left < 0
+        return self._left >= 0
+
+
+def hash_secrets(
+    named: Iterable[RepoSecret],
+    secrets: Secrets,
+    pepper: str,
+    memo: RenderMemo,
+    served: Mapping[str, bytes] | None = None,
+    budget: Budget | None = None,
+) -> dict[str, bytes]:
+    """The files of what these Secrets hold now; none of a Secret that is gone, and none yet of a new one whose
+    passwords are beyond the budget. Of a file that is served, users who are not hashed yet keep what is served of them.
 
     `pepper`: unknown to whoever prepares tables of hashes, and the same for as long as the fleet lives.
     """
-
-    def derive(one: RepoSecret, user: str, password: bytes) -> HashedPassword:
-        salt = _salt(pepper, one, user)
-        what = ("password", one.key, user)
-        return memo.recall(what, (salt, password), lambda: _hash_password(user, salt, password))
+    served = served or {}
 
     def build(one: RepoSecret) -> bytes:
         data = secrets[one.key]
-        if one.part == BASIC_PART:
-            return _build_file(one, data, derive)  # user by user: one new password must not cost those of all
-        return memo.recall(("hashed", one.file), (data,), lambda: _build_file(one, data, derive))
+        if one.part == BASIC_PART:  # user by user: one new password must not cost those of all
+            return _build_users(one, _hash_users(one, data, pepper, memo, budget), served.get(one.file, b""))
+        return memo.recall(("hashed", one.file), (data,), lambda: _build_file(one, data, _placeholder))
 
-    found = {one.file: build(one) for one in _present(named, secrets)}
+    # Those that gateways wait for go first.
+    ordered = sorted(_present(named, secrets), key=lambda one: one.file in served)
+    found = {one.file: build(one) for one in ordered}
     return {file: content for file, content in found.items() if content}
+
+
+def _hash_users(
+    one: RepoSecret, data: Data, pepper: str, memo: RenderMemo, budget: Budget | None
+) -> dict[str, HashedPassword | None]:
+    """None: not hashed yet."""
+    found: dict[str, HashedPassword | None] = {}
+    for user, password in _entries(one, data):
+        salt = _salt(pepper, one, user)
+        what, inputs = ("password", one.key, user), (salt, password)
+        affordable = budget is None or memo.knows(what, inputs) or budget.take()
+        found[user] = memo.recall(what, inputs, partial(_hash_password, user, *inputs)) if affordable else None
+    return found
+
+
+def _build_users(one: RepoSecret, users: Mapping[str, HashedPassword | None], served: bytes) -> bytes:
+    """Empty where a file would come into being without some of its users: they would be told that they are unknown."""
+    if None not in users.values():
+        return _dump(HashedPasswords(users=tuple(each for each in users.values() if each is not None)))
+    before = _read_users(served)
+    if before is None:
+        return b""
+    known = (each or before.get(user) for user, each in users.items())
+    return _dump(HashedPasswords(users=tuple(each for each in known if each is not None)))
+
+
+def _read_users(served: bytes) -> dict[str, HashedPassword] | None:
+    try:
+        return {each.user: each for each in HashedPasswords.model_validate_json(served).users}
+    except ValidationError:
+        return None  # there is none, or somebody broke it
+
+
+def _dump(hashed: HashedPasswords | HashedApiKeys) -> bytes:
+    return canonical_json(hashed.model_dump(mode="json", by_alias=True))
 
 
 def measure_secrets(named: Iterable[RepoSecret], secrets: Secrets) -> dict[str, int]:
@@ -148,23 +284,28 @@ _Derive = Callable[[RepoSecret, str, bytes], HashedPassword]
 
 
 def _build_file(one: RepoSecret, data: Data, derive: _Derive) -> bytes:
-    """Empty where there is nothing to tell."""
+    """A Secret that is there and empty lets nobody in, and that is told; of a mask's key that is gone nothing is."""
     entries = _entries(one, data)
-    if one.entry is not None or not entries:
+    if one.entry is not None:
         return entries[0][1] if entries else b""
     if one.part == BASIC_PART:
-        users = tuple(derive(one, user, password) for user, password in entries)
-        return canonical_json(HashedPasswords(users=users).model_dump(mode="json", by_alias=True))
+        return _dump(HashedPasswords(users=tuple(derive(one, user, password) for user, password in entries)))
     keys = tuple(HashedApiKey(name=name, sha256=hashlib.sha256(key).hexdigest()) for name, key in entries)
-    return canonical_json(HashedApiKeys(keys=keys).model_dump(mode="json", by_alias=True))
+    return _dump(HashedApiKeys(keys=keys))
 
 
 def _entries(one: RepoSecret, data: Data) -> list[tuple[str, bytes]]:
-    """What counts of a Secret. An editor's end of a line is no part of what clients send, and nothing lets nobody in."""
+    """What counts of a Secret: nothing that is empty or too short lets anybody in."""
     if one.entry is not None:
         key = data.get(one.entry, b"")
         return [(one.entry, key)] if len(key) >= MASK_KEY_BYTES else []
-    return [(name, value) for name, raw in sorted(data.items()) if (value := raw.rstrip(b"\r\n"))]
+    least = API_KEY_BYTES if one.part == API_KEYS_PART else 1
+    return [(name, value) for name, raw in sorted(data.items()) if len(value := _strip(raw)) >= least]
+
+
+def _strip(raw: bytes) -> bytes:
+    """An editor's end of a line is no part of what clients send."""
+    return raw.rstrip(b"\r\n")
 
 
 def _salt(pepper: str, one: RepoSecret, user: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -16,6 +17,20 @@ RepoKey = tuple[str, str]
 
 SecretKey = tuple[str, str]
 """(namespace, name) of a Secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretNote:
+    """What is to be known of a Secret beside a repo, beyond what it holds."""
+
+    type: str = "Opaque"
+    ours: bool = False
+    """Whether this operator wrote it: what is made from it would change it, and so on without end."""
+    unread: bool = False
+    """Whether nobody can say what it holds, or whether it exists: the API server has not answered yet."""
+
+
+ORDINARY = SecretNote()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +94,15 @@ class FleetWorld:
     served: Mapping[RepoKey, bytes] = field(default_factory=dict)
     """The entries in the fleet's live shards, as canonical JSON: what gateways serve now."""
     served_credentials: Mapping[str, bytes] = field(default_factory=dict)
-    """The data of the fleet's live credentials Secret."""
+    """The data of the fleet's live credentials Secret; where Secrets cannot be read, what canaries hold of them too."""
     repo_secrets: Mapping[SecretKey, Mapping[str, bytes]] = field(default_factory=dict)
-    """The Secrets that repos name in their own namespaces; one that does not exist is absent."""
+    """The Secrets that repos name in their own namespaces; one that does not exist, or is not read, is absent."""
+    secret_notes: Mapping[SecretKey, SecretNote] = field(default_factory=dict)
+    """What is out of the ordinary about them."""
+    unasked_secrets: bool = False
+    """Whether some were not even asked for, so that it is soon to be looked again."""
+    accepted_before: Mapping[RepoKey, AbstractSet[str]] = field(default_factory=dict)
+    """Revisions of each repo that are stored, and so were accepted once: a Secret that cannot be read undoes none."""
     gateway_contract_versions: tuple[int, ...] = (1,)
     """Contract versions that every gateway of the fleet can read."""
     invalid_repos: Mapping[RepoKey, str] = field(default_factory=dict)
@@ -189,3 +210,5 @@ class FleetPlan:
     contract_version: int
     unrendered: Mapping[RepoKey, str] = field(default_factory=dict)
     """Repos whose canary cannot be rendered, and why: no request goes there, and what is live of it stays until it goes."""
+    unfinished: bool = False
+    """Whether passwords are left to hash: what was served of them stays, and the next rendering goes on."""

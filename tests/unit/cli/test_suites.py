@@ -62,7 +62,7 @@ GUARDED = """\
 apiVersion: v1
 kind: Secret
 metadata: {name: keys, namespace: team}
-stringData: {one: open-sesame}
+stringData: {one: open-sesame-and-close}
 """
 HEAD = """\
 ---
@@ -219,7 +219,7 @@ def test_cases_know_nothing_of_each_other(tmp_path: Path) -> None:
 
 def test_who_sends_is_asked_as_in_a_gateway(tmp_path: Path) -> None:
     sent = "lines: [{a: 1}]\nexpect: {records: [{}]}"
-    known = case("headers: {X-API-Key: open-sesame}\n" + sent, "known")
+    known = case("headers: {X-API-Key: open-sesame-and-close}\n" + sent, "known")
     unknown = case(sent, "unknown")
     assert run(tmp_path, REPO + GUARDED + HEAD + known)[0] == 0
     code, out, _ = run(tmp_path, REPO + GUARDED + HEAD + unknown)

@@ -123,7 +123,7 @@ def test_the_gateway_lets_in_who_holds_what_the_secrets_hold_and_nobody_else() -
     auth = compile_auth(RepoConfig.model_validate_json(plan.repos["shop", "orders"].entry or b""), files)
     assert auth is not None
     assert auth.problem == ""
-    assert auth.judge({"x-api-key": b"key-of-the-till"}) == Admitted("till")
+    assert auth.judge({"x-api-key": b"key-of-the-old-till"}) == Admitted("till")
     assert auth.judge({"authorization": b"Bearer key-of-the-website"}) == Admitted("website")
     assert auth.judge({"x-api-key": b"key-of-the-thief"}) is Denied.NOT_VALID
     for password, right in ((b"not a password", True), (b"another", False)):

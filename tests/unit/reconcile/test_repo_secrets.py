@@ -4,12 +4,16 @@ import base64
 import json
 from typing import Any
 
+import pytest
 from tests.unit.reconcile.fakes import FakeCluster
 from tests.unit.reconcile.fleetbed import KEY, Bed, Clock, fleet, profile, repo
+from tests.unit.reconcile.rolloutbed import QUICK, REPO, RolloutBed
 
-from headgate_gateway.config import API_KEYS_PART, repo_secret_file
-from headgate_operator.ports import ObjectRef, RejectedError
-from headgate_operator.reconcile.secrets import BESIDE_REPOS_PER_POLL, SecretReader
+from headgate_gateway.config import API_KEYS_PART, BASIC_PART, repo_secret_file
+from headgate_operator.api.names import canary_name
+from headgate_operator.ports import NotLeaderError, ObjectRef, RejectedError, UnavailableError
+from headgate_operator.reconcile.passes import PASSWORDS_PER_PASS, TICK_SECONDS
+from headgate_operator.reconcile.secrets import BESIDE_REPOS_PER_POLL, FAILURES_MAX, SecretReader
 
 OPEN = fleet(allowedRepos={"namespaces": {"from": "All"}})
 AUTH = {"apiKeys": {"secretRef": {"name": "keys"}}}
@@ -17,7 +21,8 @@ FILE = repo_secret_file("team", "keys", API_KEYS_PART)
 
 
 def keys(namespace: str = "team", name: str = "keys", **entries: str) -> dict[str, Any]:
-    data = {entry: base64.b64encode(value.encode()).decode() for entry, value in entries.items()}
+    # An API key has 16 bytes at least.
+    data = {entry: base64.b64encode(value.ljust(16, "-").encode()).decode() for entry, value in entries.items()}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "data": data}
 
 
@@ -120,15 +125,16 @@ class CountingCluster(FakeCluster):
         return await super().get(ref)
 
 
-async def test_thousands_of_secrets_are_read_in_turn_and_those_of_profiles_every_time() -> None:
+@pytest.mark.parametrize("where", ["team", "events"], ids=["beside repos", "in the fleet's namespace"])
+async def test_thousands_of_secrets_are_read_in_turn_and_those_of_profiles_every_time(where: str) -> None:
     cluster, clock = CountingCluster(), Clock()
     count = BESIDE_REPOS_PER_POLL + 100
     cluster.put(keys("events", "kafka", password="p"))
     for index in range(count):
-        cluster.put(keys("team", f"secret-{index}", key="k"))
+        cluster.put(keys(where, f"secret-{index}", key="k"))
     reader = SecretReader(cluster, clock, lambda _: None)
-    wanted = [("events", "kafka"), *(("team", f"secret-{index}") for index in range(count))]
-    assert len(await reader.read(KEY, wanted)) == count + 1
+    beside = [(where, f"secret-{index}") for index in range(count)]
+    assert len((await reader.read(KEY, [("events", "kafka")], beside)).data) == count + 1
     polled = []
     for _ in range(2):
         cluster.reads.clear()
@@ -145,7 +151,109 @@ async def test_a_reconcile_reads_no_secret_beside_a_repo_again() -> None:
     cluster.put(keys("events", "kafka", password="p"))
     cluster.put(keys())
     reader = SecretReader(cluster, clock, lambda _: None)
+    cluster.put(keys("events", "near"))
     for _ in range(3):
-        await reader.read(KEY, [("events", "kafka"), ("team", "keys")])
+        await reader.read(KEY, [("events", "kafka")], [("team", "keys"), ("events", "near")])
         clock.now += 10
-    assert sorted(cluster.reads) == ["kafka", "kafka", "kafka", "keys"]
+    assert sorted(cluster.reads) == ["kafka", "kafka", "kafka", "keys", "near"]
+
+
+AWAY = UnavailableError("etcd is away", status=503)
+
+
+async def test_a_secret_that_cannot_be_read_after_a_restart_holds_up_neither_its_repo_nor_the_fleet() -> None:
+    before = await guarded(keys(one="first"))
+    before.cluster.failing["Secret", "team", "keys"] = AWAY
+    bed = Bed(before.cluster)
+    bed.put(repo("open", namespace="team", topic="u"))
+    await bed.reconcile()
+    assert bed.conditions("EventRepo", "open", "team")["Accepted"] == ("True", "Accepted")
+    assert bed.conditions("EventRepo", "access", "team")["Accepted"] == ("True", "Accepted")
+    assert carried(bed) == ["one"]
+
+
+async def test_a_repo_that_was_never_accepted_waits_for_its_secret_to_be_read() -> None:
+    bed = Bed()
+    bed.cluster.failing["Secret", "team", "keys"] = AWAY
+    bed.put(OPEN, profile(), repo("access", namespace="team", auth=AUTH), keys(one="first"))
+    await bed.reconcile()
+    assert bed.conditions("EventRepo", "access", "team")["Accepted"] == ("False", "SecretUnreadable")
+    bed.noticed.clear()
+    bed.cluster.failing.clear()
+    await bed.secrets.poll()
+    assert bed.noticed == {KEY}
+    await bed.reconcile()
+    assert bed.conditions("EventRepo", "access", "team")["Accepted"] == ("True", "Accepted")
+    assert carried(bed) == ["one"]
+
+
+async def test_a_canary_keeps_its_hashes_and_its_weight_while_a_secret_cannot_be_read_after_a_restart() -> None:
+    bed = RolloutBed()
+    bed.put(keys("events", one="first"), keys("events", "more", two="second"))
+    await bed.settle(auth=AUTH)
+    bed.put(repo("access", rollout=QUICK, auth={"apiKeys": {"secretRef": {"name": "more"}}}))
+    while bed.weight() == 0:
+        await bed.tick()
+    name, theirs = canary_name("main", *REPO), repo_secret_file("events", "more", API_KEYS_PART)
+    held = bed.cluster.objects["Secret", "events", name]["data"]
+    assert theirs in held
+    bed.cluster.failing["Secret", "events", "more"] = AWAY
+    again = bed.restarted()
+    for _ in range(3):
+        await again.tick()
+        assert again.weight() > 0
+        assert again.cluster.objects["Secret", "events", name]["data"] == held
+    assert again.conditions("EventRepo", "access")["Accepted"] == ("True", "Accepted")
+    await again.until("Stable")
+
+
+async def test_a_value_that_is_known_stays_while_it_cannot_be_read_again() -> None:
+    bed = await guarded(keys(one="first"))
+    bed.cluster.failing["Secret", "team", "keys"] = AWAY
+    await bed.secrets.poll()
+    await bed.reconcile()
+    assert bed.cluster.writes == []
+
+
+async def test_who_no_longer_leads_stops_reading() -> None:
+    cluster = FakeCluster()
+    cluster.failing["Secret", "team", "keys"] = NotLeaderError("another leads")
+    with pytest.raises(NotLeaderError):
+        await SecretReader(cluster, Clock(), lambda _: None).read(KEY, [], [("team", "keys")])
+
+
+async def test_an_api_server_that_does_not_answer_is_not_asked_for_thousands_of_secrets() -> None:
+    cluster = CountingCluster()
+    wanted = [("team", f"secret-{index}") for index in range(1_000)]
+    cluster.failing |= {("Secret", *key): AWAY for key in wanted}
+    found = await SecretReader(cluster, Clock(), lambda _: None).read(KEY, [], wanted)
+    assert len(cluster.reads) < 2 * FAILURES_MAX
+    assert found.unasked
+    assert found.unread == set(wanted)
+
+
+async def test_a_repo_that_names_the_fleets_own_credentials_is_refused_and_nothing_is_written_again() -> None:
+    bed = await guarded(keys(one="first"))
+    own = {"apiKeys": {"secretRef": {"name": "main-credentials"}}}
+    bed.put(repo("access", namespace="events", auth=own))
+    for _ in range(2):
+        await bed.secrets.poll()
+        await bed.reconcile()
+    assert bed.conditions("EventRepo", "access")["Accepted"] == ("False", "SecretNotAllowed")
+    bed.cluster.writes.clear()
+    bed.noticed.clear()
+    await bed.secrets.poll()
+    await bed.reconcile()
+    assert (bed.cluster.writes, bed.noticed) == ([], set())
+
+
+async def test_passwords_beyond_the_budget_of_a_pass_bring_the_next_one_soon() -> None:
+    bed = Bed()
+    auth = {"basic": {"secretRef": {"name": "keys"}}}
+    users = {f"user-{index}": "secret" for index in range(PASSWORDS_PER_PASS + 1)}
+    bed.put(OPEN, profile(), repo("access", namespace="team", auth=auth), keys(**users))
+    assert (await bed.reconcile()).again == TICK_SECONDS
+    assert (await bed.reconcile()).again is None
+    data = bed.cluster.objects["Secret", "events", "main-credentials"]["data"]
+    file = json.loads(base64.b64decode(data[repo_secret_file("team", "keys", BASIC_PART)]))
+    assert len(file["users"]) == len(users)

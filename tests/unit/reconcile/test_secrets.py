@@ -81,7 +81,7 @@ async def test_a_secret_that_nobody_names_any_more_is_not_kept() -> None:
     await reader.poll()
     await reader.read(KEY, [USER, SECOND])
     assert noticed == []
-    assert await reader.read(KEY, [USER]) == {USER: {"password": b"new"}}
+    assert (await reader.read(KEY, [USER])).data == {USER: {"password": b"new"}}
 
 
 async def test_one_secret_that_cannot_be_read_hides_no_other() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.unit.render.builders import (
+    TEMPLATES,
     CountingMemo,
     bodies,
     changed,
@@ -27,15 +28,17 @@ from headgate_operator.api import reasons
 from headgate_operator.api.names import canary_name
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.render import credentials as carried
+from headgate_operator.render.fleet import render_fleet
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.repo_secrets import (
+    Budget,
     RepoSecret,
     hash_secrets,
     measure_secrets,
     read_repo_secrets,
     secrets_of_repo,
 )
-from headgate_operator.render.world import FleetPlan, FleetWorld, RepoRollout
+from headgate_operator.render.world import FleetPlan, FleetWorld, RepoRollout, SecretNote
 
 KEY = ("team", "access")
 KEYS, USERS, MASK = ("team", "keys"), ("team", "users"), ("team", "mask")
@@ -43,7 +46,7 @@ API_KEYS = repo_secret_file(*KEYS, API_KEYS_PART)
 BASIC = repo_secret_file(*USERS, BASIC_PART)
 MASK_KEY = repo_secret_file(*MASK, "key.current")
 SECRETS = {
-    KEYS: {"shipper": b"first", "other": b"second\n"},
+    KEYS: {"shipper": b"first key of 16 bytes", "other": b"second key of 16 bytes\n"},
     USERS: {"alice": b"secret"},
     MASK: {"current": b"0123456789abcdef\n", "old": b"x"},
 }
@@ -73,8 +76,8 @@ def test_gateways_get_the_files_that_the_entry_names_under_the_contracts_names()
 def test_api_keys_are_sha256_of_what_clients_send_and_an_editors_newline_is_not_sent() -> None:
     found = HashedApiKeys.model_validate_json(files_of(render(guarded_world()))[API_KEYS])
     assert {key.name: key.sha256 for key in found.keys} == {
-        "shipper": hashlib.sha256(b"first").hexdigest(),
-        "other": hashlib.sha256(b"second").hexdigest(),
+        "shipper": hashlib.sha256(b"first key of 16 bytes").hexdigest(),
+        "other": hashlib.sha256(b"second key of 16 bytes").hexdigest(),
     }
 
 
@@ -91,7 +94,7 @@ def test_a_masks_key_is_carried_as_it_is_and_no_other_entry_of_its_secret() -> N
 
 def test_nothing_of_a_secret_is_in_the_open() -> None:
     rendered = b"".join(bodies(render(guarded_world())).values())
-    for value in (b"first", b"second", b"secret"):
+    for value in (b"first key of 16 bytes", b"second key of 16 bytes", b"secret"):
         assert base64.b64encode(value) not in rendered
         assert not any(value in content for content in files_of(render(guarded_world())).values())
 
@@ -123,7 +126,9 @@ def test_one_new_password_costs_one_hash_and_an_unchanged_world_none() -> None:
 
 
 def test_rotation_is_no_revision_and_changes_the_credentials_alone() -> None:
-    before, after = (render(guarded_world(repo_secrets=SECRETS | {KEYS: {"shipper": key}})) for key in (b"a", b"b"))
+    before, after = (
+        render(guarded_world(repo_secrets=SECRETS | {KEYS: {"shipper": key}})) for key in (b"a" * 16, b"b" * 16)
+    )
     assert before.repos[KEY].revision == after.repos[KEY].revision
     assert changed(before, after) == {("Secret", "default-credentials")}
     assert before.credentials_hash != after.credentials_hash
@@ -132,7 +137,7 @@ def test_rotation_is_no_revision_and_changes_the_credentials_alone() -> None:
 def test_a_canary_gets_the_files_of_its_candidate_and_rotates_without_a_restart() -> None:
     other = AUTH | {"apiKeys": {"secretRef": {"name": "more"}}}
     candidate = guarded(auth=other)
-    secrets = SECRETS | {("team", "more"): {"new": b"third"}}
+    secrets = SECRETS | {("team", "more"): {"new": b"third key of 16 bytes"}}
     rollout = RepoRollout(stable=intent(guarded()), candidate=intent(candidate), canary_replicas=1, weight=10)
     of = guarded_world(candidate, rollouts={KEY: rollout}, repo_secrets=secrets)
     name = canary_name("default", *KEY)
@@ -140,7 +145,7 @@ def test_a_canary_gets_the_files_of_its_candidate_and_rotates_without_a_restart(
     theirs = repo_secret_file("team", "more", API_KEYS_PART)
     assert set(files_of(plan, name)) == {theirs, BASIC, MASK_KEY}
     assert set(files_of(plan)) == {API_KEYS, BASIC, MASK_KEY}
-    rotated = render(replace(of, repo_secrets=secrets | {("team", "more"): {"new": b"fourth"}}))
+    rotated = render(replace(of, repo_secrets=secrets | {("team", "more"): {"new": b"fourth key of 16 bytes"}}))
     assert changed(plan, rotated) == {("Secret", name)}
 
 
@@ -159,15 +164,33 @@ def test_a_secret_of_the_same_name_in_another_namespace_is_another_file() -> Non
 PROBLEMS: dict[str, tuple[dict[tuple[str, str], dict[str, bytes]], str, str, str]] = {
     "no Secret of keys": (
         {KEYS: {}}, reasons.SECRET_KEY_MISSING, "spec.auth.apiKeys.secretRef.name",
-        "Secret team/keys is empty: add an entry for each API key",
+        "Secret team/keys is empty, and lets nobody in: add an entry for each API key",
     ),
     "nothing but empty keys": (
         {KEYS: {"a": b"", "b": b"\n"}}, reasons.SECRET_KEY_MISSING, "spec.auth.apiKeys.secretRef.name",
-        "Secret team/keys is empty: add an entry for each API key",
+        "Secret team/keys is empty, and lets nobody in: add an entry for each API key",
+    ),
+    "a short API key": (
+        {KEYS: {"good": b"key of sixteen b", "bad": b"0123456789abcde\n"}}, reasons.SECRET_KEY_MISSING,
+        "spec.auth.apiKeys.secretRef.name",
+        ("Secret team/keys has under 'bad' an API key of less than 16 bytes, which lets nobody in: lengthen it, best with "
+        "random bytes (openssl rand -hex 24)"),
+    ),
+    "too many users": (
+        {USERS: {f"user-{index}": b"p" for index in range(201)}}, reasons.CREDENTIALS_FULL,
+        "spec.auth.basic.secretRef.name",
+        ("Secret team/users holds 201 users, and 200 at most are taken: remove some, use API keys for machines, or spread "
+        "them over several repos"),
+    ),
+    "too many keys": (
+        {KEYS: {f"key-{index}": b"k" * 16 for index in range(2_000)}}, reasons.CREDENTIALS_FULL,
+        "spec.auth.apiKeys.secretRef.name",
+        ("Secret team/keys makes 190900 bytes of credentials, and 100000 at most are taken from one Secret, about 100 for "
+        "an API key: remove some"),
     ),
     "no users": (
         {USERS: {}}, reasons.SECRET_KEY_MISSING, "spec.auth.basic.secretRef.name",
-        "Secret team/users is empty: add an entry for each user",
+        "Secret team/users is empty, and lets nobody in: add an entry for each user",
     ),
     "no entry for the mask": (
         {MASK: {"old": b"0123456789abcdef"}}, reasons.SECRET_KEY_MISSING, "spec.executors.1.mask.hash.key",
@@ -198,13 +221,13 @@ def test_a_secret_that_is_not_there_is_named(gone: tuple[str, str], wanted: str)
 
 
 def test_an_empty_entry_beside_others_lets_nobody_in() -> None:
-    plan = render(guarded_world(repo_secrets=SECRETS | {KEYS: {"good": b"key", "empty": b""}}))
+    plan = render(guarded_world(repo_secrets=SECRETS | {KEYS: {"good": b"key of sixteen b", "empty": b""}}))
     assert plan.repos[KEY].verdict.accepted
     assert [key["name"] for key in json.loads(files_of(plan)[API_KEYS])["keys"]] == ["good"]
 
 
 @pytest.mark.parametrize("promoted", [True, False], ids=["promoted", "served"])
-@pytest.mark.parametrize("secrets", [{}, {KEYS: {}, USERS: {}, MASK: {}}], ids=["deleted", "emptied"])
+@pytest.mark.parametrize("secrets", [{}, {MASK: {}}], ids=["deleted", "emptied"])
 def test_what_is_served_keeps_its_hashes_when_secrets_go(secrets: dict[Any, Any], promoted: bool) -> None:
     before = render(guarded_world())
     rollouts = {KEY: RepoRollout(stable=intent(guarded()))} if promoted else {}
@@ -217,16 +240,128 @@ def test_what_is_served_keeps_its_hashes_when_secrets_go(secrets: dict[Any, Any]
     assert bodies(after) == bodies(before)
 
 
+@pytest.mark.parametrize("promoted", [True, False], ids=["promoted", "served"])
+def test_who_empties_a_secret_shuts_everybody_out(promoted: bool) -> None:
+    before = render(guarded_world())
+    rollouts = {KEY: RepoRollout(stable=intent(guarded()))} if promoted else {}
+    after = render(
+        guarded_world(
+            repo_secrets=SECRETS | {KEYS: {}, USERS: {"alice": b""}},
+            rollouts=rollouts,
+            served=served(before),
+            served_credentials=files_of(before),
+        )
+    )
+    assert files_of(after) == files_of(before) | {API_KEYS: b'{"keys":[]}', BASIC: b'{"users":[]}'}
+    assert after.repos[KEY].entry == before.repos[KEY].entry
+
+
+def test_a_secret_that_is_deleted_says_that_what_was_served_of_it_counts() -> None:
+    before = render(guarded_world())
+    of = guarded_world(repo_secrets={}, served=served(before), served_credentials=files_of(before))
+    message = "Secret team/keys does not exist, and the keys served last still count: create it with an entry for each API key"
+    assert render(of).repos[KEY].verdict.message == message
+
+
+def test_a_short_key_lets_nobody_in_and_keeps_no_other_from_being_revoked() -> None:
+    before = render(guarded_world())
+    left = SECRETS | {KEYS: {"shipper": b"first key of 16 bytes", "short": b"x"}}
+    after = render(guarded_world(repo_secrets=left, served=served(before), served_credentials=files_of(before)))
+    assert [key["name"] for key in json.loads(files_of(after)[API_KEYS])["keys"]] == ["shipper"]
+
+
+@pytest.mark.parametrize("secret", [KEYS, USERS, MASK])
+def test_headgates_own_secrets_are_taken_for_nothing(secret: tuple[str, str]) -> None:
+    plan = render(guarded_world(secret_notes={secret: SecretNote(ours=True)}))
+    verdict = plan.repos[KEY].verdict
+    assert (verdict.accepted, verdict.reason) == (False, reasons.SECRET_NOT_ALLOWED)
+    assert verdict.message == f"Secret team/{secret[1]} is Headgate's own: name a Secret that you keep yourself"
+    assert files_of(plan) == {}
+
+
+@pytest.mark.parametrize(
+    ("secret", "what", "with_"),
+    [(KEYS, "keys", "an entry for each API key"), (USERS, "users", "an entry for each user")],
+    ids=["keys", "users"],
+)
+def test_auth_takes_opaque_secrets_only(secret: tuple[str, str], what: str, with_: str) -> None:
+    of = guarded_world(secret_notes={secret: SecretNote(type="kubernetes.io/basic-auth")})
+    assert render(of).repos[KEY].verdict.message == (
+        f"Secret team/{secret[1]} is of type kubernetes.io/basic-auth, whose entries are not all {what}: "
+        f"create one of type Opaque with {with_}"
+    )
+
+
+def test_a_masks_key_may_be_in_a_secret_of_any_type() -> None:
+    assert render(guarded_world(secret_notes={MASK: SecretNote(type="example.com/key")})).repos[KEY].verdict.accepted
+
+
+def test_a_secret_that_outgrows_its_bound_keeps_what_was_served() -> None:
+    before = render(guarded_world())
+    grown = SECRETS | {KEYS: many(2_000)}
+    after = render(guarded_world(repo_secrets=grown, served=served(before), served_credentials=files_of(before)))
+    assert files_of(after) == files_of(before)
+
+
+def test_passwords_beyond_the_budget_keep_what_is_served_and_are_hashed_the_next_time() -> None:
+    users = {name: f"secret of {name}".encode() for name in ("alice", "bob", "carol")}
+    before = files_of(render(guarded_world(repo_secrets=SECRETS | {USERS: users})))
+    memo, wanted = RenderMemo(), {"bob": b"new", "carol": users["carol"], "dave": b"newest"}
+    of = guarded_world(repo_secrets=SECRETS | {USERS: wanted}, served_credentials=before)
+    final = files_of(render(of))[BASIC]
+    seen, plans = [], []
+    for _ in range(3):
+        plans.append(render_fleet(of, TEMPLATES, memo, budget=Budget(1)))
+        of = replace(of, served_credentials=files_of(plans[-1]))
+        seen.append([user["user"] for user in json.loads(files_of(plans[-1])[BASIC])["users"]])
+    assert seen == [["bob", "carol"], ["bob", "carol"], ["bob", "carol", "dave"]]
+    assert [plan.unfinished for plan in plans] == [True, True, False]
+    assert files_of(plans[-1])[BASIC] == final
+
+
+def test_a_new_file_waits_for_all_of_its_users_and_goes_before_those_that_are_served() -> None:
+    one, two = (RepoSecret("team", name, BASIC_PART, "") for name in ("a", "b"))
+    secrets = {named.key: {"ann": b"1", "bob": b"2"} for named in (one, two)}
+    memo, known = RenderMemo(), {one.file: b'{"users":[]}'}
+    first = hash_secrets([one, two], secrets, "uid", memo, known, Budget(1))
+    assert first == {one.file: b'{"users":[]}'}
+    second = hash_secrets([one, two], secrets, "uid", memo, known, Budget(1))
+    assert [user["user"] for user in json.loads(second[two.file])["users"]] == ["ann", "bob"]
+
+
+def test_a_restart_that_has_no_budget_left_writes_nothing() -> None:
+    before = files_of(render(guarded_world()))
+    plan = render_fleet(guarded_world(served_credentials=before), TEMPLATES, RenderMemo(), budget=Budget(0))
+    assert files_of(plan) == before
+
+
+def test_one_thing_of_another_version_hides_no_other_secret_of_the_repo() -> None:
+    name = {"secretRef": {"name": "mask"}, "key": "current"}
+    executors = [
+        "none", {"mask": "none"}, {"mask": {"hash": {"secretRef": {"name": 1}, "key": "x"}}},
+        {"mask": {"hash": {"secretRef": {"name": ["x"]}, "key": {}}}}, {"mask": {"hash": name}},
+    ]  # fmt: skip
+    spec = {"auth": {"apiKeys": {"secretRef": {"name": ["x"]}}, "basic": [1]}, "executors": executors}
+    assert [(one.file, one.field) for one in read_repo_secrets("team", spec)] == [
+        (MASK_KEY, "spec.executors.4.mask.hash.key")
+    ]
+    assert read_repo_secrets("team", {"auth": ["x"], "executors": 1}) == ()
+
+
+def test_the_longest_name_of_a_file_is_one_that_kubernetes_takes() -> None:
+    assert len(repo_secret_file("n" * 63, "s" * 253, "key." + "k" * 200)) == 253
+
+
 def test_a_rotation_reaches_what_is_served_although_the_spec_is_refused() -> None:
     before = render(guarded_world())
     broken = guarded(auth={"apiKeys": {"secretRef": {"name": "none"}}})
-    rotated = SECRETS | {KEYS: {"shipper": b"rotated"}}
+    rotated = SECRETS | {KEYS: {"shipper": b"rotated key of 16 bytes"}}
     after = render(
         guarded_world(broken, repo_secrets=rotated, served=served(before), served_credentials=files_of(before))
     )
     assert not after.repos[KEY].verdict.accepted
     (key,) = json.loads(files_of(after)[API_KEYS])["keys"]
-    assert key["sha256"] == hashlib.sha256(b"rotated").hexdigest()
+    assert key["sha256"] == hashlib.sha256(b"rotated key of 16 bytes").hexdigest()
 
 
 def test_files_that_nobody_names_any_more_leave() -> None:
@@ -252,7 +387,7 @@ def test_sizes_are_known_without_the_cost_of_hashing() -> None:
     assert measure_secrets(named, SECRETS) == {file: len(content) for file, content in hashed.items()}
 
 
-def many(count: int, value: bytes = b"k") -> dict[str, bytes]:
+def many(count: int, value: bytes = b"k" * 16) -> dict[str, bytes]:
     return {f"key-{index:06}": value for index in range(count)}
 
 
@@ -262,39 +397,48 @@ def keyed(name: str, secret: str, **spec: Any) -> EventRepo:
 
 def crowded(size: int, **rest: Any) -> FleetWorld:
     """A fleet whose Secret is half full, and a repo that comes with so many keys."""
-    secrets = {("team", "half"): many(5_000), ("team", "more"): many(size)}
+    secrets = {("team", "half"): many(500), ("team", "more"): many(size)}
     return world(keyed("first", "half"), keyed("second", "more"), repo_secrets=secrets, **rest)
 
 
+@pytest.fixture
+def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carried, "CREDENTIALS_BYTES_MAX", 100_000)
+
+
+@pytest.mark.usefixtures("_narrow")
 def test_what_fits_is_carried() -> None:
-    plan = render(crowded(4_000))
+    plan = render(crowded(400))
     assert all(one.verdict.accepted for one in plan.repos.values())
     assert sum(map(len, files_of(plan).values())) < carried.CREDENTIALS_BYTES_MAX
 
 
+@pytest.mark.usefixtures("_narrow")
 def test_a_repo_whose_secrets_do_not_fit_is_told_and_holds_up_nobody() -> None:
     half = render(crowded(10))
-    plan = render(crowded(6_000, served=served(half), served_credentials=files_of(half)))
+    plan = render(crowded(600, served=served(half), served_credentials=files_of(half)))
     verdict = plan.repos["team", "second"].verdict
     assert (verdict.accepted, verdict.reason) == (False, reasons.CREDENTIALS_FULL)
-    assert "Secret team/more does not fit: Secret headgate/default-credentials carries 1000000 bytes" in verdict.message
+    assert "Secret team/more does not fit: Secret headgate/default-credentials carries 100000 bytes" in verdict.message
     assert verdict.field == "spec.auth.apiKeys.secretRef.name"
     assert plan.repos["team", "first"].verdict.accepted
     assert files_of(plan) == files_of(half)
 
 
+@pytest.mark.usefixtures("_narrow")
 def test_who_is_served_keeps_its_room_when_another_one_comes() -> None:
-    alone = render(world(keyed("second", "more"), repo_secrets={("team", "more"): many(6_000)}))
-    plan = render(crowded(6_000, served=served(alone), served_credentials=files_of(alone)))
+    alone = render(world(keyed("second", "more"), repo_secrets={("team", "more"): many(600)}))
+    plan = render(crowded(600, served=served(alone), served_credentials=files_of(alone)))
     assert plan.repos["team", "second"].verdict.accepted
     assert plan.repos["team", "first"].verdict.reason == reasons.CREDENTIALS_FULL
     assert files_of(plan) == files_of(alone)
 
 
+@pytest.mark.usefixtures("_narrow")
 def test_rotations_of_others_go_on_while_one_secret_does_not_fit() -> None:
     half = render(crowded(10))
-    full = crowded(6_000, served=served(half), served_credentials=files_of(half))
-    rotated = replace(full, repo_secrets={**full.repo_secrets, ("team", "half"): many(5_000, b"rotated")})
+    full = crowded(600, served=served(half), served_credentials=files_of(half))
+    rotated = replace(full, repo_secrets={**full.repo_secrets, ("team", "half"): many(500, b"rotated key of 16 bytes")})
     before, after = files_of(render(full)), files_of(render(rotated))
     assert {file for file in before if before[file] != after[file]} == {repo_secret_file("team", "half", API_KEYS_PART)}
 
