@@ -16,7 +16,7 @@ from tests.e2e.records import create_topic
 from tests.e2e.release import Release
 from tests.e2e.rendering import differences, render
 from tests.e2e.repos import status_at_least, wait_ready
-from tests.e2e.rollouts import quick_rollout, repo_route, route_weight, wait_settled
+from tests.e2e.rollouts import quick_rollout, repo_route, rollout_of, route_weight, wait_settled
 from tests.e2e.traffic import Traffic, steady_traffic, wait_requests
 from tests.testbed.cluster import Cluster
 
@@ -26,7 +26,7 @@ REPO = "owned-by-git"
 GATEWAYS = 2
 """More than the autoscaler's minimum: what it would shrink to, were it not held."""
 RATE = 40
-POLICY = quick_rollout(50, hold="3s", metrics={"droppedMax": "50%"})
+POLICY = quick_rollout(50, hold="3s", metrics={"droppedMax": "85%"})
 STABLE_KINDS = ("Deployment", "ConfigMap")
 """What serves everybody, which nothing touches before promotion."""
 
@@ -94,9 +94,10 @@ def roll_out(git: Git, traffic: Traffic, minimum: int, moment: str) -> None:
     release, namespace = git.fleet.release, git.fleet.namespace
     before = render(git.folder)
     git.commit(minimum)
-    wait_for(
-        lambda: route_weight(release, namespace, REPO, git.fleet.key) == 50, "the canary has weight", 60, every=0.05
-    )
+    try:
+        wait_for(lambda: route_weight(release, namespace, REPO, git.fleet.key) == 50, f"{moment} has weight", 60, 0.05)
+    except TimeoutError as error:
+        raise TimeoutError(f"{error}: {rollout_of(release, namespace, REPO)}") from None
     git.look(f"{moment} under way")
     git.compare(f"{moment} under way", before, *STABLE_KINDS)
     ended = wait_settled(release, namespace, REPO)

@@ -98,6 +98,9 @@ def test_too_few_requests_are_no_verdict_and_the_policy_decides_at_the_deadline(
             if name != "little-goes-on"
         }
         ended["little-goes-on"] = wait_settled(release, namespace, "little-goes-on")
+        wait_for(
+            lambda: all(seen[name].phases[-1] == case.phase for name, case in CASES.items()), "all ends are seen", 20
+        )
 
     for name, case in CASES.items():
         took = seconds_undecided(seen[name])
