@@ -8,7 +8,7 @@ from tests.unit.render.builders import SCRAM_SECRETS, fleet, profile, render, re
 from headgate_operator.api import reasons
 from headgate_operator.render import judge
 from headgate_operator.render.accept import fleet_not_accepted, fleet_not_found
-from headgate_operator.render.entries import Entry
+from headgate_operator.render.entries import Entry, build_entry
 from headgate_operator.render.intent import Intent, IntentError
 from headgate_operator.render.world import FleetWorld, RepoKey, Verdict
 
@@ -24,12 +24,10 @@ def test_a_good_repo_is_accepted() -> None:
 
 
 def test_a_spec_that_cannot_be_rendered_is_invalid_and_stops_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = judge.build_entry
-
     def build(key: RepoKey, intent: Intent) -> Entry:
         if key == KEY:
             raise IntentError("no gateway takes this")
-        return known(key, intent)
+        return build_entry(key, intent)
 
     monkeypatch.setattr(judge, "build_entry", build)
     plan = render(world(repo(), repo("other")))
