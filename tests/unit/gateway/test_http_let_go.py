@@ -67,7 +67,7 @@ class Taker:
     def __init__(self) -> None:
         self.body: bytes | bytearray = b""
 
-    def reserve(self, nbytes: int) -> Response | None:
+    def reserve(self, nbytes: int) -> None:
         del nbytes
 
     def release(self, nbytes: int) -> None:
