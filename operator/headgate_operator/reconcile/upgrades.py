@@ -249,12 +249,9 @@ class UpgradeKeeper:
     ) -> dict[RepoKey, str]:
         """Moves with weight that cannot be decided any longer, and why."""
         self._undecided.note(apart.failures, now)
-        found: dict[RepoKey, str] = {}
-        for key, failure in apart.failures.items():
-            move = state.under_way[name_of(key)]
-            if why := self._undecided.why_back(key, move, repos[key].policy, tracks.upgrade, now):
-                found[key] = f"{why}: {failure.message}"
-        return found
+        moves = {key: state.under_way[name_of(key)] for key in apart.failures}
+        why = {k: self._undecided.why_back(k, moves[k], repos[k].policy, tracks.upgrade, now) for k in moves}
+        return {key: f"{told}: {apart.failures[key].message}" for key, told in why.items() if told}
 
     def _see_move(
         self,
