@@ -63,11 +63,10 @@ def begin(config: RepoConfig, headers: dict[str, bytes] | None = None, now_ms: i
 
 async def until(is_so: Callable[[], bool]) -> None:
     """Wait for what the event loop, or a thread, will have done in a moment."""
-    for _ in range(1_000):
-        if is_so():
-            return
+    patience = monotonic() + 10
+    while not is_so():
+        assert monotonic() < patience, "it did not come to pass"
         await asyncio.sleep(0.01)
-    raise AssertionError("it did not come to pass")
 
 
 @dataclass
