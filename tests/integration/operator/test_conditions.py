@@ -88,11 +88,13 @@ def test_a_repos_own_keys_come_from_its_namespace_and_rotate_without_a_rollout(w
 
     with running(world, log, "--secret-poll=1s"):
         world.wait_for_condition("eventrepo", "guarded", "Accepted", "False", "SecretNotFound", team)
-        world.apply({**secret, "data": {"one": "Zmlyc3Q="}})
+        world.apply({**secret, "data": {"one": "Zmlyc3Qga2V5IG9mIDE2IGJ5dGVz"}})
         world.wait_for_condition("eventrepo", "guarded", "Accepted", "True", "Accepted", team)
         wait_for("the first key", lambda: names() == ["one"])
         revision = (world.get("eventrepo", "guarded", team) or {})["status"]["revision"]
-        world.apply({**secret, "data": {"one": "Zmlyc3Q=", "two": "c2Vjb25k"}})
+        world.apply(
+            {**secret, "data": {"one": "Zmlyc3Qga2V5IG9mIDE2IGJ5dGVz", "two": "c2Vjb25kIGtleSBvZiAxNiBieXRlcw=="}}
+        )
         wait_for("both keys", lambda: names() == ["one", "two"], 5)
         assert (world.get("eventrepo", "guarded", team) or {})["status"]["revision"] == revision
         world.cluster.run_kubectl("delete", "secret", "keys", "-n", team)

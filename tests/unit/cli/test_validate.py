@@ -321,6 +321,25 @@ def test_a_repos_secret_among_the_files_is_looked_into(
 
 
 @pytest.mark.parametrize(
+    ("extra", "said"),
+    [
+        ("type: kubernetes.io/basic-auth", "Secret team/keys is of type kubernetes.io/basic-auth"),
+        (
+            "metadata: {name: keys, namespace: team, labels: {headgate.dev/fleet: x}}",
+            "Secret team/keys is Headgate's own",
+        ),
+    ],
+    ids=["another type", "Headgate's own"],
+)
+def test_a_secret_that_may_not_be_taken_is_an_error_of_the_repo(tmp_path: Path, extra: str, said: str) -> None:
+    metadata = "" if extra.startswith("metadata") else "metadata: {name: keys, namespace: team}\n"
+    secret = f"apiVersion: v1\nkind: Secret\n{metadata}{extra}\nstringData: {{one: a-secret-of-random-bytes}}\n---\n"
+    code, lines = validate(tmp_path, secret + GOOD + GUARDED)
+    assert code == 1
+    assert [line for line in lines if said in line], lines
+
+
+@pytest.mark.parametrize(
     ("neighbour", "said"),
     [
         ("kind: Secret\nmetadata: {name: s}\ndata: [a]\n", "3: error: Secret default/s: data is no mapping"),
