@@ -21,6 +21,9 @@ from headgate_operator.render.world import RenderedObject, RepoKey
 REQUEST_TIMEOUT_MARGIN = 5_000
 """Milliseconds by which the edge waits longer than the gateway, so that it is the gateway's answer that arrives."""
 
+IDLE_HEADER = "headgate-idle"
+"""Nobody sends it: what a route asks for that is to take no request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -52,7 +55,7 @@ def build_repo_route(
     context = _context(
         fleet,
         name=names.route_name(fleet.metadata.name, *key),
-        matches=[{"type": "Exact", "value": path} for path in paths],
+        matches=[_match(fleet, path, split) for path in paths],
         timeout=max(entry.delivery_timeout, split.delivery_timeout if split else 0) + REQUEST_TIMEOUT_MARGIN,
         backends=_backends(fleet, split),
     )
@@ -108,6 +111,21 @@ def _rule_with_all_on(service: str, rule: Mapping[str, Any]) -> dict[str, Any]:
     return {**rule, "backendRefs": [each | {"weight": 100 if each["name"] == service else 0} for each in backends]}
 
 
+def _match(fleet: GatewayFleet, path: str, split: Split | None) -> dict[str, Any]:
+    """An exact path. Of a repo on the shared route it takes no request before its canary has weight, and none afterwards.
+
+    Envoy may learn of a route before its cluster, and forget the cluster before the route: 503 for whoever comes meanwhile.
+    So the route is there first, and goes last, behind a header that nobody sends.
+    """
+    exact: dict[str, Any] = {"type": "Exact", "value": path}
+    idle = split is not None and split.weight == 0 and fleet.spec.routing.routes is RouteLayout.SHARED
+    if not idle or not path.startswith(f"{names.SHARED_PREFIX}/"):
+        return exact
+    return exact | {
+        "headers": [{"type": "Exact", "name": IDLE_HEADER, "value": fleet.metadata.uid or fleet.metadata.name}]
+    }
+
+
 def _backends(fleet: GatewayFleet, split: Split | None) -> list[dict[str, Any]]:
     stable = {"name": names.gateway_name(fleet.metadata.name), "port": SERVICE_PORT}
     if split is None:
@@ -119,7 +137,7 @@ def _backends(fleet: GatewayFleet, split: Split | None) -> list[dict[str, Any]]:
 
 
 def _context(
-    fleet: GatewayFleet, name: str, matches: list[dict[str, str]], timeout: int, backends: list[dict[str, Any]]
+    fleet: GatewayFleet, name: str, matches: list[dict[str, Any]], timeout: int, backends: list[dict[str, Any]]
 ) -> dict[str, Any]:
     return {
         "name": name,

@@ -196,7 +196,15 @@ def test_on_shared_routes_a_repo_has_its_own_while_it_has_a_canary() -> None:
     without, with_canary = steady(fleet=SHARED), canary(rollout(weight=0), fleet=SHARED)
     assert names_of(without, "HTTPRoute") == ["default-shared"]
     assert names_of(with_canary, "HTTPRoute") == ["default-shared", "default.team.access"]
-    assert rule(with_canary)["matches"] == [{"path": {"type": "Exact", "value": "/log/repo/access"}}]
+
+
+def test_on_shared_routes_a_repos_own_takes_no_request_while_its_canary_has_no_weight() -> None:
+    exact = {"type": "Exact", "value": "/log/repo/access"}
+    (idle,) = rule(canary(rollout(weight=0), fleet=SHARED))["matches"]
+    assert idle["path"] == exact
+    assert [each["name"] for each in idle["headers"]] == ["headgate-idle"]
+    assert rule(canary(rollout(weight=10), fleet=SHARED))["matches"] == [{"path": exact}]
+    assert rule(canary(rollout(weight=0)))["matches"] == [{"path": exact}]
 
 
 def secret(plan: FleetPlan, name: str) -> dict[str, bytes]:
