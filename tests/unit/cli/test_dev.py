@@ -117,9 +117,7 @@ def test_a_changed_file_is_served_and_a_mistake_changes_nothing(repo: Path) -> N
 
 
 def test_who_sends_is_asked_unless_told_not_to(repo: Path) -> None:
-    secret = (
-        "---\napiVersion: v1\nkind: Secret\nmetadata: {name: keys, namespace: team}\nstringData: {one: open-sesame-and-close}\n"
-    )
+    secret = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: keys, namespace: team}\nstringData: {one: open-sesame-and-close}\n"
     repo.write_text(REPO + GUARDED + secret)
     with dev(repo) as running:
         assert running.post('{"n":1}')[0] == 401
