@@ -4,7 +4,8 @@ from pathlib import Path
 
 from tests.e2e.release import Release
 
-_UPLOAD = "/opt/headgate/app/headgate_gateway/http/upload.py"
+_PRODUCER = "/opt/headgate/app/headgate_gateway/kafka/producer.py"
+"""Every request's records go through it, whichever way they come."""
 _EDIT = """\
 FROM {image}
 USER 0
@@ -16,14 +17,8 @@ _VARIANTS = {
     "crashing": 'FROM {image}\nENTRYPOINT ["python3", "-c", "raise SystemExit(3)"]\n',
 }
 _EDITS = {
-    "failing": (
-        "    def _decide(self, processed",
-        "    def _decide(self, *_, **__):\n        raise RuntimeError\n\n    def _unused(self, processed",
-    ),
-    "slow": (
-        "self._guard(self._tell, submission)",
-        "asyncio.get_running_loop().call_later(0.4, self._guard, self._tell, submission)",
-    ),
+    "failing": ("submission = Submission(records, now_ms, now, on_done)", "raise RuntimeError"),
+    "slow": ("submission.resolve()", "self._loop.call_later(0.4, submission.resolve)"),
 }
 
 
@@ -34,7 +29,7 @@ def build_variant(release: Release, folder: Path, variant: str) -> str:
         text = _VARIANTS[variant].format(image=image)
     else:
         old, new = _EDITS[variant]
-        text = _EDIT.format(image=image, file=_UPLOAD, old=old, new=new).replace("\\n", "\\\\n")
+        text = _EDIT.format(image=image, file=_PRODUCER, old=old, new=new)
     dockerfile = folder / f"Dockerfile.{variant}"
     dockerfile.write_text(text)
     reference = f"{image}-{variant}"

@@ -226,3 +226,33 @@ def test_a_spec_set_back_ends_the_rollout_at_once(
     assert ended["stable"] == stable
     assert traffic.failures == []
     wait_ready(release, namespace, "reverting")
+
+
+def test_after_a_rollback_status_names_what_the_revision_has_written(
+    release: Release, cluster: Cluster, namespace: str, topic: str, say: Callable[[str], None]
+) -> None:
+    """The change drops most events and writes the others: what it wrote is told by its records' own headers."""
+    how = quick_rollout(50, metrics={"droppedMax": "50%"})
+    release.api.apply(repo("telling", namespace, PROFILE, topic, rollout=how, kafka=provenance(PROFILE, topic)))
+    wait_ready(release, namespace, "telling")
+    few = {"matchExpressions": [{"field": "key", "operator": "In", "values": ["k1", "k2"]}]}
+
+    with steady_traffic(f"{cluster.edge_url}/log/repo/telling", topic, RATE) as traffic:
+        wait_requests(traffic, 30)
+        change(release, namespace, "telling", constraint=few)
+        ended = wait_phase(release, namespace, "telling", "RolledBack")
+
+    by_header: dict[int, list[int]] = {}
+    for record in read(cluster.kafka_bootstrap, topic):
+        if dict(record.headers)["headgate-revision"].decode() == ended["candidate"]:
+            by_header.setdefault(record.partition, []).append(record.offset)
+    told = {each["partition"]: each for each in ended["written"]}
+    say(f"written by the revision that went back: {ended['written']}")
+    assert by_header
+    assert {each["topic"] for each in ended["written"]} == {topic}
+    assert {number: (each["firstOffset"], each["lastOffset"]) for number, each in told.items()} == {
+        number: (min(offsets), max(offsets)) for number, offsets in by_header.items()
+    }
+    assert {number: each["records"] for number, each in told.items()} == {
+        number: len(offsets) for number, offsets in by_header.items()
+    }
