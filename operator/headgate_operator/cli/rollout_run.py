@@ -105,6 +105,7 @@ class Watcher:
                     return view, outcome
             if deadline is not None and time.monotonic() >= deadline:
                 return view, Outcome(Exit.TIMED_OUT, f"not settled within {self.seconds:g}s: {describe_pending(view)}")
+            _heed_interruption()
             await asyncio.sleep(self.terminal.poll)
             fresh = await self.look()
 
@@ -132,6 +133,13 @@ class Watcher:
             return outcome
         self._refused_since = self._refused_since or time.monotonic()
         return outcome if time.monotonic() - self._refused_since >= self.terminal.patience else None
+
+
+def _heed_interruption() -> None:
+    """Leave where Ctrl-C was pressed and a library has lost the cancellation, as one that is just connecting may."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 async def run_status(

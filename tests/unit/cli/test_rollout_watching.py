@@ -1,19 +1,24 @@
 """`headgate rollout watch` against an API server: lines, pictures, and readers that leave."""
 
+import asyncio
+import contextlib
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from tests.unit.cli.api_server import StandInApiServer
 from tests.unit.cli.rollout_runs import PROMOTED_STATUS, Heard, at
 from tests.unit.cli.views import CANDIDATE, manifest, rollout
 
-from headgate_operator.cli.rollout_cluster import close
-from headgate_operator.cli.rollout_run import run_watch
+from headgate_operator.cli.rollout_cluster import Target, close
+from headgate_operator.cli.rollout_run import Terminal, Watcher, run_watch
+from headgate_operator.ports import ObjectRef
 
 
 async def test_watch_prints_a_line_for_each_change_where_there_is_no_terminal(
@@ -54,19 +59,6 @@ async def test_watch_draws_over_its_last_picture_on_a_terminal(api: StandInApiSe
     assert written.count("\x1b[?25h") == 1
 
 
-def interrupt(process: "subprocess.Popen[str]") -> tuple[str, str]:
-    """What it says once it has ended. As a person would, Ctrl-C is pressed again where the first is lost on a library
-    that was just connecting."""
-    for _ in range(5):
-        process.send_signal(signal.SIGINT)
-        try:
-            return process.communicate(timeout=5)
-        except subprocess.TimeoutExpired:
-            continue
-    process.kill()
-    return process.communicate()
-
-
 def test_ctrl_c_leaves_cleanly(api: StandInApiServer, kubeconfig: Path) -> None:
     command = [sys.executable, "-m", "headgate_operator.cli.main", "rollout", "watch", "access"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -74,10 +66,30 @@ def test_ctrl_c_leaves_cleanly(api: StandInApiServer, kubeconfig: Path) -> None:
     while not api.reads:
         assert time.monotonic() < until
         time.sleep(0.05)
-    out, err = interrupt(process)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Traceback" not in out + err
     assert CANDIDATE in out
+
+
+async def test_a_cancellation_that_a_library_loses_is_heeded_all_the_same() -> None:
+    begun = asyncio.Event()
+
+    class Losing:
+        async def get(self, _: ObjectRef) -> dict[str, Any]:
+            begun.set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(3_600)
+            return manifest(rollout())
+
+    terminal = Terminal(io.StringIO(), io.StringIO(), colour=False, live=False, poll=0.0)
+    target = Target(cast("Any", Losing()), "team", "access")
+    watching = asyncio.create_task(Watcher(target, terminal, False, None, lambda _: None).follow(lambda _: None))
+    await begun.wait()
+    watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(watching, 10)
 
 
 @pytest.mark.parametrize(
