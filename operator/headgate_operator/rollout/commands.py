@@ -129,7 +129,7 @@ def _refuse(state: RolloutState, command: Command, seen: Observation) -> str:
         return f"it names step {command.step}, this is step {state.step + 1}"
     if command.verb != "abort" and seen.desired != state.candidate:
         return "the spec no longer asks for this revision"
-    return _refuse_approval(state, seen) if command.verb == "approve" else _refuse_promotion(command, seen)
+    return _refuse_approval(state, seen) if command.verb == "approve" else _refuse_promotion(state, command, seen)
 
 
 def _refuse_approval(state: RolloutState, seen: Observation) -> str:
@@ -139,7 +139,10 @@ def _refuse_approval(state: RolloutState, seen: Observation) -> str:
     return "" if waits else f"step {state.step + 1} does not wait for an approval (yet)"
 
 
-def _refuse_promotion(command: Command, seen: Observation) -> str:
-    if command.verb != "promote" or (seen.canary.loaded and seen.canary.preflight is Preflight.PASSED):
+def _refuse_promotion(state: RolloutState, command: Command, seen: Observation) -> str:
+    """A canary that carries requests has loaded and passed: a poll that it misses now takes neither back."""
+    canary = seen.canary
+    ready = canary.loaded and canary.preflight is Preflight.PASSED
+    if command.verb != "promote" or ready or (state.weight > 0 and canary.ready > 0):
         return ""
     return "the canary has not loaded the revision and passed its preflight"

@@ -9,7 +9,7 @@ from tests.unit.rollout.builders import HEALTHY, NEW, NEWER, OLD, START, observe
 from headgate_operator.rollout import reasons
 from headgate_operator.rollout.commands import OBEYED, is_retry, parse_command
 from headgate_operator.rollout.machine import step
-from headgate_operator.rollout.model import Announce, CanarySight, Command, Phase, RolloutState, Stage
+from headgate_operator.rollout.model import Announce, CanarySight, Command, Phase, Preflight, RolloutState, Stage
 
 MANUAL = policy(steps=[{"weight": 10, "hold": "Manual"}, {"weight": 50}])
 
@@ -120,6 +120,16 @@ def test_a_command_that_does_not_fit_is_answered_and_does_nothing(
     assert why in result(done.state)
     assert done.state.model_copy(update={"obeyed": ()}) == without.state
     assert next(a.reason for a in done.actions if isinstance(a, Announce)) == "CommandRefused"
+
+
+def test_a_canary_with_requests_on_it_is_promoted_although_a_poll_of_it_is_missed() -> None:
+    found = give(MEASURING, "promote bbbbbbbb - t", canary=replace(HEALTHY, loaded=False, preflight=Preflight.PENDING))
+    assert (found.phase, result(found)) == (Phase.PROMOTING, OBEYED)
+
+
+def test_a_canary_without_a_ready_gateway_is_not_promoted() -> None:
+    found = give(MEASURING, "promote bbbbbbbb - t", canary=replace(HEALTHY, loaded=False, ready=0))
+    assert "not loaded" in result(found)
 
 
 def test_a_stale_command_does_not_act_on_a_newer_revision() -> None:
