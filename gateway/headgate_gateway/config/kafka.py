@@ -25,6 +25,13 @@ class TimestampFormat(StrEnum):
     UNIX_MILLISECONDS = "UnixMilliseconds"
 
 
+class OnFailure(StrEnum):
+    """What becomes of lines that Kafka does not take in time."""
+
+    REJECT = "Reject"
+    SPOOL = "Spool"
+
+
 class KeySource(ContractModel):
     """Where a record's key comes from."""
 
@@ -110,7 +117,9 @@ class KafkaRouting(ContractModel):
     topic: TopicName
     """The topic that takes the lines. Headgate never creates topics."""
     delivery: Delivery = Delivery.SYNC
-    """Sync: a 200 only after Kafka has acknowledged every line at the profile's acks. Async: a 200 once the lines are in the gateway's memory, as the receipt's durability says; a gateway that dies loses them."""
+    """Sync: a 200 only after Kafka has acknowledged every line at the profile's acks. Async: a 200 once the lines are on the gateway's disk, in a fleet with a spool; without one once they are in its memory, and a gateway that dies loses them. The receipt's durability says which."""
+    on_failure: OnFailure = OnFailure.REJECT
+    """What Sync does with lines that Kafka does not take in time. Reject: a 503, the client sends them again. Spool: they go to the gateway's disk, and from there to Kafka once it takes them; the receipt's durability is then `disk`. Takes a fleet with a spool. With Async it says that memory is not enough."""
     topics: Annotated[tuple[TopicRule, ...], Field(max_length=32)] = ()
     """Rules that send lines to other topics, or to another cluster. The first that matches counts; lines that none takes go to `topic`."""
     dead_letter: DeadLetter | None = None

@@ -6,6 +6,7 @@ unlike everywhere else in the contract.
 
 import hashlib
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import Field
@@ -88,6 +89,63 @@ class MemoryStatus(StatusModel):
     """The process's resident set, for comparison."""
 
 
+class SpoolState(StrEnum):
+    """Whether the spool takes records."""
+
+    READY = "Ready"
+    FULL = "Full"
+    """It holds as much as it may, or the disk has no room; it takes records again once Kafka has taken some of them."""
+    FAILED = "Failed"
+    """The disk does not take what is written; it is tried again and again."""
+
+
+class SpoolTargetStatus(StatusModel):
+    """One topic of one profile that has records in the spool."""
+
+    profile: str
+    hash: str = ""
+    """Of the profile's content."""
+    topic: str
+    backlog_records: int = 0
+    backlog_bytes: int = 0
+    oldest_seconds: float = 0.0
+    """Since its oldest record was accepted."""
+    blocked: str = ""
+    """Why its records are not delivered now; empty while they are."""
+    retry_seconds: float = 0.0
+    """Until it is tried again; 0 while it is not blocked."""
+    own_log: bool = False
+    """Whether its records lie in a log of their own, since they have been blocked for long."""
+
+
+class SpoolStatus(StatusModel):
+    """The queue on the gateway's disk."""
+
+    state: str = SpoolState.READY.value
+    """A SpoolState."""
+    problem: str = ""
+    """Why it takes no records; empty while it does."""
+    retry_after: int = 0
+    """Seconds until there is room again, at the rate at which Kafka takes records; 0 while there is."""
+    bytes: int = 0
+    """What its files take."""
+    max_bytes: int = 0
+    """What they may take."""
+    backlog_records: int = 0
+    """Records that are to be delivered still, those in flight included; parked ones are not."""
+    backlog_bytes: int = 0
+    oldest_seconds: float = 0.0
+    """Since the oldest of them was accepted."""
+    in_flight: int = 0
+    """Of them, records handed to producers."""
+    parked: int = 0
+    """Records that Kafka refuses for good and no dead letter takes; `headgate spool` shows and replays them."""
+    damaged: int = 0
+    """Damaged places that were set aside since the gateway started."""
+    targets: tuple[SpoolTargetStatus, ...] = ()
+    """Those with the most bytes first, and not all of them where there are many."""
+
+
 class GatewayStatus(StatusModel):
     """The body of `GET /status` on the admin port."""
 
@@ -111,6 +169,8 @@ class GatewayStatus(StatusModel):
     ready: bool = False
     draining: bool = False
     memory: MemoryStatus = MemoryStatus()
+    spool: SpoolStatus | None = None
+    """None: the gateway has none."""
 
 
 def credentials_hash(files: Mapping[str, bytes]) -> str:
