@@ -69,6 +69,11 @@ class Kafka:
         return self._join("oauth")
 
     @property
+    def bootstrap_proxied(self) -> str:
+        """SASL_PLAINTEXT with SCRAM, by way of proxies that whoever uses it starts there, each in front of `proxied`."""
+        return self._join("proxy")
+
+    @property
     def ca(self) -> str:
         """Path of the PEM file that clients have to trust."""
         return str(self.certificates.ca)

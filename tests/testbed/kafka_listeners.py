@@ -27,6 +27,8 @@ class BrokerPorts:
     plain: int
     oauth: int
     controller: int
+    proxied: int
+    proxy: int
 
 
 PORTS_OF_A_BROKER = [each.name for each in fields(BrokerPorts)]
@@ -45,6 +47,7 @@ def build_broker(index: int, ports: Sequence[BrokerPorts]) -> Broker:
             _sasl("SCRAM", own.scram, scram_login()),
             _sasl("PLAIN", own.plain, _plain()),
             _sasl("OAUTH", own.oauth, _oauth()),
+            _proxied(own),
         ),
     )
 
@@ -56,6 +59,12 @@ def _listener(name: str, port: int, protocol: str, settings: dict[str, str] | No
 
 def _sasl(name: str, port: int, settings: dict[str, str]) -> Listener:
     return _listener(name, port, "SASL_SSL", {**_TLS, **settings})
+
+
+def _proxied(own: BrokerPorts) -> Listener:
+    """Tells clients another port than its own, so that a test can stand between; without TLS, to see what passes."""
+    bind, told = f"127.0.0.1:{own.proxied}", f"127.0.0.1:{own.proxy}"
+    return Listener("PROXIED", bind, told, "SASL_PLAINTEXT", scram_login())
 
 
 def scram_login() -> dict[str, str]:

@@ -37,6 +37,13 @@ def test_every_way_in_has_its_mechanism() -> None:
     assert "SCRAM:SASL_SSL" in told["listener.security.protocol.map"]
 
 
+def test_a_way_in_by_a_proxy_advertises_the_proxy() -> None:
+    told = properties(1)
+    assert "PROXIED://127.0.0.1:1006" in told["listeners"].split(",")
+    assert "PROXIED://127.0.0.1:1007" in told["advertised.listeners"].split(",")
+    assert "PROXIED:SASL_PLAINTEXT" in told["listener.security.protocol.map"]
+
+
 def test_topics_are_never_made_by_asking_for_them() -> None:
     assert properties(1)["auto.create.topics.enable"] == "false"
 
