@@ -16,6 +16,10 @@ class FailureReason(StrEnum):
     RECORD_INVALID = "RecordInvalid"
     """For good: such as a timestamp out of the topic's range, or a record without a key for a compacted topic."""
     STOPPING = "Stopping"
+    SPOOL_FULL = "SpoolFull"
+    """Kafka did not take the lines, or has others before them, and the gateway's disk has no room."""
+    SPOOL_FAILED = "SpoolFailed"
+    """The same, and the gateway's disk does not take what is written."""
 
 
 @dataclass(slots=True)
@@ -34,13 +38,15 @@ class PartitionAck:
 
 @dataclass(slots=True)
 class Outcome:
-    """The fate of every record of one submission: each line number is in exactly one of the three lists."""
+    """The fate of every record of one submission: each line number is in exactly one of the four lists."""
 
     acked: list[int] = field(default_factory=list)
     failed: list[int] = field(default_factory=list)
     """Surely not written."""
     unknown: list[int] = field(default_factory=list)
     """Sent, and no answer: may be written."""
+    spooled: list[int] = field(default_factory=list)
+    """Durably on this gateway's disk, and from there to Kafka."""
     acks: list[PartitionAck] = field(default_factory=list)
     reason: FailureReason | None = None
     """Why the first line that did not arrive did not."""
@@ -50,10 +56,12 @@ class Outcome:
     """How many of `unknown` are lines of several records, of which some are surely written and the others surely not."""
     message: str = ""
     """What Kafka or the connection said, for people."""
+    retry_after: int = 0
+    """Seconds until the spool, which had no room, is expected to have some; 0: nobody said."""
 
     @property
     def complete(self) -> bool:
-        """Whether every record is in Kafka."""
+        """Whether every record is in Kafka or on disk."""
         return not self.failed and not self.unknown
 
     @property
