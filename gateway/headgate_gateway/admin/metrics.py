@@ -35,6 +35,8 @@ PRODUCER_COUNTERS = {
     "batch_bytes": "Bytes of those batches, as sent.",
     "raw_bytes": "Bytes of all batches before compression.",
     "retries": "Batches sent again.",
+    "retried_records": "Records sent again that Kafka may have had already.",
+    "unknown": "Records sent and not answered in time, which Kafka may have.",
     "splits": "Refused batches that were cut to find the record that Kafka does not want.",
     "connects": "Connections opened to brokers.",
 }

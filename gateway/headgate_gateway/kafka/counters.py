@@ -54,6 +54,8 @@ class Counters:
     """Bytes of all batches before compression."""
     retries: int = 0
     """Batches sent again, for whatever reason."""
+    retried_records: int = 0
+    """Records sent again that Kafka may have had already: with `unknown`, the most that can be there twice."""
     splits: int = 0
     """Refused batches that were cut to find the record that Kafka does not want."""
     connects: int = 0

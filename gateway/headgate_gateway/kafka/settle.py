@@ -111,7 +111,7 @@ class Settler:
                 self._fail(piece, message, FailureReason.REFUSED, unknown=False)
 
     def _again(self, batch: Batch, now: float, *, elsewhere: bool) -> None:
-        self._counters.retries += 1
+        self._count_retry(batch)
         wait = backoff(batch.partition.failures, self._random)
         self._accumulator.retry(batch, now + wait, elsewhere=elsewhere)
 
@@ -133,8 +133,13 @@ class Settler:
                 self._accumulator.shrink(batch)
             self._accumulator.split(batch, batch.count // 2)
         # At once: Kafka is well, and strangers wait. What was refused is smaller by now, so this ends.
-        self._counters.retries += 1
+        self._count_retry(batch)
         self._accumulator.retry(batch, now)
+
+    def _count_retry(self, batch: Batch) -> None:
+        self._counters.retries += 1
+        if batch.ambiguous:
+            self._counters.retried_records += sum(len(piece.indices) for piece in batch.pieces if not piece.settled)
 
     def _refuse(self, batch: Batch, code: int) -> None:
         for piece in batch.pieces:

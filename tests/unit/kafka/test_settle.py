@@ -171,3 +171,23 @@ def test_late_answer_for_an_expired_request_counts_its_offsets() -> None:
     assert alive.outcome.acks == [PartitionAck("events", 0, 12, 1)]
     assert expired.outcome.unknown == [1, 2]
     assert world.counters.delivered == 1
+
+
+@pytest.mark.parametrize(("code", "doubtful"), [(7, 2), (13, 2), (3, 0), (19, 0)])
+def test_records_sent_again_are_counted_where_kafka_may_have_them(code: int, doubtful: int) -> None:
+    world = World()
+    world.submit("a", "b")
+    world.answer(code)
+    assert (world.counters.retries, world.counters.retried_records) == (1, doubtful)
+
+
+def test_what_was_answered_meanwhile_is_not_sent_again_and_not_counted() -> None:
+    world = World()
+    expired, waiting = world.submit("a", "b", "c"), world.submit("d")
+    batch = world.take()
+    for piece, unknown, _ in world.accumulator.withdraw(expired):
+        piece.fail(FailureReason.TIMEOUT, "", unknown=unknown)
+    world.settler.lost(batch, "cut", world.now, sent=True)
+    assert world.counters.retried_records == 1
+    world.answer(0, base_offset=7)
+    assert waiting.outcome.complete
