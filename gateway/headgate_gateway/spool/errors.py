@@ -1,0 +1,40 @@
+"""Why the spool does not take an entry, and what states that leads to. Raised and passed on; decides nothing."""
+
+from enum import StrEnum
+
+
+class LogState(StrEnum):
+    """Whether a log takes entries."""
+
+    READY = "Ready"
+    FULL = "Full"
+    """No room, by its own bound or on the disk. Ends by itself once there is."""
+    FAILED = "Failed"
+    """The disk refuses to write, or to make durable. Ends by itself once a probe succeeds."""
+    CLOSED = "Closed"
+
+
+class SpoolError(Exception):
+    """An entry is not durable, and will not become so by waiting. `status` 503: the client may send again."""
+
+    status = 503
+
+
+class SpoolFullError(SpoolError):
+    """There is no room for it."""
+
+
+class SpoolFailedError(SpoolError):
+    """The disk failed. Whether the entry is on it nobody knows: it may be delivered all the same."""
+
+
+class SpoolClosedError(SpoolError):
+    """The log is being closed."""
+
+
+class SpoolLockedError(Exception):
+    """Another process uses the directory."""
+
+
+class SpoolVersionError(Exception):
+    """The directory was written by a newer Headgate, in a format that this one does not know."""
