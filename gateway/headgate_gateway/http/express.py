@@ -12,7 +12,6 @@ from time import monotonic
 import msgspec
 
 from headgate_gateway.config.endpoint import ResponseFormat
-from headgate_gateway.config.kafka import Delivery
 from headgate_gateway.config.repo import PartialPolicy
 from headgate_gateway.http import refusals
 from headgate_gateway.http.application import Reply
@@ -20,7 +19,7 @@ from headgate_gateway.http.events import express_broke, request_answered, reques
 from headgate_gateway.http.messages import Head, Response
 from headgate_gateway.http.ports import Producer, Submission
 from headgate_gateway.http.receipt import Durability, receipt, undelivered
-from headgate_gateway.http.router import Route
+from headgate_gateway.http.router import Route, uses_spool
 from headgate_gateway.http.upload import SharedByUploads
 from headgate_gateway.kafka.outcome import Outcome, PartitionAck
 from headgate_gateway.pipeline.records import RECORD_OVERHEAD, Records
@@ -218,8 +217,8 @@ class SingleUpload:
 
 
 def build_express(route: Route, shared: SharedByUploads) -> Express | None:
-    """The short way of a route; None where requests do not wait for Kafka, or never are one plain event."""
+    """The short way of a route; None where requests wait for anything but Kafka, or never are one plain event."""
     read = route.compiled.single
-    if read is None or route.repo.config.kafka.delivery is not Delivery.SYNC:
+    if read is None or uses_spool(route.repo.config):
         return None
     return Express(route, read, shared)

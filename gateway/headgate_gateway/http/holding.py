@@ -82,10 +82,7 @@ class Holding:
     def _refuse_target(self, records: Records) -> Response | None:
         """Known before anything is sent: waiting for it would take the memory of those whose records are delivered."""
         producer = self.producer_of(records.profile)
-        if producer.down is not None:
-            return refusals.producer_down(records.profile, producer.down, self._request_id)
-        refused = producer.refusal(records.topic)
-        return None if refused is None else refusals.topic_refused(refused, self._request_id)
+        return self._repo.refuse_target(records.profile, records.topic, producer, self._request_id)
 
     def _move(self, records: Records) -> Response | None:
         profile, nbytes = records.profile, records.nbytes

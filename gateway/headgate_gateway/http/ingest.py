@@ -242,7 +242,4 @@ def _refuse_target(head: Head, route: Route, request_id: str) -> Response | None
     kafka, producer = route.repo.config.kafka, route.repo.lease.producer
     if kafka.topics:
         return None  # some lines may go elsewhere
-    if producer.down is not None:
-        return refusals.producer_down(kafka.producer_profile, producer.down, request_id)
-    refused = producer.refusal(topic)
-    return None if refused is None else refusals.topic_refused(refused, request_id)
+    return route.repo.refuse_target(kafka.producer_profile, topic, producer, request_id)

@@ -21,6 +21,8 @@ class Durability(StrEnum):
 
     KAFKA = "kafka"
     """Kafka has acknowledged it."""
+    DISK = "disk"
+    """It is durably on this gateway's disk, if not in Kafka."""
     MEMORY = "memory"
     """It is in this gateway's memory, on its way."""
 
@@ -32,6 +34,11 @@ RETRY_REFUSED = (b"Retry-After", b"60")
 
 _FAULTS_OF_RECORDS = {FailureReason.RECORD_TOO_LARGE, FailureReason.RECORD_INVALID}
 _FOR_GOOD = _FAULTS_OF_RECORDS | {FailureReason.REFUSED}
+
+
+def retry_in(seconds: int) -> tuple[bytes, bytes]:
+    """The header for a state whose end is known, about."""
+    return b"Retry-After", b"%d" % max(seconds, 1)
 
 
 def line_ranges(lines: Iterable[int]) -> list[str]:
@@ -88,7 +95,9 @@ def _counts(processed: Processed) -> dict[str, Any]:
 
 
 def _offset(processed: Processed, outcome: Outcome) -> Response:
-    """Where the one event is; offset -1: the repo has dropped it, or put it into its dead letter."""
+    """Where the one event is; offset -1: the repo has dropped it, or put it into its dead letter, or it is on disk."""
+    if outcome.spooled:
+        return Response(200, b'{"status":"ok","partition":-1,"Offset":-1,"durability":"disk"}\n')
     partition, offset = 0, -1
     if outcome.acks and not processed.dead_lettered:
         partition, offset = outcome.acks[0].partition, outcome.acks[0].base_offset
@@ -98,7 +107,7 @@ def _offset(processed: Processed, outcome: Outcome) -> Response:
 def receipt(
     processed: Processed, outcome: Outcome, form: ResponseFormat, request_id: str, durability: Durability
 ) -> Response:
-    """200, or 207 when lines were refused: every accepted line has reached the durability."""
+    """200, or 207 when lines were refused: every accepted line has reached the durability, or is on disk."""
     if not processed.refused and form is ResponseFormat.EMPTY:
         return Response(200)
     if not processed.refused and form is ResponseFormat.OFFSET:
@@ -107,16 +116,18 @@ def receipt(
         "status": "partial" if processed.refused else "ok",
         "requestId": request_id,
         **_counts(processed),
-        "durability": durability.value,
+        "durability": Durability.DISK.value if outcome.spooled else durability.value,
         "partitions": _partitions(outcome),
     }
+    if outcome.spooled:
+        body["spooled"] = len(outcome.spooled)
     if not processed.refused:
         return json_response(200, body)
     return json_response(207, {**body, **_refused(processed)})
 
 
 def undelivered(processed: Processed, outcome: Outcome, request_id: str) -> Response:
-    """503: Kafka did not take all lines. `failed` and `unknown` are to be sent again.
+    """503: Kafka did not take all lines, nor did the disk. `failed` and `unknown` are to be sent again.
 
     413 or 400 where nothing is missing but lines that Kafka will never take: sending them again is of no use, and the
     others are in Kafka. So it is with a line of several records of which Kafka has some, and will never take the others.
@@ -132,6 +143,8 @@ def undelivered(processed: Processed, outcome: Outcome, request_id: str) -> Resp
         "unknown": line_ranges(outcome.unknown),
         "partitions": _partitions(outcome),
     }
+    if outcome.spooled:
+        body |= {"spooled": len(outcome.spooled), "spooledLines": line_ranges(outcome.spooled)}
     if processed.refused:
         body |= _refused(processed)
     status, headers = _status_of(outcome)
@@ -143,4 +156,6 @@ def _status_of(outcome: Outcome) -> tuple[int, tuple[tuple[bytes, bytes], ...]]:
         if not outcome.reasons <= _FAULTS_OF_RECORDS:
             return 503, (RETRY_REFUSED,)
         return (413 if outcome.reasons == {FailureReason.RECORD_TOO_LARGE} else 400), ()
+    if outcome.retry_after:
+        return 503, (retry_in(outcome.retry_after),)
     return 503, (RETRY_DOWN if outcome.reason is FailureReason.PRODUCER_DOWN else RETRY_BUSY,)

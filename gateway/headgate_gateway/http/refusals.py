@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from headgate_gateway.http.messages import Head, Response, error_response, json_response
+from headgate_gateway.http.ports import SpoolRefusal
 from headgate_gateway.http.rates import OverLimit
-from headgate_gateway.http.receipt import RETRY_BUSY, RETRY_DOWN
+from headgate_gateway.http.receipt import RETRY_BUSY, RETRY_DOWN, retry_in
 
 ACCEPTED_CODINGS = "gzip, zstd, lz4, snappy, identity"
 
@@ -83,6 +84,11 @@ def body_too_large(limit: int, whose: str, request_id: str) -> Response:
 def overloaded(whose: str, request_id: str) -> Response:
     """503 for a request whose bytes no budget has room for at the moment."""
     return error_response(503, "Overloaded", f"{whose} has no room for this request now", request_id, RETRY_BUSY)
+
+
+def spool_refused(why: SpoolRefusal, request_id: str) -> Response:
+    """503: the lines would have to go to the gateway's disk, which takes none now."""
+    return error_response(503, why.reason.value, why.message, request_id, retry_in(why.retry_after))
 
 
 def producer_down(profile: str, down: str, request_id: str) -> Response:

@@ -8,12 +8,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from headgate_gateway.config.endpoint import Endpoint
+from headgate_gateway.config.kafka import Delivery, OnFailure
 from headgate_gateway.config.repo import RepoConfig
+from headgate_gateway.http import refusals
 from headgate_gateway.http.auth import Authenticator
 from headgate_gateway.http.counters import ProfileCounters, TrafficCounters
 from headgate_gateway.http.guard import Guard
-from headgate_gateway.http.ports import Lease
+from headgate_gateway.http.messages import Response
+from headgate_gateway.http.ports import Lease, Producer, Spool
 from headgate_gateway.http.rates import RepoRates
+from headgate_gateway.http.receipt import Durability
 from headgate_gateway.pipeline.compile import CompiledEndpoint, CompiledRepo
 
 
@@ -26,10 +30,12 @@ class ServedRepo:
         "compiled",
         "config",
         "counters",
+        "durability",
         "guard",
         "lease",
         "leases",
         "profiles",
+        "spool",
         "traffic",
     )
 
@@ -39,9 +45,15 @@ class ServedRepo:
         leases: Mapping[str, Lease],
         traffic: TrafficCounters,
         auth: Authenticator | None = None,
+        spool: Spool | None = None,
     ) -> None:
+        """`spool` is the gateway's, where it has one; the producers of a repo that uses it have it behind them."""
         self.compiled = compiled
         self.config: RepoConfig = compiled.config
+        self.spool = spool if uses_spool(self.config) else None
+        """None: its lines never go to disk."""
+        self.durability = _promised(self.config, self.spool)
+        """What a 200 promises of lines of which no more is known."""
         self.leases = leases
         """By profile name."""
         self.lease = leases[self.config.kafka.producer_profile]
@@ -58,6 +70,19 @@ class ServedRepo:
         config, buckets = self.config, self.traffic.buckets.acquire(self.config.name)
         rates = None if config.limits.per_gateway is None else RepoRates(config.limits, buckets)
         return None if auth is None and rates is None else Guard(config.name, auth, rates, self.counters)
+
+    def refuse_target(self, profile: str, topic: str, producer: Producer, request_id: str) -> Response | None:
+        """An answer where records would surely not reach the topic now, nor the disk."""
+        down = producer.down
+        refused = producer.refusal(topic) if down is None else None
+        if down is None and refused is None:
+            return None
+        full = self.spool.refusal if self.spool is not None else None
+        if full is not None:
+            return refusals.spool_refused(full, request_id)
+        if down is not None:
+            return refusals.producer_down(profile, down, request_id)
+        return refusals.topic_refused(refused or "", request_id)
 
     @property
     def full_name(self) -> tuple[str, str]:
@@ -79,6 +104,17 @@ class ServedRepo:
             self.traffic.analysis.release(self.full_name, self.config.revision)
             for profile in self.profiles:
                 self.traffic.profiles.release(profile)
+
+
+def uses_spool(config: RepoConfig) -> bool:
+    """Whether lines of the repo go to disk, in a gateway that has one for them."""
+    return config.kafka.delivery is Delivery.ASYNC or config.kafka.on_failure is OnFailure.SPOOL
+
+
+def _promised(config: RepoConfig, spool: Spool | None) -> Durability:
+    if config.kafka.delivery is Delivery.SYNC:
+        return Durability.KAFKA
+    return Durability.MEMORY if spool is None else Durability.DISK
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ Holds its reservations from the head until the outcome is known, and gives them 
         |                       |--a defect of ours, at any point: 500------^
         |--abandon, refused-------------------------------------------------^
 
-With delivery Async the answer goes out as DELIVERING begins.
+With delivery Async from memory the answer goes out as DELIVERING begins; with a spool, Async is any other request.
 """
 
 import asyncio
@@ -19,7 +19,6 @@ from time import monotonic
 from typing import TypeVar
 
 from headgate_gateway.config.endpoint import EventFormat
-from headgate_gateway.config.kafka import Delivery
 from headgate_gateway.config.repo import PartialPolicy
 from headgate_gateway.http import refusals
 from headgate_gateway.http.admission import Budget
@@ -68,7 +67,6 @@ class BodyUpload:
         "_head",
         "_holding",
         "_in_flight",
-        "_is_async",
         "_now_ms",
         "_open",
         "_parts",
@@ -95,7 +93,6 @@ class BodyUpload:
         self._shared = shared
         self._holding = Holding(route.repo, shared.budget, request_id)
         config = route.repo.config
-        self._is_async = config.kafka.delivery is Delivery.ASYNC
         self._rejects = config.partial is PartialPolicy.REJECT
         self._body_reserved = self._taken = self._in_flight = 0
         self._open = 0
@@ -222,7 +219,7 @@ class BodyUpload:
         if not processed.records:
             return self._tell(processed, Outcome())
         self._submit(processed.records)
-        if self._is_async:
+        if self._repo.durability is Durability.MEMORY:
             self._answer_early(processed)
         return None
 
@@ -277,7 +274,7 @@ class BodyUpload:
         return self._let_go()
 
     def _answer_early(self, processed: Processed) -> None:
-        """Delivery Async: the records are on their way, and hold what they have reserved until their fate is known."""
+        """Async from memory: the records are on their way, and hold what they have reserved until their fate is known."""
         form = self._route.endpoint.response
         response = receipt(processed, Outcome(), form, self._request_id, Durability.MEMORY)
         self._count_answer(response.status)
@@ -294,6 +291,7 @@ class BodyUpload:
             counters.dead_lettered += len(outcome.acked)
         else:
             counters.delivered += len(outcome.acked)
+        counters.spooled += len(outcome.spooled)
         counters.failed += len(outcome.failed)
         counters.unknown += len(outcome.unknown)
         counters.in_flight -= len(records.values)
@@ -303,8 +301,7 @@ class BodyUpload:
     def _tell(self, processed: Processed, outcome: Outcome) -> None:
         if outcome.complete:
             form = self._route.endpoint.response
-            durability = Durability.MEMORY if self._is_async else Durability.KAFKA
-            self._answer(receipt(processed, outcome, form, self._request_id, durability))
+            self._answer(receipt(processed, outcome, form, self._request_id, self._repo.durability))
         else:
             self._answer(undelivered(processed, outcome, self._request_id))
 

@@ -16,10 +16,16 @@ class FailureReason(StrEnum):
     RECORD_INVALID = "RecordInvalid"
     """For good: such as a timestamp out of the topic's range, or a record without a key for a compacted topic."""
     STOPPING = "Stopping"
+    RECALLED = "Recalled"
+    """Whoever submitted them has taken them back, to submit them again behind others."""
     SPOOL_FULL = "SpoolFull"
     """Kafka did not take the lines, or has others before them, and the gateway's disk has no room."""
     SPOOL_FAILED = "SpoolFailed"
     """The same, and the gateway's disk does not take what is written."""
+
+
+REFUSALS = frozenset({FailureReason.REFUSED, FailureReason.RECORD_TOO_LARGE, FailureReason.RECORD_INVALID})
+"""Reasons that are Kafka's own word about these records, and not the lack of one."""
 
 
 @dataclass(slots=True)
@@ -45,8 +51,6 @@ class Outcome:
     """Surely not written."""
     unknown: list[int] = field(default_factory=list)
     """Sent, and no answer: may be written."""
-    spooled: list[int] = field(default_factory=list)
-    """Durably on this gateway's disk, and from there to Kafka."""
     acks: list[PartitionAck] = field(default_factory=list)
     reason: FailureReason | None = None
     """Why the first line that did not arrive did not."""
@@ -56,6 +60,10 @@ class Outcome:
     """How many of `unknown` are lines of several records, of which some are surely written and the others surely not."""
     message: str = ""
     """What Kafka or the connection said, for people."""
+    refused: dict[int, tuple[FailureReason, str]] | None = None
+    """By line, of those in `failed` and `unknown` that Kafka itself refuses: why. None: it refuses none."""
+    spooled: list[int] = field(default_factory=list)
+    """Durably on this gateway's disk, and from there to Kafka."""
     retry_after: int = 0
     """Seconds until the spool, which had no room, is expected to have some; 0: nobody said."""
 
