@@ -6,7 +6,7 @@ nothing about batches (accumulator) or answers (settle). Made by the pool; used 
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
 from headgate_gateway.config.producer import ProducerConfig
@@ -150,16 +150,23 @@ class Producer:
         leaders = topic.leaders if topic is not None else ()
         return self._links.trouble(leaders) if leaders else "who leads its partitions is not known yet"
 
-    def submit(self, records: Records, now_ms: int, on_done: Callable[[Submission], None] | None = None) -> Submission:
+    def submit(
+        self,
+        records: Records,
+        now_ms: int,
+        on_done: Callable[[Submission], None] | None = None,
+        on_late: Callable[[Sequence[int]], None] | None = None,
+    ) -> Submission:
         """Send a request's records; `now_ms` is the time of acceptance in milliseconds since the epoch.
 
         The submission is awaitable and calls `on_done` once, within `deliveryTimeout` (and some milliseconds), never
-        from within this call. Order per key is the order of the calls.
+        from within this call. Order per key is the order of the calls. `on_late` gets lines of `unknown` that Kafka
+        acknowledges after all.
         """
         if self.successor is not None:
-            return self.successor.submit(records, now_ms, on_done)
+            return self.successor.submit(records, now_ms, on_done, on_late)
         now = self._loop.time()
-        submission = Submission(records, now_ms, now, on_done)
+        submission = Submission(records, now_ms, now, on_done, on_late)
         if self.state is ProducerState.CLOSED or not records.values:
             self._reject(submission)
             return submission
@@ -173,6 +180,18 @@ class Producer:
         if topic.problem or not topic.partitions:
             self._cluster.refresh()
         return submission
+
+    def recall(self, submissions: Iterable[Submission]) -> None:
+        """Take submissions back, in this order: `on_done` of each open one is called now, within this call.
+
+        Records on their way are `unknown` and sent no second time, and `on_late` hears of their acknowledgement; all
+        others are `failed`, and will not be sent.
+        """
+        for submission in submissions:
+            if submission in self._open:
+                self._give_up(submission, "taken back", FailureReason.RECALLED)
+            elif self.successor is not None:
+                self.successor.recall([submission])
 
     def _nudge(self, topic: Topic, *, everyone: bool) -> None:
         """Wake a link that has nothing to do; busy ones look by themselves when they have their answer.
@@ -225,9 +244,9 @@ class Producer:
         else:
             self._timer = None
         for submission in expired:
-            self._give_up(submission, None)
+            self._give_up(submission)
 
-    def _give_up(self, submission: Submission, stopping: str | None) -> None:
+    def _give_up(self, submission: Submission, why: str = "", because: FailureReason | None = None) -> None:
         topic = self._accumulator.topics.get(submission.records.topic)
         problem = topic.problem if topic is not None else ""
         for piece, unknown, error in self._accumulator.withdraw(submission):
@@ -235,15 +254,15 @@ class Producer:
                 self.counters.unknown += len(piece.indices)
             else:
                 self.counters.failed += len(piece.indices)
-            if stopping:
-                reason = FailureReason.STOPPING
+            if because is not None:
+                reason = because
             elif problem and not unknown:
                 reason = FailureReason.REFUSED
             elif self.down:
                 reason = FailureReason.PRODUCER_DOWN
             else:
                 reason = FailureReason.TIMEOUT
-            message = stopping or problem or error or self.down or ""
+            message = why or problem or error or self.down or ""
             message = message or f"no answer from Kafka within {self.config.delivery_timeout} ms"
             piece.fail(reason, message, unknown=unknown)
         self._finish(submission)
@@ -349,7 +368,7 @@ class Producer:
         if seconds > 0:
             await self.drain(seconds)
         for submission in list(self._open):
-            self._give_up(submission, "the gateway is stopping")
+            self._give_up(submission, "the gateway is stopping", FailureReason.STOPPING)
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:

@@ -55,11 +55,13 @@ class Settler:
         delivered = 0
         for piece in batch.pieces:
             count = len(piece.indices)
-            # Pieces that were answered while the batch was away are in Kafka too, but nobody can be told any more.
             if not piece.settled:
                 delivered += count
                 if piece.ack(number, offset) == 0:
                     finish(piece.submission)
+            elif piece.submission.on_late is not None:
+                # Answered while the batch was away, and in Kafka too: few can still use that.
+                piece.submission.on_late(piece.lines())
             if known:
                 offset += count
         counters = self._counters
@@ -152,8 +154,13 @@ class Settler:
             self._counters.unknown += len(piece.indices)
         else:
             self._counters.failed += len(piece.indices)
+        submission = piece.submission
         if piece.fail(reason, message, unknown=unknown) == 0:
-            self._finish(piece.submission)
+            self._finish(submission)
+        elif reason is FailureReason.REFUSED and submission.on_late is not None:
+            # It will be submitted again, and what comes after it must not get past it until then.
+            for rest, sent, _ in self._accumulator.withdraw(submission):
+                self._fail(rest, message, FailureReason.RECALLED, unknown=sent)
 
 
 def _blame(code: int) -> FailureReason:

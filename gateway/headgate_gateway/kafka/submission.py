@@ -7,7 +7,7 @@ per batch, where a batch is full); whoever learns a piece's fate reports it here
 from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from headgate_gateway.kafka.outcome import FailureReason, Outcome, PartitionAck
+from headgate_gateway.kafka.outcome import REFUSALS, FailureReason, Outcome, PartitionAck
 from headgate_gateway.pipeline.records import Records
 
 if TYPE_CHECKING:
@@ -23,7 +23,18 @@ class Submission:
     request's own: read them, do not change them.
     """
 
-    __slots__ = ("_future", "accepted", "now_ms", "on_done", "outcome", "pending", "pieces", "records", "resolved")
+    __slots__ = (
+        "_future",
+        "accepted",
+        "now_ms",
+        "on_done",
+        "on_late",
+        "outcome",
+        "pending",
+        "pieces",
+        "records",
+        "resolved",
+    )
 
     def __init__(
         self,
@@ -31,6 +42,7 @@ class Submission:
         now_ms: int,
         accepted: float,
         on_done: "Callable[[Submission], None] | None" = None,
+        on_late: "Callable[[Sequence[int]], None] | None" = None,
     ) -> None:
         self.records = records
         self.now_ms = now_ms
@@ -38,6 +50,9 @@ class Submission:
         self.accepted = accepted
         """Time of acceptance on the producer's clock, in seconds."""
         self.on_done = on_done
+        self.on_late = on_late
+        """Gets the lines of `unknown` that Kafka acknowledges after all. Who asks for it gets the whole submission back
+        as soon as Kafka refuses a part of it."""
         self.outcome = Outcome()
         self.pending = len(records.values)
         """Records whose fate is open."""
@@ -113,7 +128,10 @@ class Piece:
         """The records are not in Kafka, or perhaps (`unknown`). Returns how many are still open."""
         submission, count = self.submission, len(self.indices)
         outcome = submission.outcome
-        (outcome.unknown if unknown else outcome.failed).extend(self.lines())
+        lines = self.lines()
+        (outcome.unknown if unknown else outcome.failed).extend(lines)
+        if reason in REFUSALS:
+            outcome.refused = {**(outcome.refused or {}), **dict.fromkeys(lines, (reason, message))}
         outcome.reasons.add(reason)
         if outcome.reason is None:
             outcome.reason, outcome.message = reason, message
