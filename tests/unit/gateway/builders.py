@@ -15,7 +15,7 @@ from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.ingest import Ingest
 from headgate_gateway.http.router import ServedRepo, build_router
 from headgate_gateway.http.server import Server, Timeouts
-from headgate_gateway.kafka.outcome import Outcome, PartitionAck
+from headgate_gateway.kafka.outcome import FailureReason, Outcome, PartitionAck
 from headgate_gateway.pipeline.compile import BodyRun, compile_repo
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
@@ -133,6 +133,35 @@ class FakeProducer:
         return [value for records in self.submitted for value in records.values]
 
 
+@dataclass(frozen=True)
+class FakeRefusal:
+    reason: FailureReason = FailureReason.SPOOL_FULL
+    message: str = "the spool is full"
+    retry_after: int = 17
+
+
+@dataclass
+class FakeSpool:
+    """Takes what comes, in memory, unless it has a reason not to."""
+
+    refusal: FakeRefusal | None = None
+    taken: list[bytes] = field(default_factory=list)
+
+    def take(self, records: Records) -> Outcome:
+        """The fate of records that go to disk."""
+        if self.refusal is not None:
+            why = self.refusal
+            return Outcome(
+                failed=records.lines,
+                reason=why.reason,
+                reasons={why.reason},
+                message=why.message,
+                retry_after=why.retry_after,
+            )
+        self.taken += records.values
+        return Outcome(spooled=records.lines)
+
+
 @dataclass
 class FakeLease:
     producer: FakeProducer
@@ -147,10 +176,11 @@ def served_repo(
     producers: Mapping[str, FakeProducer],
     traffic: TrafficCounters,
     credentials: Mapping[str, bytes] | None = None,
+    spool: FakeSpool | None = None,
 ) -> ServedRepo:
     """A repo with producers, by profile name."""
     leases = {name: FakeLease(producers[name]) for name in config.kafka.profiles}
-    return ServedRepo(compile_repo(config), leases, traffic, compile_auth(config, credentials or {}))
+    return ServedRepo(compile_repo(config), leases, traffic, compile_auth(config, credentials or {}), spool)
 
 
 @dataclass
@@ -249,12 +279,14 @@ async def gateway(
     credentials: Mapping[str, bytes] | None = None,
     clock: Callable[[], float] = monotonic,
     max_connections: int = 1_000,
+    spool: FakeSpool | None = None,
 ) -> AsyncIterator[Gateway]:
     producer = producer or FakeProducer()
     shared, traffic = Budget(budget), TrafficCounters()
     ingest = Ingest(shared, traffic, lambda: 1_700_000_000_000, clock)
     served = [
-        served_repo(c, dict.fromkeys(c.producers, producer), traffic, credentials) for c in configs or (repo_config(),)
+        served_repo(c, dict.fromkeys(c.producers, producer), traffic, credentials, spool)
+        for c in configs or (repo_config(),)
     ]
     ingest.router = build_router(served)
     server = Server(ingest, timeouts, asyncio.get_running_loop(), max_connections)
