@@ -14,15 +14,14 @@ from typing import Protocol
 import msgspec
 from pydantic import ValidationError
 
-from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.config.shard import CONTRACT_VERSIONS, content_hash
 from headgate_gateway.config.status import RefusedRepo, RefusedShard, credentials_hash
 from headgate_gateway.directory import ConfigFiles
 from headgate_gateway.http.auth import Authenticator, compile_auth
 from headgate_gateway.http.counters import TrafficCounters
-from headgate_gateway.http.ports import Lease
 from headgate_gateway.http.router import Router, ServedRepo, build_router
+from headgate_gateway.leases import ProducerSource, RepoSpool, acquire_leases, check_spool, release_leases
 from headgate_gateway.pipeline.compile import compile_repo
 
 log = logging.getLogger("headgate.gateway.reload")
@@ -82,14 +81,6 @@ class ConfigSource(Protocol):
         ...
 
 
-class ProducerSource(Protocol):
-    """Where producers come from: `headgate_gateway.kafka`'s pool."""
-
-    def acquire(self, config: ProducerConfig, credentials: Mapping[str, bytes]) -> Lease:
-        """The producer of a profile's content, shared with whoever has the same."""
-        ...
-
-
 @dataclass(slots=True)
 class _Entry:
     """A repo as last read, and as served."""
@@ -111,9 +102,16 @@ class Loader:
         producers: ProducerSource,
         traffic: TrafficCounters,
         swap: Callable[[Router], None],
+        spool: RepoSpool | None = None,
+        *,
+        needs_no_spool: bool = False,
     ) -> None:
+        """`needs_no_spool`: where there is none, repos that want their lines on disk are served all the same."""
         self._directory = directory
         self._producers = producers
+        self.spool = spool
+        """To be set before the first load."""
+        self._needs_no_spool = needs_no_spool
         self._traffic = traffic
         self._swap = swap
         self._files = ConfigFiles()
@@ -174,6 +172,8 @@ class Loader:
         entries = await self._build(wanted, files.credentials, changed_credentials)
         await self._adopt(entries)
         self._renew_last_good(files.credentials, changed_credentials)
+        if self.spool is not None:
+            self.spool.set_credentials(files.credentials)
         self._files, self._names = files, names
         self.shard_hashes, self.refused_shards = hashes, refused_shards
         self.credentials_hash = credentials_hash(files.credentials)
@@ -245,26 +245,17 @@ class Loader:
         return _Entry(content, served)
 
     def _serve(self, config: RepoConfig, credentials: Mapping[str, bytes]) -> ServedRepo:
+        if not self._needs_no_spool:
+            check_spool(config, self.spool)
         compiled, auth = compile_repo(config, credentials), _build_auth(config, credentials)
-        leases = self._acquire(config, credentials)
+        leases = acquire_leases(config, credentials, self._producers, self.spool)
         try:
             for profile, topics in config.topics.items():
                 leases[profile].producer.watch(topics)
-            return ServedRepo(compiled, leases, self._traffic, auth)
+            return ServedRepo(compiled, leases, self._traffic, auth, self.spool)
         except BaseException:
-            _release(leases)
+            release_leases(leases)
             raise
-
-    def _acquire(self, config: RepoConfig, credentials: Mapping[str, bytes]) -> dict[str, Lease]:
-        """A lease of every profile that the repo's lines may take; all or none."""
-        leases: dict[str, Lease] = {}
-        try:
-            for profile in config.kafka.profiles:
-                leases[profile] = self._producers.acquire(config.producers[profile], credentials)
-        except BaseException:
-            _release(leases)
-            raise
-        return leases
 
     async def _adopt(self, entries: dict[RepoName, _Entry]) -> None:
         running = {entry.served for entry in self._entries.values() if entry.served is not None}
@@ -309,7 +300,7 @@ class Loader:
             if entry.served.guard is not None:
                 entry.served.guard.auth = _build_auth(entry.served.config, credentials)
             # Its own leases hold the producers: what the pool starts for these stays.
-            _release(self._acquire(entry.served.config, credentials))
+            release_leases(acquire_leases(entry.served.config, credentials, self._producers))
 
     def _last_good_beside(self, name: RepoName, taken: Mapping[str, RepoName]) -> _Entry | None:
         """What a repo served until now, unless one of those paths has gone to another repo in the meantime."""
@@ -317,11 +308,6 @@ class Loader:
         if before is None or before.served is None:
             return None
         return None if any(e.path in taken for e in before.served.config.endpoints) else before
-
-
-def _release(leases: Mapping[str, Lease]) -> None:
-    for lease in leases.values():
-        lease.release()
 
 
 def _build_auth(config: RepoConfig, credentials: Mapping[str, bytes]) -> Authenticator | None:

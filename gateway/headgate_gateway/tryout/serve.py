@@ -24,7 +24,8 @@ from headgate_gateway.http.messages import Head, Response
 from headgate_gateway.http.ports import Lease
 from headgate_gateway.http.router import Router
 from headgate_gateway.http.server import Server, Timeouts
-from headgate_gateway.reload import Loader, ProducerSource
+from headgate_gateway.leases import ProducerSource
+from headgate_gateway.reload import Loader
 from headgate_gateway.tryout.overheard import Overheard
 from headgate_gateway.tryout.producer import LocalProducers
 from headgate_gateway.tryout.record import Record, unfold
@@ -122,7 +123,8 @@ async def _serve(source: Source, settings: Settings, teller: Teller) -> None:
             # The loader knows whom it has refused once it is through.
             loop.call_soon(lambda: teller.serving(paths, loader.refused))
 
-        loader = Loader(_Files(source), producers, traffic, swap)
+        # There is no disk to fall back on here: who tries a repo out is told when Kafka does not take its lines.
+        loader = Loader(_Files(source), producers, traffic, swap, needs_no_spool=True)
         server = Server(Overheard(ingest, teller.request), Timeouts(), loop)
         await _run(loader, server, settings, teller, stop)
 
