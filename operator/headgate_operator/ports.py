@@ -74,8 +74,8 @@ class Cluster(Protocol):
         """Server-side apply by force; a resourceVersion in the manifest must match."""
         ...
 
-    async def delete(self, ref: ObjectRef, uid: str) -> None:
-        """Delete this very object, its dependents in the background."""
+    async def delete(self, ref: ObjectRef, uid: str, *, orphan: bool = False) -> None:
+        """Delete this very object, its dependents in the background; `orphan`: without them."""
         ...
 
     async def patch(self, ref: ObjectRef, patch: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:

@@ -23,9 +23,13 @@ new is created, and what is found under its name is read before it is touched.
 - apiGroups: [""]
   resources: [secrets]
   verbs: [get, create, patch, delete]
+# Claims of gateways' spools are made by the StatefulSet's controller, and by nobody deleted.
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [list, watch]
 # ControllerRevisions hold what is promoted of each repo, and what was before.
 - apiGroups: [apps]
-  resources: [deployments, controllerrevisions]
+  resources: [deployments, statefulsets, controllerrevisions]
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [autoscaling]
   resources: [horizontalpodautoscalers]

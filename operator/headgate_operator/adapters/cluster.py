@@ -101,9 +101,9 @@ class ApiServer:
         query = {"fieldManager": manager, "force": "true"}
         return await self._request("PATCH", object_path(ref), query=query, body=manifest, content_type=APPLY_PATCH)
 
-    async def delete(self, ref: ObjectRef, uid: str) -> None:
+    async def delete(self, ref: ObjectRef, uid: str, *, orphan: bool = False) -> None:
         """Delete this very object."""
-        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Background"}
+        body = {"preconditions": {"uid": uid}, "propagationPolicy": "Orphan" if orphan else "Background"}
         await self._request("DELETE", object_path(ref), body=body)
 
     async def patch(

@@ -14,7 +14,7 @@ from headgate_gateway.config.status import GatewayStatus
 from headgate_operator.adapters.admin_port import admin_url, read_bounded
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Clock
-from headgate_operator.status.observation import GatewayReport, PodView, Refusal
+from headgate_operator.status.observation import GatewayReport, PodView, Refusal, SpoolReport
 
 FleetKey = tuple[str, str]
 
@@ -144,6 +144,7 @@ class GatewayPoller:
 def build_report(content: bytes) -> GatewayReport:
     """The part of a `/status` that matters. Raises pydantic's ValidationError for what is no GatewayStatus."""
     status = GatewayStatus.model_validate_json(content)
+    spool = _spool_in(status)
     return GatewayReport(
         contract_versions=status.contract_versions,
         shards={int(index): content for index, content in status.shards.items() if index.isdecimal()},
@@ -156,4 +157,21 @@ def build_report(content: bytes) -> GatewayReport:
             int(each.shard): (each.hash, each.reason) for each in status.refused_shards if each.shard.isdecimal()
         },
         preflights={(each.namespace, each.name): each for each in status.preflights},
+        spool=spool,
+        spool_news=spool.news if spool is not None else (),
+    )
+
+
+def _spool_in(status: GatewayStatus) -> SpoolReport | None:
+    said = status.spool
+    if said is None:
+        return None
+    return SpoolReport(
+        state=said.state,
+        problem=said.problem,
+        backlog_records=said.backlog_records,
+        backlog_bytes=said.backlog_bytes,
+        oldest_seconds=said.oldest_seconds,
+        parked=said.parked,
+        damaged=said.damaged,
     )

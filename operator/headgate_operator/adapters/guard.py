@@ -32,9 +32,9 @@ class GuardedCluster:
         """Server-side apply, as leader."""
         return await self._write(lambda: self._cluster.apply(ref, manifest, manager))
 
-    async def delete(self, ref: ObjectRef, uid: str) -> None:
+    async def delete(self, ref: ObjectRef, uid: str, *, orphan: bool = False) -> None:
         """Delete, as leader."""
-        await self._write(lambda: self._cluster.delete(ref, uid))
+        await self._write(lambda: self._cluster.delete(ref, uid, orphan=orphan))
 
     async def patch(self, ref: ObjectRef, patch: Mapping[str, Any], subresource: str = "") -> dict[str, Any]:
         """Merge patch, as leader."""

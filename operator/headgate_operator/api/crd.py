@@ -46,6 +46,7 @@ PRINTER_COLUMNS: dict[str, list[dict[str, Any]]] = {
         _column("Image", ".spec.image"),
         _column("Upgrade", ".status.upgrade.phase"),
         _column("Moved", ".status.upgrade.moved"),
+        _column("Backlog", ".status.spool.backlogRecords", "integer"),
         _MESSAGE,
         _AGE,
     ],

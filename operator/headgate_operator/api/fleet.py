@@ -9,14 +9,23 @@ from pydantic import ConfigDict, Field, model_validator
 from headgate_gateway.config import ByteSize, Duration
 from headgate_gateway.config.base import ObjectName, cel
 from headgate_operator.api.meta import Conditions, LabelSelector, ObjectMeta, OpaqueObject, ResourceModel
-from headgate_operator.api.names import FLEET_NAME_MAX, FLEET_NAME_PATTERN
+from headgate_operator.api.names import CLAIM_FLEET_NAME_MAX, FLEET_NAME_MAX, FLEET_NAME_PATTERN
 from headgate_operator.api.resource import Resource
 from headgate_operator.api.rollout import CommandStatus, Strategy
+from headgate_operator.api.spool import FleetSpool, FleetSpoolStatus, SpoolMode
 
 _NAME_RULE = f"self.metadata.name.matches('^{FLEET_NAME_PATTERN}$')"
 _NAME_MESSAGE = (
     f"a fleet's name has at most {FLEET_NAME_MAX} lower-case letters, digits and dashes, and starts with a letter: "
     "its Service is named after it"
+)
+_CLAIM_NAME_RULE = (
+    "!has(self.spec.spool) || !has(self.spec.spool.mode) || self.spec.spool.mode != 'VolumeClaim' || "
+    f"size(self.metadata.name) <= {CLAIM_FLEET_NAME_MAX}"
+)
+_CLAIM_NAME_MESSAGE = (
+    f"a fleet with spool.mode VolumeClaim has a name of {CLAIM_FLEET_NAME_MAX} characters at most: "
+    "its StatefulSet's name becomes part of a label"
 )
 _DRAIN_MESSAGE = "drainDelay must be shorter than terminationGracePeriod: what is left is the time for delivering"
 
@@ -285,6 +294,8 @@ class FleetSpec(ResourceModel):
     """Which repos the fleet takes."""
     limits: FleetLimits = FleetLimits()
     """Defaults for the fleet's repos, and the bound of a gateway's memory."""
+    spool: FleetSpool = FleetSpool()
+    """A queue on the disk of each gateway, for `delivery: Async` and `onFailure: Spool`."""
     rollouts: FleetRollouts = FleetRollouts()
     """How changes of the fleet's repos are taken, all repos together."""
     upgrade: ImageUpgrade = ImageUpgrade()
@@ -352,6 +363,8 @@ class FleetStatus(ResourceModel):
     """How many repos the fleet serves."""
     contract_version: Annotated[int, Field(ge=1)] | None = None
     """The version of the config contract in use."""
+    spool: FleetSpoolStatus | None = None
+    """What the gateways hold on disk; absent of a fleet that has neither a spool nor claims of one."""
     upgrade: UpgradeStatus | None = None
     """Where a new image is, or how the last upgrade ended."""
     conditions: Conditions = ()
@@ -361,7 +374,9 @@ class FleetStatus(ResourceModel):
 class GatewayFleet(Resource):
     """One pool of gateways: image, size, scheduling, the way in, and who may use it."""
 
-    model_config = ConfigDict(json_schema_extra=cel((_NAME_RULE, _NAME_MESSAGE)))
+    model_config = ConfigDict(
+        json_schema_extra=cel((_NAME_RULE, _NAME_MESSAGE), (_CLAIM_NAME_RULE, _CLAIM_NAME_MESSAGE))
+    )
 
     KIND: ClassVar[str] = "GatewayFleet"
     PLURAL: ClassVar[str] = "gatewayfleets"
@@ -375,4 +390,10 @@ class GatewayFleet(Resource):
     def _check_name(self) -> Self:
         if not re.fullmatch(FLEET_NAME_PATTERN, self.metadata.name):
             raise ValueError(_NAME_MESSAGE)
+        return self
+
+    @model_validator(mode="after")
+    def _check_claim_name(self) -> Self:
+        if self.spec.spool.mode is SpoolMode.VOLUME_CLAIM and len(self.metadata.name) > CLAIM_FLEET_NAME_MAX:
+            raise ValueError(_CLAIM_NAME_MESSAGE)
         return self

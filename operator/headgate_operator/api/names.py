@@ -47,6 +47,14 @@ PORT_ADMIN = 8081
 CONFIG_DIR = "/etc/headgate"
 """Where a gateway finds its shards and credentials, in one projected volume."""
 
+SPOOL_VOLUME = "spool"
+"""The volume with a gateway's spool, and the template of its claim: Kubernetes names claims by it, so it never changes."""
+SPOOL_DIR = "/var/lib/headgate/spool"
+"""Where a gateway finds that volume."""
+
+GATEWAY_GROUP = 65_532
+"""The group that the gateway's image runs as: volumes of claims are made writable for it."""
+
 RESERVED_PATHS = ("/status",)
 """Paths on the traffic port that gateways answer themselves."""
 
@@ -62,6 +70,10 @@ TEXT_VALUE_MAX = 512
 FLEET_NAME_MAX = 50
 """A fleet's name starts the names of its Services (63 characters at most), and leaves room for what follows."""
 
+_GATEWAY_SUFFIX = "-gateway"
+CLAIM_FLEET_NAME_MAX = 52 - len(_GATEWAY_SUFFIX)
+"""Pods of a StatefulSet bear its name, a dash and ten characters of hash as the value of a label."""
+
 _CANARY_INFIX = "-canary-"
 _CANARY_HASH_LENGTH = 10
 _CANARY_FLEET_MAX = 63 - len(_CANARY_INFIX) - _CANARY_HASH_LENGTH
@@ -76,8 +88,18 @@ def default_path(repo: str) -> str:
 
 
 def gateway_name(fleet: str) -> str:
-    """The fleet's Deployment, Service, ServiceAccount, PodDisruptionBudget and HorizontalPodAutoscaler."""
-    return f"{fleet}-gateway"
+    """The fleet's Deployment or StatefulSet, Service, ServiceAccount, PodDisruptionBudget and HorizontalPodAutoscaler."""
+    return f"{fleet}{_GATEWAY_SUFFIX}"
+
+
+def pods_service_name(fleet: str) -> str:
+    """The headless Service of a StatefulSet; 63 characters at most."""
+    return f"{gateway_name(fleet)}-pods"
+
+
+def claim_name(pod: str) -> str:
+    """The claim that a pod of a StatefulSet keeps its spool on, as Kubernetes names it."""
+    return f"{SPOOL_VOLUME}-{pod}"
 
 
 def shard_name(fleet: str, index: int) -> str:

@@ -35,6 +35,7 @@ PRUNABLE = frozenset(
         "PodDisruptionBudget",
         "Service",
         "ServiceAccount",
+        "StatefulSet",
     }
 )
 

@@ -113,7 +113,8 @@ class FleetReconciler:
         known = self._states.get(key)
         if known is None:
             rollouts, holds = self._parts.rollouts, Holds(self._parts.holding)
-            guard = TrafficGuard(self._parts.store, rollouts.cluster, self._parts.applier, self._parts.clock, key)
+            parts = self._parts
+            guard = TrafficGuard(parts.store, rollouts.cluster, parts.applier, parts.clock, parts.reports, key)
             known = FleetState(holds, RolloutKeeper(rollouts, key), UpgradeKeeper(rollouts, key), guard)
             self._states[key] = known
         return known

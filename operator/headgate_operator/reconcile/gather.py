@@ -2,19 +2,20 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from headgate_gateway.config import SHARD_COUNT, content_hash, shard_file_name
 from headgate_operator.api.fleet import GatewayFleet, NamespacesFrom
-from headgate_operator.api.names import TRACK_CANARY, credentials_name, gateway_name, shard_name
+from headgate_operator.api.names import TRACK_CANARY, credentials_name, shard_name
 from headgate_operator.api.profile import KafkaProducerProfile
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError
 from headgate_operator.reconcile.records import ChildRecord, ResourceRecord
 from headgate_operator.reconcile.secrets import SecretReader, decode_data, secret_ref
 from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.reconcile.workloads import Reports, live_workload
 from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.profiles import credential_sources
 from headgate_operator.render.repo_secrets import read_repo_secrets, secrets_of_repo
@@ -23,9 +24,6 @@ from headgate_operator.status.delivery import common_contract_versions
 from headgate_operator.status.observation import GatewayReport, GatewayView, PodView, WorkloadProgress, split_tracks
 
 logger = logging.getLogger(__name__)
-
-Reports = Callable[[str], GatewayReport | None]
-"""What the gateway with this pod uid said last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +161,7 @@ class Gatherer:
         pods, newer = tracks.stable, tracks.upgrade
         reports = ((pod, self._reports(pod.uid)) for pod in pods)
         said = tuple((pod, report) for pod, report in reports)
-        workload = self._store.child(("Deployment", fleet[0], gateway_name(fleet[1])))
+        workload = live_workload(self._store, fleet)
         return Gateways(
             pods=pods,
             ready=tuple(GatewayView(pod.name, report) for pod, report in said if pod.ready),

@@ -11,6 +11,7 @@ from typing import Any
 
 from headgate_operator.api.names import FIELD_MANAGER
 from headgate_operator.ports import Cluster, NotFoundError, ObjectRef
+from headgate_operator.reconcile.workloads import WORKLOADS
 
 HANDOVER_MANAGER = "headgate-handover"
 """Holds what was handed over until the autoscaler changes it, which makes it the autoscaler's."""
@@ -21,7 +22,7 @@ async def hand_over(cluster: Cluster, ref: ObjectRef, desired: Mapping[str, Any]
 
     Reads the live object: the store keeps no managedFields, and its copy may be older than the autoscaler's last word.
     """
-    if ref.kind != "Deployment" or "replicas" in desired["spec"]:
+    if not is_scaled_by_others(ref, desired):
         return
     try:
         live = await cluster.get(ref)
@@ -31,8 +32,13 @@ async def hand_over(cluster: Cluster, ref: ObjectRef, desired: Mapping[str, Any]
         await cluster.apply(ref, {"apiVersion": ref.api_version, "kind": ref.kind, **handover}, HANDOVER_MANAGER)
 
 
+def is_scaled_by_others(ref: ObjectRef, desired: Mapping[str, Any]) -> bool:
+    """Whether this is a workload whose number of gateways an autoscaler decides."""
+    return ref.kind in WORKLOADS and "replicas" not in desired["spec"]
+
+
 def build_handover(live: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What to apply to a live Deployment as HANDOVER_MANAGER; None where there is nothing to hand over.
+    """What to apply to a live workload as HANDOVER_MANAGER; None where there is nothing to hand over.
 
     Zero is not handed over: an autoscaler leaves a workload of none alone, and the default, one, wakes it.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Clock
 from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
-from headgate_operator.reconcile.gather import Gatherer, Reports, ServedEntries
+from headgate_operator.reconcile.gather import Gatherer, ServedEntries
 from headgate_operator.reconcile.holds import Holds, HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.profiles import ProfileLedger
@@ -20,6 +20,7 @@ from headgate_operator.reconcile.statuses import Settled, Told
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.reconcile.traffic_guard import TrafficGuard
 from headgate_operator.reconcile.upgrades import Upgraded, UpgradeKeeper
+from headgate_operator.reconcile.workloads import Reports
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.templates import Templates
 from headgate_operator.render.world import FleetPlan, RepoKey

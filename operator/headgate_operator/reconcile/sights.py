@@ -11,9 +11,9 @@ from headgate_operator.api.names import canary_name, route_name
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.rollout import Rollout, Strategy
 from headgate_operator.ports import Clock
-from headgate_operator.reconcile.gather import Reports
 from headgate_operator.reconcile.sightings import FleetSightings
 from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.reconcile.workloads import Reports
 from headgate_operator.render.children import DEFAULT_REPLICAS
 from headgate_operator.render.world import CanaryPlan, RepoKey
 from headgate_operator.rollout.model import CanarySight, Gauge, Preflight, RunCanary

@@ -1,8 +1,8 @@
 """What stands between a plan and the cluster for the sake of requests: none go where nothing serves them.
 
 A route gets no more weight towards objects that could not be written; nothing of a canary or a new image is deleted
-that a live route still names; and credentials go before the Deployment that tells of them. Called by the fleet's
-reconcile once a pass.
+that a live route still names, or whose gateways hold events; stable gateways stay until others have taken over; and
+credentials go before the Deployment that tells of them. Called by the fleet's reconcile once a pass.
 """
 
 import json
@@ -26,7 +26,9 @@ from headgate_operator.reconcile.ledger import STATE_SUFFIX
 from headgate_operator.reconcile.records import ChildRecord, owner_of
 from headgate_operator.reconcile.sights import weights_in
 from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.reconcile.workloads import WORKLOADS, Reports, hold_events, may_go
 from headgate_operator.render.world import RenderedObject, RepoKey
+from headgate_operator.status.observation import PodView, split_tracks
 
 ROUTE = "HTTPRoute"
 GUARDED = frozenset({"Deployment", "Service", "ConfigMap", "PodDisruptionBudget"})
@@ -37,8 +39,11 @@ LOOK_SECONDS = 10.0
 class TrafficGuard:
     """Guards the requests of one fleet; remembers only when it looked last."""
 
-    def __init__(self, store: Store, cluster: Cluster, applier: Applier, clock: Clock, fleet: FleetKey) -> None:
+    def __init__(
+        self, store: Store, cluster: Cluster, applier: Applier, clock: Clock, reports: Reports, fleet: FleetKey
+    ) -> None:
         self._store = store
+        self._reports = reports
         self._cluster = cluster
         self._applier = applier
         self._clock = clock
@@ -103,16 +108,31 @@ class TrafficGuard:
         )
 
     def _named(self, objects: Sequence[RenderedObject], unrendered: Collection[RepoKey]) -> set[ObjectKey]:
-        """What no plan wants and a live route still sends requests to: its own could not be written, or not yet."""
+        """What no plan wants and a live route still sends requests to: its own could not be written, or not yet. And
+        what gateways that hold events need."""
         desired = {each.key for each in objects}
-        found: set[ObjectKey] = set()
+        found = self._former(desired)
         for child in self._store.children_of(self._fleet):
             if child.kind not in GUARDED or child.key in desired or child.name.endswith(STATE_SUFFIX):
                 continue
             labels = json.loads(child.content)["metadata"].get("labels") or {}
-            if labels.get(LABEL_TRACK) == TRACK_CANARY and (_repo_in(labels) in unrendered or self._has_weight(labels)):
+            if labels.get(LABEL_TRACK) == TRACK_CANARY and (_repo_in(labels) in unrendered or self._is_needed(labels)):
                 found.add(child.key)
         return found
+
+    def _former(self, desired: Collection[ObjectKey]) -> set[ObjectKey]:
+        """The stable gateways of another kind of workload, until the wanted ones have taken over."""
+        keys = ((kind, self._fleet[0], gateway_name(self._fleet[1])) for kind in WORKLOADS)
+        found = (self._store.child(key) for key in keys if key not in desired)
+        return {each.key for each in found if each is not None and not may_go(self._store, self._reports, each)}
+
+    def _is_needed(self, labels: Mapping[str, str]) -> bool:
+        return self._has_weight(labels) or hold_events(self._reports, self._pods(labels))
+
+    def _pods(self, labels: Mapping[str, str]) -> tuple[PodView, ...]:
+        """Those of the canary, or the new image, that an object with these labels belongs to."""
+        tracks = split_tracks(self._store.pods_of(self._fleet))
+        return tracks.upgrade if LABEL_UPGRADE in labels else tracks.of(_repo_in(labels))
 
     def _has_weight(self, labels: Mapping[str, str]) -> bool:
         if LABEL_UPGRADE in labels:

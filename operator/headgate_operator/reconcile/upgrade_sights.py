@@ -115,11 +115,11 @@ def count_all(eyes: Eyes, pods: Iterable[PodView]) -> int:
     return sum(counted[0].requests for pod in pods if (counted := eyes.counted(pod.uid)) is not None)
 
 
-def image_in(deployment: ChildRecord | None, fleet: str) -> Image | None:
-    """What the gateways of a fleet's own live Deployment are to run."""
-    if deployment is None or deployment.owner != fleet:
+def image_in(workload: ChildRecord | None, fleet: str) -> Image | None:
+    """What the gateways of a fleet's own live workload are to run."""
+    if workload is None or workload.owner != fleet:
         return None
-    containers = json.loads(deployment.content)["spec"]["template"]["spec"].get("containers") or ()
+    containers = json.loads(workload.content)["spec"]["template"]["spec"].get("containers") or ()
     named = (each for each in containers if each.get("name") == "gateway")
     # An override of the template may call it otherwise.
     gateway = next(named, containers[0] if containers else None)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from headgate_operator.api.fleet import RoutingProvider
-from headgate_operator.api.names import gateway_name, upgrade_name, upgrade_state_name
+from headgate_operator.api.names import upgrade_name, upgrade_state_name
 from headgate_operator.api.rollout import Rollout, Strategy
 from headgate_operator.reconcile.apply import Failure
 from headgate_operator.reconcile.isolation import Isolation
@@ -45,6 +45,7 @@ from headgate_operator.reconcile.upgrade_sights import (
     see_objections,
     see_upgrade,
 )
+from headgate_operator.reconcile.workloads import live_workload
 from headgate_operator.render.children import DEFAULT_REPLICAS
 from headgate_operator.render.revisions import build_upgrade_state_object, read_upgrade_state
 from headgate_operator.render.upgrade import image_of
@@ -170,8 +171,8 @@ class UpgradeKeeper:
         if stored is not None:
             newest = self._newest
             return newest[1] if newest is not None and newest[0] == stored else stored
-        deployment = self._parts.store.child(("Deployment", self._fleet[0], gateway_name(self._fleet[1])))
-        return UpgradeState(stable=self._rendered or image_in(deployment, self._fleet[1]) or asked)
+        live = image_in(live_workload(self._parts.store, self._fleet), self._fleet[1])
+        return UpgradeState(stable=self._rendered or live or asked)
 
     def _observe(
         self,
@@ -294,8 +295,7 @@ class UpgradeKeeper:
         """Whether every stable gateway runs the new image and serves the newest config."""
         if state.stage is not UpgradeStage.CONFIRMING or sightings.workload is None or state.candidate is None:
             return False
-        deployment = self._parts.store.child(("Deployment", self._fleet[0], gateway_name(self._fleet[1])))
-        live = image_in(deployment, self._fleet[1])
+        live = image_in(live_workload(self._parts.store, self._fleet), self._fleet[1])
         reports = [self._parts.eyes.reports(pod.uid) for pod in sightings.tracks.stable if pod.ready]
         serve = all(report is not None and sightings.is_current(report) for report in reports)
         # A fleet that is asked to have none has nobody to wait for.

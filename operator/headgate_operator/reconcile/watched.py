@@ -30,6 +30,9 @@ CHILDREN = (
     WatchedKind("v1", "Service", "services"),
     WatchedKind("v1", "ServiceAccount", "serviceaccounts"),
     WatchedKind("apps/v1", "Deployment", "deployments"),
+    WatchedKind("apps/v1", "StatefulSet", "statefulsets"),
+    # Made by the StatefulSet's controller, which labels them like pods; never written.
+    WatchedKind("v1", "PersistentVolumeClaim", "persistentvolumeclaims"),
     WatchedKind("apps/v1", "ControllerRevision", "controllerrevisions"),
     WatchedKind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     WatchedKind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets"),

@@ -3,14 +3,17 @@
 Server-side apply under the one field manager, and what apply alone leaves undone. Called by apply.
 """
 
+import json
 from typing import Any
 
 from headgate_operator.api.names import FIELD_MANAGER, LABEL_FLEET, LABEL_MANAGED_BY
 from headgate_operator.ports import Cluster, ConflictError, NotFoundError, ObjectRef, RejectedError
-from headgate_operator.reconcile.handover import hand_over
+from headgate_operator.reconcile.handover import hand_over, is_scaled_by_others
 from headgate_operator.reconcile.records import owner_of
 from headgate_operator.reconcile.store import Store
 from headgate_operator.reconcile.subset import build_removal, is_subset
+from headgate_operator.reconcile.workloads import initial_replicas
+from headgate_operator.render.children import STATEFUL_SET
 
 OPTIMISTIC = frozenset({"ConfigMap"})
 """Kinds that are written only over the resourceVersion that was read: shards and state are decided from what they hold."""
@@ -18,6 +21,8 @@ OPTIMISTIC = frozenset({"ConfigMap"})
 NO_OBJECT = "1"
 """A resourceVersion that no object has. Apply then creates, and conflicts where anything is there already; a create by
 POST would make us own every field a second time, as `Update`, and a field dropped from apply would stay for ever."""
+
+_FIXED_OF_SETS = ("selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates")
 
 Manifest = dict[str, Any]
 
@@ -36,15 +41,26 @@ class Writer:
         """
         live = self._store.child((ref.kind, ref.namespace, ref.name))
         if live is None:
+            created = self._with_replicas(fleet, ref, manifest)
             try:
-                return await self._cluster.apply(ref, _at_version(manifest, NO_OBJECT))
+                return await self._cluster.apply(ref, _at_version(created, NO_OBJECT))
             except ConflictError as conflict:
                 await self._meet(fleet, ref, conflict)
         elif live.owner != fleet:
             raise _not_ours(fleet)
         elif ref.kind in OPTIMISTIC and version is None:
             raise ConflictError("it appeared since this was decided")
+        elif must_be_made_anew(ref.kind, manifest, json.loads(live.content)):
+            await self._cluster.delete(ref, live.uid, orphan=True)
+            raise ConflictError("it is being made anew around its pods, which go on serving")
         return await self._update(ref, manifest, version if ref.kind in OPTIMISTIC else None)
+
+    def _with_replicas(self, fleet: str, ref: ObjectRef, manifest: Manifest) -> Manifest:
+        """What is created. The number is handed over with the next write, as any that an autoscaler takes over."""
+        replicas = initial_replicas(self._store, (ref.namespace, fleet))
+        if not replicas or not is_scaled_by_others(ref, manifest):
+            return manifest
+        return {**manifest, "spec": {**manifest["spec"], "replicas": replicas}}
 
     async def _meet(self, fleet: str, ref: ObjectRef, conflict: ConflictError) -> None:
         """Look at an object that the store did not know: its label may have been taken away."""
@@ -89,6 +105,13 @@ class Writer:
         if len(kept) == len(entries):
             return answer
         return await self._cluster.patch(ref, {"metadata": {"managedFields": kept, **_version_of(answer)}})
+
+
+def must_be_made_anew(kind: str, desired: Manifest, live: Manifest) -> bool:
+    """Whether desired and live differ in what no write changes. Deleted without its pods, it finds them again by label."""
+    return kind == STATEFUL_SET and any(
+        not is_subset(desired["spec"].get(field), live["spec"].get(field)) for field in _FIXED_OF_SETS
+    )
 
 
 def _at_version(manifest: Manifest, version: str | None) -> Manifest:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from headgate_gateway.config import Acks, Delivery, Limits
+from headgate_gateway.config import Acks, Delivery, Limits, OnFailure
 from headgate_operator.api import reasons
 from headgate_operator.api.fleet import GatewayFleet, NamespacesFrom
 from headgate_operator.api.repo import EventRepo
+from headgate_operator.api.spool import SpoolMode
 from headgate_operator.render.intent import resolve_limits
 from headgate_operator.render.profiles import ResolvedProfile
 from headgate_operator.render.queries import QueryError, check_query
@@ -161,6 +162,19 @@ def _check_acks(candidate: Candidate) -> Verdict | None:
     return None
 
 
+def _check_spool(candidate: Candidate) -> Verdict | None:
+    fleet = candidate.fleet
+    wants = candidate.repo.spec.kafka.on_failure is OnFailure.SPOOL
+    if not wants or fleet.spec.spool.mode is not SpoolMode.DISABLED:
+        return None
+    return _refuse(
+        reasons.SPOOL_NOT_ENABLED,
+        f"onFailure: Spool takes a fleet whose gateways have a spool, and GatewayFleet {'/'.join(fleet.key)} has none: "
+        "have its spec.spool.mode set to EmptyDir or VolumeClaim, or set spec.kafka.onFailure to Reject",
+        "spec.kafka.onFailure",
+    )
+
+
 def _check_body_limit(candidate: Candidate) -> Verdict | None:
     fleet, body = candidate.fleet, candidate.limits.body_bytes
     bounds = {f"GatewayFleet {fleet.metadata.name} has spec.limits.bufferBytes": fleet.spec.limits.buffer_bytes}
@@ -211,6 +225,7 @@ CHECKS: tuple[Check, ...] = (
     _check_allowed_namespaces,
     _check_allowed_topics,
     _check_acks,
+    _check_spool,
     _check_body_limit,
     _check_secrets,
     _check_queries,

@@ -11,8 +11,8 @@ from typing import Any
 from headgate_gateway.config import content_hash, shard_file_name, shard_of
 from headgate_gateway.config.status import credentials_hash
 from headgate_operator.api import names
-from headgate_operator.api.fleet import FleetService, GatewayFleet
-from headgate_operator.render.children import encode_credentials, fleet_context, workload_context
+from headgate_operator.api.fleet import GatewayFleet
+from headgate_operator.render.children import encode_credentials, fleet_context, of_candidate, workload_context
 from headgate_operator.render.entries import Entry
 from headgate_operator.render.owned import (
     COMPONENT_CONFIG,
@@ -57,7 +57,7 @@ def build_canary(templates: Templates, fleet: GatewayFleet, key: RepoKey, canary
     plan = _plan(fleet, key, canary, content)
     labels = repo_labels(key) | {names.LABEL_TRACK: names.TRACK_CANARY}
     revised = labels | {names.LABEL_REVISION: plan.revision}
-    fleet = _of_canary(fleet, canary)
+    fleet = of_candidate(fleet, canary.replicas)
     workload = _context(fleet, key, plan)
     secret = {"name": plan.name, "data": encode_credentials(canary.credentials), "fleet": fleet_context(fleet)}
     config = {
@@ -96,15 +96,6 @@ def _plan(fleet: GatewayFleet, key: RepoKey, canary: Canary, content: bytes) -> 
         credentials_hash=credentials_hash(canary.credentials),
         weight=canary.weight,
     )
-
-
-def _of_canary(fleet: GatewayFleet, canary: Canary) -> GatewayFleet:
-    """The fleet as the templates of its canary see it, so that an override of a template need know nothing of canaries.
-
-    The canary is reached through routes alone: a load balancer, and what annotates it, is the stable Service's.
-    """
-    own = {"replicas": canary.replicas, "autoscaling": None, "service": FleetService()}
-    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update=own)})
 
 
 def _context(fleet: GatewayFleet, key: RepoKey, plan: CanaryPlan) -> dict[str, Any]:

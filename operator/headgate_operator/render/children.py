@@ -6,7 +6,8 @@ from typing import Any
 
 from headgate_gateway.config import SHARD_COUNT, format_duration, shard_file_name
 from headgate_operator.api import names
-from headgate_operator.api.fleet import GatewayFleet
+from headgate_operator.api.fleet import FleetService, GatewayFleet
+from headgate_operator.api.spool import SpoolMode
 from headgate_operator.render.owned import (
     COMPONENT_CONFIG,
     COMPONENT_CREDENTIALS,
@@ -21,6 +22,24 @@ from headgate_operator.render.world import RenderedObject
 DEFAULT_REPLICAS = 2
 SERVICE_PORT = 80
 
+DEPLOYMENT = "Deployment"
+STATEFUL_SET = "StatefulSet"
+_REVISION_LABELS = {DEPLOYMENT: "pod-template-hash", STATEFUL_SET: "controller-revision-hash"}
+
+
+def of_candidate(fleet: GatewayFleet, replicas: int) -> GatewayFleet:
+    """The fleet as templates see it where they make gateways beside the stable ones, so that an override of a template
+    need know nothing of those.
+
+    They are reached through routes alone: a load balancer, and what annotates it, is the stable Service's. They come
+    and go, so their spools are the pods' own.
+    """
+    spool = fleet.spec.spool
+    if spool.mode is SpoolMode.VOLUME_CLAIM:
+        spool = spool.model_copy(update={"mode": SpoolMode.EMPTY_DIR, "storage_class_name": None})
+    own = {"replicas": replicas, "autoscaling": None, "service": FleetService(), "spool": spool}
+    return fleet.model_copy(update={"spec": fleet.spec.model_copy(update=own)})
+
 
 def fleet_context(fleet: GatewayFleet) -> dict[str, Any]:
     """What templates see as `fleet`: name, namespace and the spec as it is written, defaults filled in."""
@@ -32,13 +51,22 @@ def fleet_context(fleet: GatewayFleet) -> dict[str, Any]:
 
 
 def build_workload(templates: Templates, fleet: GatewayFleet) -> list[RenderedObject]:
-    """ServiceAccount, Service, PodDisruptionBudget, Deployment, and the autoscaler if there is to be one."""
+    """ServiceAccount, Service, PodDisruptionBudget, the workload itself, and the autoscaler if there is to be one."""
     context = workload_context(fleet)
-    kinds = ["serviceaccount", "service", "poddisruptionbudget", "deployment"]
+    kinds = ["serviceaccount", "service", "poddisruptionbudget", workload_kind(fleet).lower()]
     if fleet.spec.autoscaling is not None:
         kinds.append("horizontalpodautoscaler")
     labels = {names.LABEL_TRACK: names.TRACK_STABLE}
-    return [build_workload_child(templates, kind, fleet, context, labels) for kind in kinds]
+    workload = [build_workload_child(templates, kind, fleet, context, labels) for kind in kinds]
+    if workload_kind(fleet) != STATEFUL_SET:
+        return workload
+    headless = context | {"name": context["pods_service"]}
+    return [build_workload_child(templates, "headlessservice", fleet, headless, labels), *workload]
+
+
+def workload_kind(fleet: GatewayFleet) -> str:
+    """The kind of the object that makes the stable gateways' pods."""
+    return STATEFUL_SET if fleet.spec.spool.mode is SpoolMode.VOLUME_CLAIM else DEPLOYMENT
 
 
 def build_workload_child(
@@ -96,6 +124,11 @@ def workload_context(fleet: GatewayFleet) -> dict[str, Any]:
         "config_dir": names.CONFIG_DIR,
         "shards": [names.shard_name(name, index) for index in range(SHARD_COUNT)],
         "credentials": names.credentials_name(name),
+        "spool": _spool(fleet),
+        "workload_kind": workload_kind(fleet),
+        "pods_service": names.pods_service_name(name),
+        # What tells pods of one template from those of another: each kind of workload has a label of its own.
+        "revision_label": _REVISION_LABELS[workload_kind(fleet)],
     }
 
 
@@ -104,6 +137,35 @@ def _replicas(fleet: GatewayFleet) -> int | None:
     if fleet.spec.autoscaling is not None:
         return None
     return DEFAULT_REPLICAS if fleet.spec.replicas is None else fleet.spec.replicas
+
+
+def _spool(fleet: GatewayFleet) -> dict[str, Any]:
+    """What the templates see of the fleet's spool. Labels of claims have no version and no owner: they outlive both."""
+    spool = fleet.spec.spool
+    return {
+        "mode": spool.mode.value,
+        "volume": names.SPOOL_VOLUME,
+        "directory": names.SPOOL_DIR,
+        "size": format_quantity(spool.size),
+        "storage_class": spool.storage_class_name,
+        "group": names.GATEWAY_GROUP,
+        "labels": fleet_labels(fleet.metadata.name, COMPONENT_GATEWAY),
+    }
+
+
+def format_quantity(size: int) -> str:
+    """Bytes in the largest binary unit that holds them exactly: what the API server makes of it as well."""
+    for unit, factor in (("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
+        if size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)
+
+
+def _spool_args(fleet: GatewayFleet) -> list[str]:
+    spool = fleet.spec.spool
+    if spool.mode is SpoolMode.DISABLED:
+        return []
+    return ["--spool", names.SPOOL_DIR, "--spool-max-bytes", str(spool.limit)]
 
 
 def _args(fleet: GatewayFleet) -> list[str]:
@@ -115,4 +177,5 @@ def _args(fleet: GatewayFleet) -> list[str]:
         *("--buffer-bytes", str(spec.limits.buffer_bytes)),
         *("--grace-period", format_duration(spec.termination_grace_period)),
         *("--drain-delay", format_duration(spec.drain_delay)),
+        *_spool_args(fleet),
     ]

@@ -18,11 +18,14 @@ TEMPLATE_NAMES = (
     "controllerrevision.yaml.j2",
     "credentials.yaml.j2",
     "deployment.yaml.j2",
+    "headlessservice.yaml.j2",
     "horizontalpodautoscaler.yaml.j2",
     "httproute.yaml.j2",
+    "pod.yaml.j2",
     "poddisruptionbudget.yaml.j2",
     "service.yaml.j2",
     "serviceaccount.yaml.j2",
+    "statefulset.yaml.j2",
 )
 """All templates there are; a platform team may override each of them by a file of the same name."""
 
@@ -90,11 +93,9 @@ class Templates:
         try:
             text = self._compiled[name].render(context)
         except jinja2.TemplateError as error:
-            raise TemplateError(name, _line_of(error.__traceback__, name), str(error)) from error
+            raise TemplateError(*_place_of(error.__traceback__, name), str(error)) from error
         except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-            raise TemplateError(
-                name, _line_of(error.__traceback__, name), f"{type(error).__name__}: {error}"
-            ) from error
+            raise TemplateError(*_place_of(error.__traceback__, name), f"{type(error).__name__}: {error}") from error
         return _parse(name, text)
 
 
@@ -105,14 +106,18 @@ def _compile(environment: jinja2.Environment, name: str) -> jinja2.Template:
         raise TemplateError(name, error.lineno, error.message or "syntax error") from error
 
 
-def _line_of(traceback: TracebackType | None, name: str) -> int | None:
-    """Jinja2 rewrites tracebacks so that a template's frames carry its file name and lines."""
-    line = None
+def _place_of(traceback: TracebackType | None, name: str) -> tuple[str, int | None]:
+    """The template, which may be one that this one includes, and the line in it.
+
+    Jinja2 rewrites tracebacks so that a template's frames carry its file name and lines.
+    """
+    place: tuple[str, int | None] = name, None
     while traceback is not None:
-        if traceback.tb_frame.f_code.co_filename == name:
-            line = traceback.tb_lineno
+        file = traceback.tb_frame.f_code.co_filename
+        if file in TEMPLATE_NAMES:
+            place = file, traceback.tb_lineno
         traceback = traceback.tb_next
-    return line
+    return place
 
 
 def _parse(name: str, text: str) -> dict[str, Any]:

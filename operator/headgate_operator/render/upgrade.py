@@ -7,8 +7,8 @@ PodDisruptionBudget, since in the end it carries all of the fleet's requests. No
 from dataclasses import replace
 
 from headgate_operator.api import names
-from headgate_operator.api.fleet import FleetService, GatewayFleet, ImagePullPolicy
-from headgate_operator.render.children import build_workload_child, workload_context
+from headgate_operator.api.fleet import GatewayFleet, ImagePullPolicy
+from headgate_operator.render.children import build_workload_child, of_candidate, workload_context
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.owned import upgrade_selector
 from headgate_operator.render.templates import Templates
@@ -34,10 +34,7 @@ def build_upgrade(templates: Templates, fleet: GatewayFleet, upgrade: FleetUpgra
     """Service, PodDisruptionBudget and Deployment of the new image; nothing where there is to be none. Raises TemplateError."""
     if upgrade.candidate is None or upgrade.replicas < 1:
         return []
-    # Reached through routes alone: a load balancer, and what annotates it, is the stable Service's.
-    own = {"replicas": upgrade.replicas, "autoscaling": None, "service": FleetService()}
-    new = _with_image(fleet, upgrade.candidate)
-    new = new.model_copy(update={"spec": new.spec.model_copy(update=own)})
+    new = of_candidate(_with_image(fleet, upgrade.candidate), upgrade.replicas)
     stable, selector = workload_context(new), upgrade_selector(fleet.metadata.name)
     revised = {names.LABEL_REVISION: upgrade.revision}
     context = stable | {

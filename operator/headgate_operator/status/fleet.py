@@ -1,4 +1,4 @@
-"""The status of a GatewayFleet, from its verdict, its Deployment and what its gateways say. Pure; time is an argument."""
+"""The status of a GatewayFleet, from its verdict, its workload and what its gateways say. Pure; time is an argument."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class FleetSight:
     generation: int
     verdict: Verdict
     workload: WorkloadProgress | None
-    """None where there is no Deployment (yet)."""
+    """None where there is no Deployment or StatefulSet (yet)."""
     ready_gateways: int
     current_gateways: int
     """Ready gateways that report the newest config."""
@@ -78,7 +78,7 @@ def _ready(sight: FleetSight, live: Mapping[str, Any], programmed: Fact) -> tupl
     if sight.failures:
         return ready_facts("False", reasons.APPLY_FAILED, _failures(sight), stalled=True)
     if workload is None:
-        return ready_facts("Unknown", reasons.ROLLING_OUT, "the gateways' Deployment is being created", stalled=False)
+        return ready_facts("Unknown", reasons.ROLLING_OUT, "the gateways' workload is being created", stalled=False)
     upgrade = upgrade_facts(sight.upgrade.state) if sight.upgrade is not None else None
     if upgrade is not None and sight.ready_gateways and not (workload.stuck or sight.pod_trouble):
         return upgrade
@@ -101,7 +101,7 @@ def _unobserved(sight: FleetSight, earlier: Mapping[str, Any]) -> tuple[Fact, ..
     """An autoscaler's word makes a new generation too: the fleet stays what it was until the controller has looked."""
     if _was_ready(sight, earlier):
         return ready_facts("True", str(earlier["reason"]), str(earlier.get("message", "")), stalled=False)
-    return ready_facts("Unknown", reasons.ROLLING_OUT, "the gateways' Deployment has just been changed", stalled=False)
+    return ready_facts("Unknown", reasons.ROLLING_OUT, "the gateways' workload has just been changed", stalled=False)
 
 
 def _was_ready(sight: FleetSight, earlier: Mapping[str, Any]) -> bool:

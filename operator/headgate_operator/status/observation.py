@@ -20,6 +20,26 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class SpoolReport:
+    """What a gateway says of the queue on its disk."""
+
+    state: str
+    problem: str = ""
+    """Why it takes no records."""
+    backlog_records: int = 0
+    backlog_bytes: int = 0
+    oldest_seconds: float = 0.0
+    """Since the oldest of them was accepted."""
+    parked: int = 0
+    damaged: int = 0
+
+    @property
+    def news(self) -> tuple[object, ...]:
+        """What of it is worth a look at once: figures move with every event."""
+        return self.state, self.problem, self.backlog_records > 0, self.parked > 0, self.damaged
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayReport:
     """The part of a gateway's `/status` that conditions depend on; equal reports need no new reconcile."""
 
@@ -32,6 +52,10 @@ class GatewayReport:
     """(hash, reason) of shards refused as a whole; their last good content is still served."""
     preflights: Mapping[RepoKey, PreflightReport] = field(default_factory=dict)
     """Of a canary: whether it could deliver."""
+    spool: SpoolReport | None = field(default=None, compare=False)
+    """None: it has none. Reports that differ in its figures alone are equal."""
+    spool_news: tuple[object, ...] = ()
+    """What of it makes a difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +81,10 @@ class PodView:
     """Of a canary: the revision that it was made for; of a new image: its hash."""
     restarts: int = 0
     """How often its containers were started again."""
+    finished: bool = False
+    """Nothing runs in it any more."""
+    controller: str = ""
+    """The kind of what made it: ReplicaSet or StatefulSet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +126,7 @@ class GatewayView:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadProgress:
-    """How far a fleet's Deployment is."""
+    """How far a fleet's Deployment or StatefulSet is."""
 
     desired: int
     updated: int

@@ -104,8 +104,8 @@ class FakeCluster:
             raise ConflictError("the object has been modified", status=409)
         return self._store(key, _merge(live or {}, wanted))
 
-    async def delete(self, ref: ObjectRef, uid: str) -> None:
-        key = self._write("delete", ref)
+    async def delete(self, ref: ObjectRef, uid: str, *, orphan: bool = False) -> None:
+        key = self._write("orphan" if orphan else "delete", ref)
         if key not in self.objects:
             raise NotFoundError("gone", status=404)
         if self.objects[key]["metadata"]["uid"] != uid:

@@ -1,0 +1,87 @@
+"""The spools of a fleet: what its spec says of them, and its status. Part of the GatewayFleet type."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+
+from pydantic import ConfigDict, Field, model_validator
+
+from headgate_gateway.config import ByteSize
+from headgate_gateway.config.base import ObjectName, cel
+from headgate_operator.api.meta import ResourceModel
+
+_SPOOL_MAX_RULE = "!has(self.maxBytes) || quantity(string(self.maxBytes)).isLessThan(quantity(string(self.size)))"
+_SPOOL_MAX_MESSAGE = "spool.maxBytes must be smaller than spool.size: a file system needs some room for itself"
+_SPOOL_CLASS_RULE = "!has(self.storageClassName) || self.mode == 'VolumeClaim'"
+_SPOOL_CLASS_MESSAGE = "only spool.mode VolumeClaim takes a storageClassName"
+
+
+class SpoolMode(StrEnum):
+    """Where gateways keep their spools."""
+
+    DISABLED = "Disabled"
+    EMPTY_DIR = "EmptyDir"
+    VOLUME_CLAIM = "VolumeClaim"
+
+
+class FleetSpool(ResourceModel):
+    """A queue on the disk of each gateway: events that it has answered for, and that Kafka does not have yet."""
+
+    model_config = ConfigDict(
+        json_schema_extra=cel((_SPOOL_MAX_RULE, _SPOOL_MAX_MESSAGE), (_SPOOL_CLASS_RULE, _SPOOL_CLASS_MESSAGE))
+    )
+
+    mode: SpoolMode = SpoolMode.DISABLED
+    """Disabled. EmptyDir: on the node, for as long as the pod is there; it outlives a crash of the gateway, not its pod. VolumeClaim: the gateways are a StatefulSet, each with a claim of its own, which outlives pods, changes of mode and the fleet; canaries have an EmptyDir."""
+    size: Annotated[ByteSize, Field(ge=256 * 2**20)] = 10 * 2**30
+    """Size of each gateway's volume. Claims that are there keep theirs."""
+    max_bytes: Annotated[ByteSize, Field(ge=128 * 2**20)] | None = None
+    """What a spool may take of it; nine tenths where it does not say. A spool that is full is a 503 for what needs it."""
+    storage_class_name: ObjectName | None = None
+    """Of the claims; the cluster's default class where it does not say."""
+
+    @property
+    def limit(self) -> int:
+        """Bytes that a spool may take."""
+        return self.size * 9 // 10 if self.max_bytes is None else self.max_bytes
+
+    @model_validator(mode="after")
+    def _check_max_bytes(self) -> Self:
+        if self.max_bytes is not None and self.max_bytes >= self.size:
+            raise ValueError(_SPOOL_MAX_MESSAGE)
+        return self
+
+    @model_validator(mode="after")
+    def _check_storage_class(self) -> Self:
+        if self.storage_class_name is not None and self.mode is not SpoolMode.VOLUME_CLAIM:
+            raise ValueError(_SPOOL_CLASS_MESSAGE)
+        return self
+
+
+class LeftClaimStatus(ResourceModel):
+    """A claim with a spool that no gateway has: of a gateway that was scaled away, or of a mode that was left."""
+
+    name: str
+    """The PersistentVolumeClaim."""
+    backlog_records: Annotated[int, Field(ge=0)] | None = None
+    """Records that it held when its gateway was last asked; absent where nobody knows."""
+    backlog_bytes: Annotated[int, Field(ge=0)] | None = None
+
+
+class FleetSpoolStatus(ResourceModel):
+    """The spools of all gateways together, canaries included. Figures are refreshed every few seconds."""
+
+    state: str
+    """Ready; Full or Failed where that is so of any gateway."""
+    message: str | None = None
+    """Which gateways are full or failing, and why."""
+    backlog_records: Annotated[int, Field(ge=0)]
+    """Records that Kafka is still to get."""
+    backlog_bytes: Annotated[int, Field(ge=0)]
+    oldest_seconds: Annotated[int, Field(ge=0)]
+    """Since the oldest of them was accepted."""
+    parked: Annotated[int, Field(ge=0)] = 0
+    """Records that Kafka refuses for good and no dead letter takes."""
+    damaged: Annotated[int, Field(ge=0)] = 0
+    """Damaged places that were set aside."""
+    left_claims: Annotated[tuple[LeftClaimStatus, ...], Field(max_length=100)] = ()
+    """Claims without a gateway. Headgate deletes none: more replicas, or the mode VolumeClaim again, bring them back."""

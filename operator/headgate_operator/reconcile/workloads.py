@@ -1,0 +1,65 @@
+"""Which object makes a fleet's stable pods: a Deployment or a StatefulSet, and both while one takes over from the other.
+
+Also when the former one may go: never with gateways that hold events, nor before the other has taken over. Reads the
+store and what gateways say; writes nothing. Called by gather, the upgrade's keeper, the guard and the writer.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from headgate_operator.api.fleet import GatewayFleet
+from headgate_operator.api.names import TRACK_STABLE, gateway_name
+from headgate_operator.reconcile.records import ChildRecord
+from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.render.children import DEPLOYMENT, STATEFUL_SET, workload_kind
+from headgate_operator.status.observation import GatewayReport, PodView
+
+Reports = Callable[[str], GatewayReport | None]
+"""What the gateway with this pod uid said last."""
+
+WORKLOADS = (DEPLOYMENT, STATEFUL_SET)
+
+HELD_SECONDS = 5.0
+"""Events that are younger than this are on their way, as those of Async delivery always are."""
+
+_MADE_BY: Mapping[str, str] = {"ReplicaSet": DEPLOYMENT, "StatefulSet": STATEFUL_SET}
+
+
+def live_workload(store: Store, fleet: FleetKey) -> ChildRecord | None:
+    """The workload of the kind that the spec asks for; while there is none, the one that it is to replace."""
+    record = store.resource(GatewayFleet.KIND, fleet)
+    spec = record.parsed if record is not None else None
+    wanted = workload_kind(spec) if isinstance(spec, GatewayFleet) else DEPLOYMENT
+    for kind in sorted(WORKLOADS, key=lambda each: each != wanted):
+        if (child := store.child((kind, fleet[0], gateway_name(fleet[1])))) is not None:
+            return child
+    return None
+
+
+def may_go(store: Store, reports: Reports, former: ChildRecord) -> bool:
+    """Whether this stable workload, which no plan wants any more, may be deleted with its pods."""
+    fleet = former.namespace, former.fleet
+    successor = live_workload(store, fleet)
+    if successor is None or successor.key == former.key or successor.progress is None:
+        return False
+    pods = [pod for pod in store.pods_of(fleet) if _MADE_BY.get(pod.controller) == former.kind]
+    stable = [pod for pod in pods if pod.track == TRACK_STABLE]
+    return successor.progress.complete and not hold_events(reports, stable)
+
+
+def hold_events(reports: Reports, pods: Iterable[PodView]) -> bool:
+    """Whether any of these gateways has events on its disk that Kafka does not take."""
+    return any(holds_events(reports(pod.uid)) for pod in pods)
+
+
+def holds_events(report: GatewayReport | None) -> bool:
+    """The same of one gateway; of one that was not reached nobody knows."""
+    spool = report.spool if report is not None else None
+    return spool is not None and spool.backlog_records > 0 and spool.oldest_seconds >= HELD_SECONDS
+
+
+def initial_replicas(store: Store, fleet: FleetKey) -> int:
+    """With how many gateways a workload begins whose number an autoscaler decides: as many as serve now.
+
+    Kubernetes would begin with one, and the autoscaler reads load that others carry still.
+    """
+    return sum(pod.track == TRACK_STABLE for pod in store.pods_of(fleet))
