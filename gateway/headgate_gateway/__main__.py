@@ -17,6 +17,8 @@ from headgate_gateway.admin.logs import configure_logs
 from headgate_gateway.app import Gateway, Settings
 from headgate_gateway.config.units import parse_byte_size, parse_duration
 from headgate_gateway.descriptors import DEFAULT_CONNECTIONS
+from headgate_gateway.spool.errors import SpoolLockedError, SpoolVersionError
+from headgate_gateway.spool.spool import SpoolSettings
 
 log = logging.getLogger("headgate.gateway")
 
@@ -84,6 +86,31 @@ def _add_bounds(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_spool(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--spool",
+        type=Path,
+        metavar="DIR",
+        help="directory of the durable queue on disk, this process's own; without it Async is answered from memory,"
+        " and repos with onFailure: Spool are refused",
+    )
+    add(
+        "--spool-max-bytes",
+        type=_size,
+        default="1Gi",
+        metavar="SIZE",
+        help="what the queue's files may take; beyond it what needs the disk gets a 503 (default: %(default)s)",
+    )
+    add(
+        "--spool-segment-bytes",
+        type=_size,
+        default="64Mi",
+        metavar="SIZE",
+        help="size of one of its files, which go when all of it is delivered (default: %(default)s)",
+    )
+
+
 def _add_times(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add(
@@ -129,7 +156,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    for add in (_add_places, _add_bounds, _add_times, _add_words):
+    for add in (_add_places, _add_bounds, _add_spool, _add_times, _add_words):
         add(parser)
     return parser
 
@@ -147,6 +174,19 @@ def read_settings(arguments: argparse.Namespace) -> Settings:
         drain_delay=arguments.drain_delay / 1_000,
         keep_alive=arguments.keep_alive / 1_000,
         track=arguments.track,
+        spool=read_spool(arguments),
+    )
+
+
+def read_spool(arguments: argparse.Namespace) -> SpoolSettings | None:
+    """The same of the spool; None: there is none."""
+    if arguments.spool is None:
+        return None
+    return SpoolSettings(
+        directory=str(arguments.spool.absolute()),
+        max_bytes=arguments.spool_max_bytes,
+        segment_bytes=arguments.spool_segment_bytes,
+        track=arguments.track,
     )
 
 
@@ -158,7 +198,7 @@ def _serve(settings: Settings) -> int:
     """Run a gateway to its end; the exit code."""
     try:
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_run(settings))
-    except OSError as error:
+    except (OSError, SpoolLockedError, SpoolVersionError) as error:
         log.critical("cannot serve", extra={"error": str(error)})
         return 1
     except Exception:

@@ -1,7 +1,7 @@
 """The composition root: wires config, producers, ports and metrics together, and takes them down in order.
 
-start: admin port --> first config --> traffic port
-SIGTERM: not ready, answers close --> wait for routes --> no new connections --> finish requests --> flush --> end
+start: admin port --> spool --> first config --> traffic port
+SIGTERM: not ready, answers close --> wait for routes --> no new connections --> finish requests --> spool --> flush --> end
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from headgate_gateway import __version__
 from headgate_gateway.admin.analysis import encode_report
 from headgate_gateway.admin.metrics import Gauges, snapshot_metrics
 from headgate_gateway.admin.pages import AdminPages
+from headgate_gateway.admin.spool import remark, why_not_ready
 from headgate_gateway.config.analysis import AnalysisReport
 from headgate_gateway.config.shard import CONTRACT_VERSIONS
 from headgate_gateway.config.status import GatewayStatus, MemoryStatus
@@ -29,17 +30,22 @@ from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.analysis import RepoName
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.ingest import Ingest
-from headgate_gateway.http.router import Router
+from headgate_gateway.http.router import Router, ServedRepo
 from headgate_gateway.http.server import Server, Timeouts
 from headgate_gateway.kafka.pool import ProducerPool
 from headgate_gateway.kafka.preflights import Preflights
 from headgate_gateway.kafka.supervise import supervise
 from headgate_gateway.reload import Loader
+from headgate_gateway.spool.spool import Spool, SpoolSettings
 
 log = logging.getLogger("headgate.gateway")
 
 LAST_WORDS_SECONDS = 1.0
 """Kept of the grace period for answers to those whom the end of it cuts off."""
+SPOOL_SLACK_SECONDS = 1.5
+"""Kept of it for the spool's last words, and the producers' after it."""
+HURRIED_SPOOL_SECONDS = 2.0
+"""For delivering what is on disk when somebody does not want to wait: the next process goes on with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ class Settings:
     drain_delay: float
     keep_alive: float
     track: str
+    spool: SpoolSettings | None = None
+    """None: this gateway has no disk for events."""
 
 
 class Gateway:
@@ -72,12 +80,13 @@ class Gateway:
         self._traffic = TrafficCounters()
         self._budget = Budget(settings.buffer_bytes)
         self._pool = ProducerPool()
+        self._spool: Spool | None = None
         self._preflights = Preflights(self._pool.serving) if settings.track == "canary" else None
         self._ingest = Ingest(self._budget, self._traffic, lambda: time.time_ns() // 1_000_000)
         self._loader = Loader(ConfigDirectory(settings.config), self._pool, self._traffic, self._swap)
         timeouts = Timeouts(keep_alive=settings.keep_alive)
         self._server = Server(self._ingest, timeouts, loop, allow_connections(settings.max_connections))
-        pages = AdminPages(self.status, self._not_ready, self._metrics, self._analysis)
+        pages = AdminPages(self.status, self._not_ready, self._metrics, self._analysis, self._remark)
         self._admin = Server(pages, Timeouts(), loop)
 
     def _swap(self, router: Router) -> None:
@@ -91,6 +100,8 @@ class Gateway:
         self._loop.add_signal_handler(signal.SIGTERM, self._terminate)
         self._loop.add_signal_handler(signal.SIGINT, self._stop_soon)
         admin_port = await self._admin.start(self._settings.host, self._settings.admin_port)
+        if self._settings.spool is not None:
+            await self._open_spool(self._settings.spool)
         loading = self._loop.create_task(self._loader.run())
         loading.add_done_callback(self._loader_ended)
         if self._preflights is not None:
@@ -108,6 +119,16 @@ class Gateway:
         if loading.done():
             loading.result()  # raises what it died of, so that the exit code says so
         loading.cancel()
+
+    async def _open_spool(self, settings: SpoolSettings) -> None:
+        """Find out what an earlier process has left, and go on delivering it. Raises what `Spool.open` does."""
+        begun = self._loop.time()
+        spool = self._spool = self._loader.spool = await Spool.open(settings, self._pool)
+        spool.start()
+        status = spool.status()
+        found = {"directory": settings.directory, "records": status.backlog_records, "parked": status.parked}
+        seconds = round(self._loop.time() - begun, 3)
+        log.info("spool open", extra={**found, "damaged": status.damaged, "seconds": seconds})
 
     def _stop_soon(self) -> None:
         """SIGINT: somebody sits at the terminal, and no routes lead here."""
@@ -139,6 +160,7 @@ class Gateway:
         for producer in self._pool.producers():
             producer.hurry()
         finished = await self._server.finish(max(until - self._loop.time(), 0.0))
+        spooled = await self._close_spool(until)
         # What is left in the producers belongs to clients that have gone, or whose time is up.
         left = max(until - self._loop.time(), 0.0)
         with suppress(TimeoutError):
@@ -147,14 +169,36 @@ class Gateway:
         await self._server.finish(LAST_WORDS_SECONDS / 2)
         self._server.abort()
         self._admin.abort()
-        log.info("stopped", extra={"finished": finished, "cut": not finished})
+        log.info("stopped", extra={"finished": finished, "cut": not finished, "spooled": spooled})
+
+    async def _close_spool(self, until: float) -> int:
+        """Deliver what is on disk as far as time allows; the records that are left for the next process."""
+        if self._spool is None:
+            return 0
+        seconds = max(until - self._loop.time() - SPOOL_SLACK_SECONDS, 0.0)
+        if self._hurry.is_set():
+            seconds = min(seconds, HURRIED_SPOOL_SECONDS)
+        left = await self._spool.close(seconds)
+        if left:
+            log.warning("records stay in the spool", extra={"records": left})
+        return left
 
     # What the admin port shows
 
     def _not_ready(self) -> str | None:
         if self._draining:
             return "draining"
-        return None if self._loader.loaded else "no config has been loaded yet"
+        if not self._loader.loaded:
+            return "no config has been loaded yet"
+        refusal = self._spool.refusal if self._spool is not None else None
+        return None if refusal is None else why_not_ready(refusal, self._repos())
+
+    def _remark(self) -> str | None:
+        refusal = self._spool.refusal if self._spool is not None else None
+        return None if refusal is None else remark(refusal, self._repos())
+
+    def _repos(self) -> dict[str, ServedRepo]:
+        return {route.repo.config.name: route.repo for route in self._ingest.router.values()}
 
     def status(self) -> GatewayStatus:
         """The body of `/status`."""
@@ -175,6 +219,7 @@ class Gateway:
             memory=MemoryStatus(
                 reserved_bytes=self._budget.reserved, limit_bytes=self._budget.limit, resident_bytes=resident_bytes()
             ),
+            spool=self._spool.status() if self._spool is not None else None,
         )
 
     def _metrics(self) -> Callable[[], bytes]:
@@ -192,7 +237,8 @@ class Gateway:
             revisions=self._loader.revisions,
         )
         snapshots = [producer.snapshot() for producer in self._pool.producers()]
-        return snapshot_metrics(self._traffic, gauges, snapshots, self._settings.track)
+        spool = self._spool.metrics() if self._spool is not None else None
+        return snapshot_metrics(self._traffic, gauges, snapshots, self._settings.track, spool)
 
     async def _analysis(self, wanted: tuple[RepoName, ...] | None) -> bytes:
         counters = self._traffic.analysis

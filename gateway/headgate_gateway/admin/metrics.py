@@ -21,8 +21,10 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from headgate_gateway import __version__
+from headgate_gateway.admin.spool import add_histogram, spool_families
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.kafka.counters import Histogram, ProducerSnapshot
+from headgate_gateway.spool.spool import SpoolMetrics
 
 LINE_FATES = ("accepted", "dropped", "rejected")
 RECORD_FATES = ("delivered", "dead_lettered", "spooled", "failed", "unknown")
@@ -72,7 +74,11 @@ class _Frozen(Collector):
 
 
 def snapshot_metrics(
-    traffic: TrafficCounters, gauges: Gauges, producers: Iterable[ProducerSnapshot], track: str
+    traffic: TrafficCounters,
+    gauges: Gauges,
+    producers: Iterable[ProducerSnapshot],
+    track: str,
+    spool: SpoolMetrics | None = None,
 ) -> Callable[[], bytes]:
     """Read all values now; the result makes their text, in whatever thread."""
     repos = [(name, *_REPO_VALUES(counters)) for name, counters in traffic.repos.items()]
@@ -91,6 +97,7 @@ def snapshot_metrics(
             *_profiles(profiles, track),
             *_producers(snapshots, track),
             *_process(gauges, track),
+            *(spool_families(spool, track) if spool is not None else ()),
         ]
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Frozen(families))
@@ -147,17 +154,9 @@ def _profiles(profiles: Iterable[tuple[str, Histogram, Histogram]], track: str) 
     )
     records = HistogramMetricFamily("headgate_request_records", "Records of a request.", labels=labels)
     for name, delivery, sizes in profiles:
-        _add(seconds, [name, track], delivery)
-        _add(records, [name, track], sizes)
+        add_histogram(seconds, [name, track], delivery)
+        add_histogram(records, [name, track], sizes)
     return [seconds, records]
-
-
-def _add(family: HistogramMetricFamily, labels: list[str], histogram: Histogram) -> None:
-    total, buckets = 0, []
-    for bound, count in zip([*map(str, histogram.bounds), "+Inf"], histogram.counts, strict=True):
-        total += count
-        buckets.append((bound, float(total)))
-    family.add_metric(labels, buckets, histogram.total)
 
 
 def _producers(producers: Iterable[ProducerSnapshot], track: str) -> list[Metric]:
@@ -182,7 +181,7 @@ def _producers(producers: Iterable[ProducerSnapshot], track: str) -> list[Metric
         together = Histogram()
         for snapshot in snapshots:
             together.add(snapshot.counters.request_seconds)
-        _add(seconds, [profile, track], together)
+        add_histogram(seconds, [profile, track], together)
     return [*counters.values(), buffered, pending, seconds]
 
 

@@ -69,8 +69,13 @@ class AdminPages:
         not_ready: Callable[[], str | None],
         metrics: Callable[[], Callable[[], bytes]],
         analysis: Callable[[tuple[RepoName, ...] | None], Awaitable[bytes]],
+        remark: Callable[[], str | None] = lambda: None,
     ) -> None:
-        """`metrics` reads all values and gives what makes their text, in whatever thread; `analysis` takes repos."""
+        """`metrics` reads all values and gives what makes their text, in whatever thread; `analysis` takes repos.
+
+        `remark` is what readiness says beside its ok.
+        """
+        self._remark = remark
         self._status = status
         self._not_ready = not_ready
         self._metrics = metrics
@@ -102,7 +107,8 @@ class AdminPages:
             return Response(200, b"ok\n", TEXT)
         reason = self._not_ready()
         if reason is None:
-            return Response(200, b"ok\n", TEXT)
+            remark = self._remark()
+            return Response(200, b"ok\n" if remark is None else f"ok\n{remark}\n".encode(), TEXT)
         return error_response(503, "NotReady", reason, request_id)
 
     def take(self, head: Head, body: bytes, request_id: str, reply: Reply) -> "Response | RenderedPage | None":

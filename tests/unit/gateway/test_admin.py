@@ -41,6 +41,7 @@ class Admin:
         self.not_ready: str | None = "no config has been loaded yet"
         self.traffic = TrafficCounters()
         self.failure: Exception | None = None
+        self.remark: str | None = None
         self.port = 0
 
     def status(self) -> GatewayStatus:
@@ -67,7 +68,7 @@ class Admin:
 @asynccontextmanager
 async def admin() -> AsyncIterator[Admin]:
     pages = Admin()
-    application = AdminPages(pages.status, lambda: pages.not_ready, pages.metrics, pages.analysis)
+    application = AdminPages(pages.status, lambda: pages.not_ready, pages.metrics, pages.analysis, lambda: pages.remark)
     server = Server(application, SHORT, asyncio.get_running_loop())
     pages.port = await server.start("127.0.0.1", 0)
     try:
