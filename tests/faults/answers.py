@@ -25,7 +25,7 @@ class Fate(StrEnum):
     """No answer came in all the time that there is: a request hangs."""
 
 
-LISTS = {"acked": Fate.KAFKA, "spooled": Fate.DISK, "failed": Fate.FAILED, "unknown": Fate.UNKNOWN}
+LISTS = {"acked": Fate.KAFKA, "spooledLines": Fate.DISK, "failed": Fate.FAILED, "unknown": Fate.UNKNOWN}
 """The lists of an answer that is not a receipt."""
 
 

@@ -27,7 +27,7 @@ def test_refused_lines_of_a_207_are_not_written() -> None:
 
 
 def test_a_503_names_every_line() -> None:
-    told = read(503, 5, acked=["1-2"], failed=["4"], unknown=["3"], spooled=["5"])
+    told = read(503, 5, acked=["1-2"], failed=["4"], unknown=["3"], spooledLines=["5"])
     assert told == [Fate.KAFKA, Fate.KAFKA, Fate.UNKNOWN, Fate.FAILED, Fate.DISK]
 
 
