@@ -1,7 +1,7 @@
 """The books balance, whatever the repo, the body and Kafka do: every line and every record has one fate.
 
 lines:   received = accepted + dropped + rejected
-records: of accepted lines = delivered + dead_lettered + failed + unknown + in_flight
+records: of accepted lines = delivered + dead_lettered + spooled + failed + unknown + in_flight
 """
 
 import json
@@ -10,12 +10,21 @@ from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.gateway.builders import FakeProducer, constraint, entry, expression, repo_config, served_repo
+from tests.unit.gateway.builders import (
+    FakeProducer,
+    FakeSpool,
+    constraint,
+    entry,
+    expression,
+    repo_config,
+    served_repo,
+)
 
 from headgate_gateway.config import RepoConfig
 from headgate_gateway.http.admission import Budget
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.messages import Head, Response
+from headgate_gateway.http.receipt import Durability
 from headgate_gateway.http.router import ServedRepo, build_router
 from headgate_gateway.http.upload import BodyUpload, SharedByUploads
 from headgate_gateway.kafka.outcome import FailureReason, Outcome, PartitionAck
@@ -24,16 +33,19 @@ from headgate_gateway.pipeline.compile import compile_repo
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
 
+LISTS = {"acked": "acked", "spooled": "spooledLines", "failed": "failed", "unknown": "unknown"}
+"""Of an answer that is not a receipt, by fate."""
 OTHER = {"name": "other", "bootstrapServers": ["127.0.0.1:9093"]}
 PATH = "/events"
 
 
 class FickleKafka(FakeProducer):
-    """Takes some records, refuses some, says nothing of others, as the dice say."""
+    """Takes some records, refuses some, says nothing of others, spools some where it may, as the dice say."""
 
     def __init__(self, dice: list[int]) -> None:
         super().__init__(hold=True, fate=self.throw)
         self.dice, self.thrown = dice, 0
+        self.spools = False
         self.outcomes: list[tuple[Records, Outcome]] = []
 
     def throw(self, records: Records) -> Outcome:
@@ -41,7 +53,8 @@ class FickleKafka(FakeProducer):
         for line in records.lines:
             self.thrown += 1
             fate = self.dice[self.thrown % len(self.dice)]
-            (outcome.acked, outcome.failed, outcome.unknown)[max(fate - 2, 0)].append(line)
+            last = outcome.spooled if self.spools else outcome.acked
+            (outcome.acked, outcome.failed, outcome.unknown, last)[max(fate - 2, 0)].append(line)
         if outcome.acked:
             outcome.acks.append(PartitionAck(records.topic, 0, self.offset, len(outcome.acked)))
         if not outcome.complete:
@@ -66,6 +79,7 @@ KAFKA = maybe(
     headers=[[{"name": "h", "field": "b"}]],
     timestamp=[{"field": "ts", "format": "UnixSeconds"}],
     delivery=["Sync", "Sync", "Async"],
+    onFailure=["Reject", "Spool"],
 )
 SETTINGS = maybe(
     constraint=[
@@ -121,15 +135,17 @@ def configure(endpoint: dict[str, Any], changes: dict[str, Any], kafka: dict[str
     return repo_config(kafka=kafka, endpoints=[{"path": PATH, **endpoint}], producers=producers, **changes)
 
 
-@given(ENDPOINTS, SETTINGS, KAFKA, BODIES, st.lists(st.integers(0, 4), min_size=1, max_size=9))
-@settings(max_examples=400, deadline=None)
+@given(ENDPOINTS, SETTINGS, KAFKA, BODIES, st.lists(st.integers(0, 5), min_size=1, max_size=9), st.booleans())
+@settings(max_examples=500, deadline=None)
 def test_the_books_balance(
-    endpoint: dict[str, Any], changes: dict[str, Any], kafka: dict[str, Any], body: bytes, dice: list[int]
+    endpoint: dict[str, Any], changes: dict[str, Any], kafka: dict[str, Any], body: bytes, dice: list[int], disk: bool
 ) -> None:
     config = configure(endpoint, changes, kafka)
     producers = {"main": FickleKafka(dice), "other": FickleKafka(dice[::-1])}
     traffic, budget = TrafficCounters(), Budget(2**28)
-    repo = served_repo(config, producers, traffic)
+    repo = served_repo(config, producers, traffic, spool=FakeSpool() if disk else None)
+    for producer in producers.values():
+        producer.spools = repo.spool is not None
     answers: list[Response] = []
     headers = {"topic": b"named", "content-type": b"application/cloudevents-batch+json"}
     head = Head("POST", PATH, headers, content_length=len(body))
@@ -140,7 +156,7 @@ def test_the_books_balance(
     submitted = [records for producer in producers.values() for records in producer.submitted]
     made = sum(len(records.values) for records in submitted)
     assert repo.counters.in_flight == made
-    assert len(answers) == (1 if config.kafka.delivery == "Async" or not made else 0)
+    assert len(answers) == (1 if repo.durability is Durability.MEMORY or not made else 0)
     check_reservations(budget, producers, submitted)
     for producer in producers.values():
         producer.settle()
@@ -181,7 +197,7 @@ def check_reservations(budget: Budget, producers: dict[str, FickleKafka], submit
 def check_books(repo: ServedRepo, submitted: list[Records], made: int) -> None:
     c = repo.counters
     assert c.received == c.accepted + c.dropped + c.rejected
-    assert made == c.delivered + c.dead_lettered + c.failed + c.unknown
+    assert made == c.delivered + c.dead_lettered + c.spooled + c.failed + c.unknown
     assert c.in_flight == 0
     assert len({line for records in submitted for line in records.lines}) == c.accepted
     assert made >= c.accepted
@@ -207,31 +223,42 @@ def check_answer(
         return
     if not answer.body.startswith(b"{") or b'"Offset"' in answer.body or not answer.body:
         assert answer.status == 200
-        assert not lost or repo.config.kafka.delivery == "Async"
+        assert not lost or repo.durability is Durability.MEMORY
         return
     told = json.loads(answer.body)
     assert (told["accepted"], told["dropped"], told["rejected"]) == (c.accepted, c.dropped, c.rejected)
     assert told["deadLettered"] == len({line for r in submitted if r.dead_letter for line in r.lines})
-    if repo.config.kafka.delivery == "Async":
+    spooled = {line for _, outcome in parts for line in outcome.spooled}
+    if repo.durability is Durability.MEMORY:
         assert (told["durability"], told["partitions"]) == ("memory", [])
     elif lost:
         check_fates(told, parts)
     else:
-        assert told["durability"] == "kafka"
-        assert sum(run["count"] for run in told["partitions"]) == sum(len(r.values) for r in submitted)
+        assert told["durability"] == ("disk" if spooled else repo.durability)
+        assert told.get("spooled", 0) == len(spooled)
+        assert sum(run["count"] for run in told["partitions"]) == c.delivered + c.dead_lettered
+        assert c.delivered + c.dead_lettered + c.spooled == sum(len(r.values) for r in submitted)
 
 
 def check_fates(told: dict[str, Any], parts: list[tuple[Records, Outcome]]) -> None:
     """Every accepted line is in exactly one list, and in the right one."""
     fates: dict[int, set[str]] = {}
     for _, outcome in parts:
-        for fate in ("acked", "failed", "unknown"):
+        for fate in LISTS:
             for line in getattr(outcome, fate):
                 fates.setdefault(line, set()).add(fate)
-    joined = {line: fate.pop() if len(fate) == 1 else "unknown" for line, fate in fates.items()}
-    listed = {line: fate for fate in ("acked", "failed", "unknown") for line in numbers(told[fate])}
+    joined = {line: join(fate) for line, fate in fates.items()}
+    listed = {line: fate for fate, name in LISTS.items() for line in numbers(told.get(name, []))}
     assert listed == joined
-    assert sum(len(numbers(told[fate])) for fate in ("acked", "failed", "unknown")) == len(joined)
+    assert sum(len(numbers(told.get(name, []))) for name in LISTS.values()) == len(joined)
+    assert told.get("spooled", 0) == len(numbers(told.get("spooledLines", [])))
+
+
+def join(fates: set[str]) -> str:
+    """The fate of a line whose records have these."""
+    if fates == {"acked", "spooled"}:
+        return "spooled"
+    return next(iter(fates)) if len(fates) == 1 else "unknown"
 
 
 def numbers(ranges: list[str]) -> list[int]:
