@@ -4,8 +4,13 @@ Calls block, raise OSError, and are made from threads. Every place that makes so
 `Sync`, so that tests can leave out each of them and see something break.
 """
 
+import fcntl
+import os
 from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
+
+from headgate_gateway.spool.errors import SpoolLockedError
 
 
 class Sync(StrEnum):
@@ -21,10 +26,8 @@ class Sync(StrEnum):
     """The directory in which a checkpoint or profile has taken the place of the old one."""
     DIRECTORY_NAME = "directory name"
     """The parent of a new directory."""
-    ASIDE = "aside"
-    """The data of damaged bytes that were copied aside, before their segment may be deleted."""
-    ASIDE_NAME = "aside name"
-    """The directory of such a copy."""
+    EMPTIED = "emptied"
+    """The directory of a side log whose segments are deleted, before its checkpoint is."""
 
 
 class File(Protocol):
@@ -70,6 +73,10 @@ class Disk(Protocol):
         """The names in a directory, sorted. Raises FileNotFoundError."""
         ...
 
+    def rmdir(self, path: str) -> None:
+        """Delete an empty directory."""
+        ...
+
     def size(self, path: str) -> int:
         """Bytes of a file. Raises FileNotFoundError."""
         ...
@@ -85,3 +92,99 @@ class Disk(Protocol):
     def lock(self, path: str) -> File:
         """Hold a file's lock until it is closed. Raises SpoolLockedError where another process does."""
         ...
+
+
+_PRIVATE = 0o600
+
+
+class OsFile:
+    """A file descriptor."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def append(self, content: bytes | bytearray | memoryview) -> None:
+        """One system call, mostly, without the interpreter's lock."""
+        with memoryview(content) as view:
+            written = os.write(self._descriptor, view)
+            while written < len(view):
+                written += os.write(self._descriptor, view[written:])
+
+    def sync(self, site: Sync) -> None:
+        """Data and size; times may stay behind."""
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """What was not synced may be lost."""
+        os.close(self._descriptor)
+
+
+class OsDisk:
+    """The file system of the machine."""
+
+    def create(self, path: str) -> OsFile:
+        """Readable by this user alone: records are nobody else's business."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+        return OsFile(os.open(path, flags, _PRIVATE))
+
+    def replace(self, source: str, target: str) -> None:
+        """rename(2)."""
+        Path(source).replace(target)
+
+    def unlink(self, path: str) -> None:
+        """unlink(2)."""
+        Path(path).unlink()
+
+    def mkdir(self, path: str) -> bool:
+        """mkdir(2)."""
+        try:
+            Path(path).mkdir(mode=0o700)
+        except FileExistsError:
+            return False
+        return True
+
+    def rmdir(self, path: str) -> None:
+        """rmdir(2)."""
+        Path(path).rmdir()
+
+    def sync_dir(self, path: str, site: Sync) -> None:
+        """fsync(2) of the directory."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def listdir(self, path: str) -> list[str]:
+        """Names, sorted."""
+        return sorted(entry.name for entry in Path(path).iterdir())
+
+    def size(self, path: str) -> int:
+        """As stat(2) says."""
+        return Path(path).stat().st_size
+
+    def read_at(self, path: str, offset: int, nbytes: int) -> bytes:
+        """One pread(2), mostly, without the interpreter's lock."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.pread(descriptor, nbytes, offset)
+        finally:
+            os.close(descriptor)
+
+    def free_bytes(self, path: str) -> int:
+        """What a process without privileges may still write."""
+        told = os.statvfs(path)
+        return told.f_bavail * told.f_frsize
+
+    def lock(self, path: str) -> OsFile:
+        """flock(2): it ends with the process, however that ends."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise SpoolLockedError(f"{path} is locked: another process uses this directory") from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return OsFile(descriptor)

@@ -20,13 +20,14 @@ class Extents:
         for first, end in ranges:
             self.add(first, end)
 
-    def add(self, first: int, end: int) -> None:
-        """Take in the numbers from `first` to before `end`; those that are in already do no harm."""
+    def add(self, first: int, end: int) -> int:
+        """Take in the numbers from `first` to before `end`; how many of them were not in yet."""
         if end <= self.watermark or first >= end:
-            return
+            return 0
+        fresh = sum(stop - start for start, stop in self.missing(first, end))
         if first <= self.watermark:
             self._rise(end)
-            return
+            return fresh
         firsts, ends = self._firsts, self._ends
         low = bisect_left(ends, first)  # the first range that touches or follows
         high = bisect_right(firsts, end)
@@ -34,6 +35,7 @@ class Extents:
             first, end = min(first, firsts[low]), max(end, ends[high - 1])
         firsts[low:high] = [first]
         ends[low:high] = [end]
+        return fresh
 
     def _rise(self, end: int) -> None:
         passed = bisect_right(self._firsts, end)

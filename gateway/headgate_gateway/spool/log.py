@@ -6,46 +6,33 @@
 It knows nothing of Kafka. Each record has a number; numbers never repeat in one directory and may have holes.
 """
 
-from collections.abc import Callable
+import errno
+import logging
+import threading
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Self
 
+from headgate_gateway.spool.checkpoint import Checkpoint, encode_checkpoint
+from headgate_gateway.spool.damage import DAMAGED_SUFFIX, Damage
 from headgate_gateway.spool.disk import Disk
-from headgate_gateway.spool.entry import Entry, EntryHead
-from headgate_gateway.spool.errors import LogState, SpoolError
-from headgate_gateway.spool.extents import Range
+from headgate_gateway.spool.durable import make_directory, replace_file
+from headgate_gateway.spool.entry import Entry
+from headgate_gateway.spool.errors import LogState, SpoolClosedError, SpoolError, SpoolFailedError, SpoolFullError
+from headgate_gateway.spool.extents import Extents, Range
+from headgate_gateway.spool.ledger import Ledger
+from headgate_gateway.spool.reading import Reader, Stored
+from headgate_gateway.spool.recovery import CHECKPOINT_NAME, Visit, read_checkpoint, recover
+from headgate_gateway.spool.segments import Segments
 from headgate_gateway.spool.space import Space
+from headgate_gateway.spool.writer import COMMIT_BUCKETS, LogSettings, Notify, OnDone, Waiting, Writer
 
-OnDone = Callable[[int, SpoolError | None], None]
-"""Gets the number of the entry's first record, or -1 and why it is not durable."""
-Visit = Callable[[int, EntryHead], None]
-"""Gets the number of an entry's first record, and its head."""
-Notify = Callable[[Callable[[], None]], object]
-"""Has a function called in the event loop, such as `loop.call_soon_threadsafe`."""
+__all__ = ["COMMIT_BUCKETS", "Log", "LogReport", "LogSettings", "Notify", "OnDone", "Stored", "Visit"]
 
+log = logging.getLogger(__name__)
 
-class Stored(NamedTuple):
-    """An entry, and the number of its first record."""
-
-    first: int
-    entry: Entry
-
-    @property
-    def end(self) -> int:
-        """The number after its last record."""
-        return self.first + self.entry.count
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """How a log writes."""
-
-    segment_bytes: int = 64 * 2**20
-    """A segment that has reached this takes no more frames."""
-    frame_bytes: int = 8 * 2**20
-    """One commit takes about this much at most."""
-    probe_seconds: float = 1.0
-    """Between two attempts to find out whether a full or failed disk writes again."""
+_ENTRY_BYTES = 256
+"""Counted for an entry beside its records, until it is written and its size is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +58,30 @@ class LogReport:
 class Log:
     """Thread-safe where it says so; everything else belongs to the event loop."""
 
+    def __init__(
+        self,
+        disk: Disk,
+        directory: str,
+        space: Space,
+        damage: Damage,
+        ledger: Ledger,
+        segments: Segments,
+        writer: Writer,
+    ) -> None:
+        """Made by `open`."""
+        self._disk = disk
+        self._directory = directory
+        self._space = space
+        self._damage = damage
+        self._ledger = ledger
+        self._segments = segments
+        self._writer = writer
+        self._reader = Reader(damage, ledger, segments)
+        self._closed = False
+        self._checkpoint_lock = threading.Lock()
+        self._written = -1
+        """What the ledger's changes were at the last checkpoint."""
+
     @classmethod
     def open(
         cls,
@@ -78,7 +89,7 @@ class Log:
         directory: str,
         space: Space,
         notify: Notify,
-        settings: LogSettings = LogSettings(),
+        settings: LogSettings | None = None,
         *,
         visit: Visit | None = None,
     ) -> Self:
@@ -86,27 +97,45 @@ class Log:
 
         The caller holds the directory's lock. Raises OSError, SpoolVersionError.
         """
-        raise NotImplementedError
+        make_directory(disk, directory)
+        damage = Damage(disk, space)
+        space.adjust(sum(disk.size(f"{directory}/{name}") for name in _damaged(disk, directory)))
+        checkpoint = read_checkpoint(disk, directory)
+        found = recover(disk, directory, checkpoint, visit, damage.set_aside, damage.reader_of)
+        ledger, segments = Ledger(found.extents, found.position), Segments()
+        for segment in found.segments:
+            segments.add(segment)
+            space.adjust(segment.taken)
+        writer = Writer(disk, directory, space, notify, settings or LogSettings(), ledger, segments)
+        opened = cls(disk, directory, space, damage, ledger, segments, writer)
+        with suppress(OSError):  # it is tried again with the next one
+            opened.checkpoint()
+        writer.start()
+        return opened
 
     @property
     def state(self) -> LogState:
         """Whether it takes entries."""
-        raise NotImplementedError
+        if self._closed:
+            return LogState.CLOSED
+        if self._writer.state is LogState.READY and self._space.full:
+            return LogState.FULL
+        return self._writer.state
 
     @property
     def end(self) -> int:
         """The number after the last durable record. Any thread."""
-        raise NotImplementedError
+        return self._ledger.end
 
     @property
     def start(self) -> int:
         """The smallest number that is not acknowledged; `end` where all are. Any thread."""
-        raise NotImplementedError
+        return self._ledger.start
 
     @property
     def backlog(self) -> int:
         """Durable records that are not acknowledged. Any thread."""
-        raise NotImplementedError
+        return self._ledger.backlog
 
     def append(self, entry: Entry, on_done: OnDone, *, privileged: bool = False) -> None:
         """Make an entry durable. Entries become durable, and `on_done` is called, in the order of the calls.
@@ -114,39 +143,109 @@ class Log:
         `on_done` is called once, in the event loop, never from within this call. `privileged`: it may use the headroom.
         Raises SpoolFullError, SpoolFailedError or SpoolClosedError at once where there is no point in waiting.
         """
-        raise NotImplementedError
+        cost = entry.nbytes + _ENTRY_BYTES
+        if self._closed or (self._writer.state is not LogState.READY and not privileged):
+            raise self._refusal()
+        if not self._space.take(cost, privileged=privileged):
+            raise SpoolFullError("the spool holds as much as it may")
+        self._writer.put(Waiting(entry, cost, on_done))
+
+    def _refusal(self) -> SpoolError:
+        if self._closed:
+            return SpoolClosedError("the spool is closed")
+        kind = SpoolFullError if self._writer.state is LogState.FULL else SpoolFailedError
+        return kind(self._writer.problem)
 
     def read(self, number: int, max_bytes: int) -> tuple[list[Stored], int]:
         """Entries with records from `number` on that are not all acknowledged, and the number to go on from.
 
-        About `max_bytes` of them, at least one where there is one; none, and `end`: that is all for now. An entry that
-        was partly passed is given whole. Blocks; any thread.
+        About `max_bytes` of them (whole commits, so up to a commit more), at least one where there is one; none, and
+        `end`: that is all for now. An entry that was partly passed is given whole. Blocks; any thread. Raises OSError
+        where there are none that can be read: then the same call may succeed later.
         """
-        raise NotImplementedError
+        return self._reader.read(number, max_bytes)
 
     def acknowledge(self, first: int, end: int) -> None:
         """Records from `first` to before `end` are done with. Not durable before the next checkpoint. Any thread."""
-        raise NotImplementedError
+        self._ledger.acknowledge(first, end)
 
     def missing(self, first: int, end: int) -> list[Range]:
         """The ranges from `first` to before `end` that are not acknowledged. Any thread."""
-        raise NotImplementedError
+        return self._ledger.missing(first, end)
 
     def checkpoint(self) -> bool:
         """Make durable what is acknowledged, and delete the segments that nobody needs; False: there was nothing new.
 
         Blocks; any thread but the event loop's. Raises OSError, after which it may be called again.
         """
-        raise NotImplementedError
+        with self._checkpoint_lock:
+            extents, end, changes = self._ledger.snapshot()
+            if changes == self._written:
+                self._delete_segments(extents)
+                return False
+            checkpoint = Checkpoint(extents.watermark, list(extents.ranges()), end, self._writer.tail)
+            path, content = f"{self._directory}/{CHECKPOINT_NAME}", encode_checkpoint(checkpoint)
+            try:
+                replace_file(self._disk, path, content)
+            except OSError as error:
+                if error.errno != errno.ENOSPC or not self._delete_segments(extents):
+                    raise
+                # A segment all of whose records are done with is not missed by recovery, whatever the checkpoint says:
+                # where there is no room even for a checkpoint, deleting comes first.
+                replace_file(self._disk, path, content)
+            self._written = changes
+            self._delete_segments(extents)
+            return True
+
+    def _delete_segments(self, done: Extents) -> int:
+        """Delete segments that hold nothing but what is done with; how many."""
+        # In this order: a segment that is listed and not active then will never be written again.
+        candidates = self._segments.all()
+        active = self._writer.active
+        deleted = 0
+        for segment in candidates:
+            if segment.held or done.is_missing(segment.first, segment.end):
+                continue
+            if segment is active:
+                if self._space.full or segment.taken >= self._writer.rotate_after:
+                    self._writer.rotate()
+                continue
+            with suppress(FileNotFoundError):  # somebody else deleted it
+                self._disk.unlink(segment.path)
+            self._segments.remove(segment)
+            self._space.adjust(-segment.taken)
+            deleted += 1
+        return deleted
 
     def oldest_ms(self) -> int | None:
         """About when the oldest record that is not acknowledged was accepted, milliseconds since the epoch; None: none."""
-        raise NotImplementedError
+        if not self._ledger.backlog:
+            return None
+        segment = self._segments.find(self._ledger.start)
+        return (segment.accepted_ms(self._ledger.start) or None) if segment is not None else None
 
     def report(self) -> LogReport:
         """What there is to tell. Any thread."""
-        raise NotImplementedError
+        segments, counters = self._segments.all(), self._writer.counters
+        return LogReport(
+            state=self.state,
+            problem=self._writer.problem,
+            nbytes=sum(segment.taken for segment in segments),
+            segments=len(segments),
+            damaged=self._damage.found,
+            appended=counters.appended,
+            commits=counters.commits,
+            commit_seconds=tuple(counters.seconds),
+            commit_seconds_sum=counters.seconds_sum,
+        )
 
     def close(self) -> None:
         """Make durable what waits, take no more, write a last checkpoint. Blocks."""
-        raise NotImplementedError
+        self._closed = True
+        self._writer.stop()
+        with suppress(OSError):  # what is acknowledged is sent again, then
+            self.checkpoint()
+
+
+def _damaged(disk: Disk, directory: str) -> list[str]:
+    return [name for name in disk.listdir(directory) if name.endswith(DAMAGED_SUFFIX)]

@@ -5,6 +5,9 @@ Pure counting. The event loop and the writer threads share one: every change is 
 
 import threading
 
+_REOPENS_AT = 0.95
+"""Once full, how much of the bound must be free again: else large entries are refused for ever while small ones pass."""
+
 
 class Space:
     """A bound in bytes."""
@@ -15,18 +18,25 @@ class Space:
         self.headroom = headroom
         """Kept of it for side logs, dead letters, parked entries and checkpoints: by moving records they free room."""
         self.used = 0
+        self.full = False
+        """Whether something was refused, and not enough has been freed since."""
         self._lock = threading.Lock()
 
     def take(self, nbytes: int, *, privileged: bool = False) -> bool:
         """Count bytes that are going to be written; False, and nothing counted: there is no room."""
-        limit = self.limit if privileged else self.limit - self.headroom
         with self._lock:
-            if self.used + nbytes > limit:
-                return False
-            self.used += nbytes
-            return True
+            if privileged:
+                fits = self.used + nbytes <= self.limit
+            else:
+                fits = not self.full and self.used + nbytes <= self.limit - self.headroom
+                self.full = not fits
+            if fits:
+                self.used += nbytes
+            return fits
 
     def adjust(self, nbytes: int) -> None:
         """Count what differs from what was taken, or is there already, or (negative) is gone."""
         with self._lock:
             self.used += nbytes
+            if self.full and self.used <= (self.limit - self.headroom) * _REOPENS_AT:
+                self.full = False

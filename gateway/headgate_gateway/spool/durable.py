@@ -1,0 +1,26 @@
+"""Directories and small files that are there for good once these return. Blocks; raises OSError."""
+
+from contextlib import suppress
+
+from headgate_gateway.spool.disk import Disk, Sync
+
+
+def make_directory(disk: Disk, path: str) -> None:
+    """Make a directory, whose parent is there. One that is there already may not be durable: its maker was killed."""
+    disk.mkdir(path)
+    disk.sync_dir(path.rpartition("/")[0] or "/", Sync.DIRECTORY_NAME)
+
+
+def replace_file(disk: Disk, path: str, content: bytes) -> None:
+    """Write a file, or put it in the place of the old one: after a crash there is the old one or the new one, whole."""
+    fresh = f"{path}.tmp"
+    with suppress(FileNotFoundError):
+        disk.unlink(fresh)
+    file = disk.create(fresh)
+    try:
+        file.append(content)
+        file.sync(Sync.REPLACEMENT)
+    finally:
+        file.close()
+    disk.replace(fresh, path)
+    disk.sync_dir(path.rpartition("/")[0], Sync.REPLACEMENT_NAME)
