@@ -16,7 +16,6 @@ from xdist.scheduler import LoadScopeScheduling
 
 ROOT = Path(__file__).parent.parent
 ORDER = ("unit", "integration", "e2e")
-NEEDS_TESTBED = ("kafka", "cluster")
 OF_THE_CLUSTER = ("tests/integration/api/", "tests/integration/operator/", "tests/e2e/")
 """Tests that share one cluster, and one release, and measure: never two of them at a time."""
 
@@ -36,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Bring the testbed up in the background while tests that do not need it run."""
     is_worker = hasattr(session.config, "workerinput")
-    if not is_worker and not session.config.option.collectonly and _need_testbed(session.items):
+    if not is_worker and not session.config.option.collectonly and _need_cluster(session.items):
         _bring_up(session.config)
 
 
@@ -60,8 +59,9 @@ def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None
         _bring_up(node.config)
 
 
-def _need_testbed(items: Iterable[pytest.Item]) -> bool:
-    return any(item.get_closest_marker(marker) for item in items for marker in NEEDS_TESTBED)
+def _need_cluster(items: Iterable[pytest.Item]) -> bool:
+    """Whether all of the testbed is worth its minutes; brokers alone are up in seconds, when a fixture asks for them."""
+    return any(item.get_closest_marker("cluster") for item in items)
 
 
 def _bring_up(config: pytest.Config) -> None:
