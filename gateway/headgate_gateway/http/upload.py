@@ -301,7 +301,10 @@ class BodyUpload:
     def _tell(self, processed: Processed, outcome: Outcome) -> None:
         if outcome.complete:
             form = self._route.endpoint.response
-            self._answer(receipt(processed, outcome, form, self._request_id, self._repo.durability))
+            durability = self._repo.durability
+            # A revision whose lines Kafka does not take is no good one because there was a disk to put them on.
+            missed = outcome.spooled and durability is Durability.KAFKA
+            self._answer(receipt(processed, outcome, form, self._request_id, durability), 503 if missed else None)
         else:
             self._answer(undelivered(processed, outcome, self._request_id))
 
@@ -329,8 +332,8 @@ class BodyUpload:
         self._finish(response.status)
         return response
 
-    def _answer(self, response: Response) -> None:
-        self._finish(response.status)
+    def _answer(self, response: Response, judged_as: int | None = None) -> None:
+        self._finish(response.status, judged_as)
         self._say(response)
 
     def _say(self, response: Response) -> None:

@@ -173,6 +173,16 @@ def test_a_line_is_spooled_when_its_records_are_on_disk_or_in_kafka_and_unknown_
     assert (joined.halved, joined.retry_after, joined.complete) == (2, 9, False)
 
 
+@pytest.mark.parametrize(("config", "errors"), [(ON_FAILURE, 1), (ASYNC, 0)], ids=["onFailure Spool", "Async"])
+async def test_a_revision_is_judged_by_whether_kafka_takes_its_lines(config: Any, errors: int) -> None:
+    spool = FakeSpool()
+    async with gateway(config, producer=taken_by(spool), spool=spool) as g:
+        assert (await g.ask(post(b"{}"))).status == 200
+        sample = g.ingest.router["/log/repo/logs"].repo.analysis.sample("default", "logs", "r1")
+        assert (sample.requests, sample.server_errors) == (1, errors)
+        assert g.counters().requests == {200: 1}
+
+
 async def test_one_event_of_a_repo_that_spools_takes_the_long_way() -> None:
     async with gateway(ON_FAILURE, repo_config("plain"), spool=FakeSpool()) as g:
         assert set(g.ingest._express) == {"/log/repo/plain"}
