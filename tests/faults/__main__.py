@@ -1,0 +1,72 @@
+"""`python -m tests.faults`: fault runs by seed, with real durations unless told otherwise. Exit status 1: one failed.
+
+make faults                                  200 runs with real durations: hours
+make faults ARGS="--runs 20 --scale quick"   what `make test` does
+make faults ARGS="--seed 17"                 one of them again
+make faults ARGS="--alone black-hole --seconds 30"
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.testbed import kafka
+
+from .brokers import behind_proxies
+from .faults import DRAWN, FAULTS
+from .run import run
+from .scenario import SCALES, Scenario, alone, draw
+
+RUNS = 200
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run what the command line asks for, one after the other."""
+    options = _parser().parse_args(argv)
+    failed = asyncio.run(_run_all(list(_scenarios(options))))
+    for command in failed:
+        print(f"failed: {command}")
+    return 1 if failed else 0
+
+
+async def _run_all(scenarios: list[Scenario]) -> list[str]:
+    failed: list[str] = []
+    async with behind_proxies(kafka.ensure(3)) as made:
+        for number, scenario in enumerate(scenarios, start=1):
+            print(f"[{number}/{len(scenarios)}] {scenario}", flush=True)
+            with tempfile.TemporaryDirectory(prefix="headgate-faults-") as folder:
+                report = await run(scenario, made, Path(folder))
+            print(report, flush=True)
+            if report.failed:
+                failed.append(scenario.command)
+    return failed
+
+
+def _scenarios(options: argparse.Namespace) -> Iterator[Scenario]:
+    scale = SCALES[options.scale]
+    if options.alone:
+        yield alone(options.alone, scale, options.seconds)
+        return
+    seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.runs)
+    for seed in seeds:
+        yield draw(seed, DRAWN, scale)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.faults", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=RUNS, help="how many (default: %(default)s)")
+    parser.add_argument("--first", type=int, default=1, help="seed of the first (default: %(default)s)")
+    parser.add_argument("--seed", type=int, help="this one only")
+    parser.add_argument("--alone", choices=sorted(FAULTS), help="this fault only")
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long it lasts (default: %(default)s)")
+    parser.add_argument("--scale", choices=sorted(SCALES), default="real", help="(default: %(default)s)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,228 @@
+"""What goes wrong: one function a fault. Each begins it, keeps it up for as long as the step says, and ends it.
+
+Faults of one group never overlap: a broker cannot be stopped while it is frozen. Those of different groups do.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+
+from .scenario import Step
+from .world import World
+
+Act = Callable[[World, Step, Random], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A kind of fault."""
+
+    act: Act
+    group: str
+    weight: int = 4
+    """How often it is drawn, beside others: those that take brokers a long time to get over are rarer."""
+
+
+async def cut_requests(world: World, step: Step, random: Random) -> None:
+    """Connections end halfway through produce requests, or right after them."""
+    await _cut(world, world.brokers.weather.cut_requests, step, random)
+
+
+async def cut_answers(world: World, step: Step, random: Random) -> None:
+    """Connections end in the middle of Kafka's answers, or before them: it has written."""
+    await _cut(world, world.brokers.weather.cut_answers, step, random)
+
+
+async def _cut(world: World, armed: list[float], step: Step, random: Random) -> None:
+    for _ in range(random.randint(2, 5)):
+        armed.append(random.choice([0.0, 0.5, 1.0, random.random()]))
+        await asyncio.sleep(step.seconds / 4)
+    armed.clear()
+
+
+async def reset_connections(world: World, step: Step, random: Random) -> None:
+    """All connections end at once, again and again."""
+    for _ in range(random.randint(2, 5)):
+        world.brokers.reset_connections()
+        await asyncio.sleep(step.seconds / 4)
+
+
+async def black_hole(world: World, step: Step, _: Random) -> None:
+    """Nothing passes, and all of it later."""
+    world.brokers.weather.swallow()
+    await asyncio.sleep(step.seconds)
+    world.brokers.weather.release()
+
+
+async def no_network(world: World, step: Step, _: Random) -> None:
+    """Nothing listens where brokers were."""
+    world.brokers.weather.refuse = True
+    world.brokers.reset_connections()
+    await asyncio.sleep(step.seconds)
+    world.brokers.weather.refuse = False
+
+
+async def delay(world: World, step: Step, random: Random) -> None:
+    """Every request and every answer takes its time, up to more than a request has."""
+    world.brokers.weather.delay = random.choice([0.01, 0.1, 0.7]) * world.scale.delivery_ms / 1000
+    await asyncio.sleep(step.seconds)
+    world.brokers.weather.delay = 0.0
+
+
+async def throttle(world: World, step: Step, random: Random) -> None:
+    """Few bytes a second."""
+    world.brokers.weather.rate = random.choice([2_000.0, 20_000.0, 200_000.0])
+    await asyncio.sleep(step.seconds)
+    world.brokers.weather.rate = 0.0
+
+
+async def frozen_kafka(world: World, step: Step, _: Random) -> None:
+    """All brokers freeze, connections stay open."""
+    everyone = range(world.brokers.count)
+    await world.brokers.pause(*everyone)
+    await asyncio.sleep(step.seconds)
+    await world.brokers.unpause(*everyone)
+
+
+async def frozen_broker(world: World, step: Step, random: Random) -> None:
+    """One of them does."""
+    broker = random.randrange(world.brokers.count)
+    await world.brokers.pause(broker)
+    await asyncio.sleep(step.seconds)
+    await world.brokers.unpause(broker)
+
+
+async def killed_broker(world: World, step: Step, random: Random) -> None:
+    """One is killed, and comes back."""
+    broker = random.randrange(world.brokers.count)
+    await world.brokers.kill(broker)
+    await asyncio.sleep(step.seconds)
+    await world.brokers.start(broker)
+
+
+async def stopped_broker(world: World, step: Step, random: Random) -> None:
+    """One shuts down in good order, and comes back."""
+    broker = random.randrange(world.brokers.count)
+    await world.brokers.stop(broker)
+    await asyncio.sleep(step.seconds)
+    await world.brokers.start(broker)
+
+
+async def killed_kafka(world: World, step: Step, _: Random) -> None:
+    """All are killed, and come back."""
+    everyone = range(world.brokers.count)
+    await world.brokers.kill(*everyone)
+    await asyncio.sleep(step.seconds)
+    await world.brokers.start(*everyone)
+
+
+async def moved_leaders(world: World, step: Step, _: Random) -> None:
+    """Every partition gets another leader, twice."""
+    for _turn in range(2):
+        await world.brokers.move_leaders(world.topic)
+        await asyncio.sleep(step.seconds / 2)
+
+
+async def few_replicas(world: World, step: Step, random: Random) -> None:
+    """NOT_ENOUGH_REPLICAS: a broker is away, and the topic asks for all of them."""
+    broker = random.randrange(world.brokers.count)
+    await world.brokers.configure_topic(world.topic, "min.insync.replicas", str(world.brokers.count))
+    await world.brokers.stop(broker)
+    await asyncio.sleep(step.seconds)
+    await world.brokers.configure_topic(world.topic, "min.insync.replicas", None)
+    await world.brokers.start(broker)
+
+
+async def missing_topic(world: World, step: Step, _: Random) -> None:
+    """A topic is made only after a while; `World` has left it out."""
+    await asyncio.sleep(step.seconds)
+    await world.create_late_topic()
+
+
+async def small_topic(world: World, step: Step, _: Random) -> None:
+    """The topic refuses large records for a while."""
+    await world.brokers.configure_topic(world.topic, "max.message.bytes", "30000")
+    await asyncio.sleep(step.seconds)
+    await world.brokers.configure_topic(world.topic, "max.message.bytes", None)
+
+
+async def revoked_user(world: World, step: Step, _: Random) -> None:
+    """The credentials are gone, and connections that had them end; then they hold again."""
+    await world.brokers.revoke_user()
+    world.brokers.reset_connections()
+    await asyncio.sleep(step.seconds)
+    await world.brokers.add_user()
+
+
+async def denied_user(world: World, step: Step, _: Random) -> None:
+    """The right to write is taken away, and given back."""
+    await world.brokers.deny_writing(world.topic)
+    await asyncio.sleep(step.seconds)
+    await world.brokers.allow_writing(world.topic)
+
+
+async def killed_gateway(world: World, step: Step, random: Random) -> None:
+    """SIGKILL, and a new process."""
+    await asyncio.sleep(random.uniform(0, 0.3))
+    await world.kill_gateway()
+    await asyncio.sleep(random.choice([0.0, step.seconds]))
+    await world.gateway.start()
+
+
+async def killed_gateway_in_reload(world: World, step: Step, random: Random) -> None:
+    """SIGKILL while a new config is being taken."""
+    world.change_config()
+    await asyncio.sleep(random.uniform(0, 0.5))
+    await killed_gateway(world, step, random)
+
+
+async def terminated_gateway(world: World, step: Step, random: Random) -> None:
+    """SIGTERM, and a new process."""
+    await world.terminate_gateway()
+    await asyncio.sleep(random.choice([0.0, step.seconds]))
+    await world.gateway.start()
+
+
+async def frozen_gateway(world: World, step: Step, _: Random) -> None:
+    """The process stands still, as on a machine that is paused."""
+    world.gateway.freeze(frozen=True)
+    await asyncio.sleep(step.seconds)
+    world.gateway.freeze(frozen=False)
+
+
+async def reloads(world: World, step: Step, random: Random) -> None:
+    """The config changes, and with it the producer."""
+    for _ in range(random.randint(2, 4)):
+        world.change_config()
+        await asyncio.sleep(max(0.3, step.seconds / 4))
+
+
+NETWORK, BROKERS, TOPIC, USER, GATEWAY = "network", "brokers", "topic", "user", "gateway"
+FAULTS = {
+    "cut-requests": Fault(cut_requests, NETWORK),
+    "cut-answers": Fault(cut_answers, NETWORK),
+    "reset-connections": Fault(reset_connections, NETWORK),
+    "black-hole": Fault(black_hole, NETWORK),
+    "no-network": Fault(no_network, NETWORK),
+    "delay": Fault(delay, NETWORK),
+    "throttle": Fault(throttle, NETWORK),
+    "frozen-kafka": Fault(frozen_kafka, BROKERS),
+    "frozen-broker": Fault(frozen_broker, BROKERS),
+    "killed-broker": Fault(killed_broker, BROKERS, weight=2),
+    "stopped-broker": Fault(stopped_broker, BROKERS, weight=2),
+    "killed-kafka": Fault(killed_kafka, BROKERS, weight=1),
+    "moved-leaders": Fault(moved_leaders, BROKERS),
+    "few-replicas": Fault(few_replicas, BROKERS, weight=2),
+    "missing-topic": Fault(missing_topic, TOPIC),
+    "small-topic": Fault(small_topic, TOPIC),
+    "revoked-user": Fault(revoked_user, USER),
+    "denied-user": Fault(denied_user, USER),
+    "killed-gateway": Fault(killed_gateway, GATEWAY),
+    "killed-gateway-in-reload": Fault(killed_gateway_in_reload, GATEWAY),
+    "terminated-gateway": Fault(terminated_gateway, GATEWAY),
+    "frozen-gateway": Fault(frozen_gateway, GATEWAY),
+    "reloads": Fault(reloads, GATEWAY),
+}
+DRAWN = [name for name, fault in sorted(FAULTS.items()) for _ in range(fault.weight)]
+"""What combinations are drawn from."""

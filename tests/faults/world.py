@@ -1,0 +1,154 @@
+"""One run's world: brokers behind proxies, a gateway, topics and clients; what faults act upon, and what was seen.
+
+Owns the order in which these come and go. Decides nothing about what is right: that is the oracle's.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.integration.gateway.process import repo
+from tests.integration.kafka.producing import new_name
+
+from .answers import Fate
+from .brokers import PASSWORD, USER, Brokers
+from .gateway import Gateway
+from .oracle import Terms
+from .scenario import Scale
+from .traffic import Target, Traffic
+
+MISSING_TOPIC = "missing-topic"
+GRACE_SECONDS = 3.0
+"""Of the gateway's grace period beyond its deliveryTimeout."""
+SLACK_SECONDS = 5.0
+"""Beyond the deliveryTimeout, until a request counts as hanging: the machine is shared."""
+WELL = frozenset({Fate.KAFKA, Fate.DISK})
+
+
+@dataclass
+class World:
+    """What a scenario runs in."""
+
+    brokers: Brokers
+    gateway: Gateway
+    scale: Scale
+    topic: str
+    late_topic: str
+    problems: list[str] = field(default_factory=list)
+    traffic: Traffic | None = None
+    ended: bool = False
+    """Whether the gateway was ended, so that connections broke."""
+    revision: int = 0
+    _late_topic_exists: bool = False
+
+    def change_config(self) -> None:
+        """Another revision, and every second time another producer."""
+        self.revision += 1
+        self.gateway.configure(*self.entries(), user=USER, password=PASSWORD)
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The repos: one of the main topic, one of a topic that may be made later."""
+        timeout = self.scale.delivery_ms + self.revision % 2
+        sasl = {
+            "mechanism": "SCRAM-SHA-512",
+            "usernameFile": "credential.user",
+            "passwordFile": "credential.password",
+        }
+        return [
+            repo(
+                name, self.brokers.bootstrap[0], topic, timeout=f"{timeout}ms", revision=f"r{self.revision}",
+                producer={"bootstrapServers": self.brokers.bootstrap, "sasl": sasl}, kafka={"key": {"field": "k"}},
+            )
+            for name, topic in (("logs", self.topic), ("late", self.late_topic))
+        ]  # fmt: skip
+
+    async def create_late_topic(self) -> None:
+        """Make it, if it is not there."""
+        if not self._late_topic_exists:
+            await self.brokers.create_topic(self.late_topic)
+            self._late_topic_exists = True
+
+    async def kill_gateway(self) -> None:
+        """SIGKILL."""
+        self.ended = True
+        await self.gateway.kill()
+
+    async def terminate_gateway(self) -> None:
+        """SIGTERM, and what is wrong with how it ends."""
+        self.ended = True
+        limit = self.scale.delivery_ms / 1000 + GRACE_SECONDS
+        try:
+            code = await self.gateway.terminate(limit + 2)
+        except TimeoutError:
+            self.problems.append(f"a gateway that was told to stop did not within {limit} s")
+        else:
+            if code:
+                self.problems.append(f"a gateway that was told to stop ended with {code}")
+
+    def begin_traffic(self, seed: int) -> None:
+        """Let clients send."""
+        patience = 2 * self.scale.delivery_ms / 1000 + self.scale.longest + SLACK_SECONDS
+        targets = [
+            Target(lambda: self.gateway.port, lambda: self.gateway.number, f"/log/repo/{name}", patience, large)
+            for name, large in (("logs", False), ("logs", False), ("logs", True), ("late", False))
+        ]
+        self.traffic = Traffic(targets, seed)
+
+    async def recovered(self) -> None:
+        """Wait until clients of every repo are served again, all faults being over."""
+        begun = time.monotonic()
+        try:
+            async with asyncio.timeout(self.scale.recovery):
+                while not self._all_served_since(begun):  # noqa: ASYNC110 - answers come to many senders
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            self.problems.append(f"{self.scale.recovery:g} s after the last fault, not everything is delivered again")
+
+    def _all_served_since(self, begun: float) -> bool:
+        assert self.traffic is not None
+        log = self.traffic.log
+        senders = {line.sender for line in log.sent}
+        served = {
+            line.sender
+            for line in log.sent[-2_000:]
+            if log.told.get(line.number) in WELL and log.told_at[line.number] > begun
+        }
+        return served == senders
+
+    def terms(self) -> Terms:
+        """What the faults of this run allow: copies are those that gateways counted, or could not tell us of."""
+        assert self.traffic is not None
+        log = self.traffic.log
+        counted = sum(process.counted for process in self.gateway.processes)
+        untold = 0
+        for line in log.sent:
+            process = self.gateway.processes[line.process]
+            told_at = log.told_at.get(line.number)
+            untold += process.ended and (told_at is None or told_at > process.asked_at)
+        # A record is sent again, and again, before it is given up: twice is rare in the time between two questions.
+        return Terms(doubled=counted + 2 * untold, may_be_unanswered=self.ended)
+
+
+@asynccontextmanager
+async def world(brokers: Brokers, scale: Scale, folder: Path, *, late_topic: bool) -> AsyncIterator[World]:
+    """A gateway that serves, and topics; without the late one where a fault makes it."""
+    grace = f"{scale.delivery_ms + GRACE_SECONDS * 1000:.0f}ms"
+    config = folder / "config"
+    config.mkdir(parents=True)
+    gateway = Gateway(config, ("--drain-delay", "200ms", "--grace-period", grace))
+    made = World(brokers, gateway, scale, new_name("faults"), new_name("late"))
+    await brokers.create_topic(made.topic)
+    if late_topic:
+        await made.create_late_topic()
+    made.change_config()
+    try:
+        await gateway.start()
+        yield made
+    finally:
+        if made.traffic is not None:
+            await made.traffic.abandon()
+        await gateway.kill()
