@@ -73,7 +73,13 @@ def test_defaults_are_filled_in(server: ApiServer) -> None:
     }
     stored = server.create(repo("defaults"))
     assert stored["spec"] == {
-        "kafka": {"producerProfile": "main", "topic": "access", "delivery": "Sync", "provenance": False},
+        "kafka": {
+            "producerProfile": "main",
+            "topic": "access",
+            "delivery": "Sync",
+            "onFailure": "Reject",
+            "provenance": False,
+        },
         "partial": "Reject",
     }
 
