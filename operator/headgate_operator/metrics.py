@@ -6,7 +6,26 @@ from dataclasses import dataclass, field
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 ROLLOUT_BUCKETS = (10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400)
+SPOOL_GAUGES = {
+    "backlog_records": "Records in the spools of a fleet that Kafka is still to get.",
+    "backlog_bytes": "Their bytes.",
+    "oldest_seconds": "Since the oldest of them was accepted.",
+    "left_claims": "Claims of a fleet's spools that no gateway has.",
+}
+"""In the order of SpoolFigures."""
 RECONCILE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class SpoolFigures:
+    """The spools of a fleet."""
+
+    records: int
+    bytes: int
+    oldest: float
+    """Seconds."""
+    left: int
+    """Claims without a gateway."""
 
 
 @dataclass
@@ -78,6 +97,10 @@ class Metrics:
             ["verb"],
             registry=registry,
         )
+        self._spools = {
+            name: Gauge(f"headgate_fleet_spool_{name}", text, ["fleet_namespace", "fleet"], registry=registry)
+            for name, text in SPOOL_GAUGES.items()
+        }
         self._phases: dict[tuple[str, str], set[str]] = {}
         self._weights: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._repo_series: dict[tuple[str, str], set[tuple[str, str]]] = {}
@@ -105,6 +128,16 @@ class Metrics:
             self.rollout_weight.labels(*repo).set(weight)
         self._phases[fleet], self._weights[fleet] = set(phases), set(weights)
 
+    def set_spool(self, fleet: tuple[str, str], figures: SpoolFigures | None) -> None:
+        """Set what the spools of a fleet hold; of a fleet without any nothing is said."""
+        if figures is None:
+            for gauge in self._spools.values():
+                drop(gauge, fleet)
+            return
+        values = (figures.records, figures.bytes, figures.oldest, figures.left)
+        for gauge, value in zip(self._spools.values(), values, strict=True):
+            gauge.labels(*fleet).set(value)
+
     def rollout_ended(self, result: str, reason: str, seconds: float) -> None:
         """Count a rollout that ended, and how long it took."""
         self.rollout_outcomes.labels(result, reason).inc()
@@ -114,6 +147,7 @@ class Metrics:
         """Remove the series of a fleet that is gone."""
         self.set_repos(fleet, {})
         self.set_rollouts(fleet, {}, {})
+        self.set_spool(fleet, None)
         del self._repo_series[fleet], self._phases[fleet], self._weights[fleet]
         drop(self.gateways, fleet)
 

@@ -26,6 +26,8 @@ class PollTiming:
     fast: float = 0.15
     """Between polls of a gateway that has yet to confirm something."""
     slow: float = 5.0
+    leaving: float = 1.0
+    """Of a gateway that is on its way out: what it says last of its spool is what its claim holds."""
     timeout: float = 2.0
     in_flight: int = 32
     patient: int = 20
@@ -90,7 +92,7 @@ class GatewayPoller:
                 await asyncio.sleep(self._timing.fast / 2)
 
     def _due(self) -> list[PodView]:
-        pods = [pod for pod in self._pods() if pod.ip and not pod.leaving]
+        pods = [pod for pod in self._pods() if pod.ip and not pod.finished]
         for uid in self._polled.keys() - {pod.uid for pod in pods}:
             del self._polled[uid]
         now, found = self._clock(), []
@@ -112,13 +114,15 @@ class GatewayPoller:
         before = polled.report
         polled.misses = 0 if report is not None else polled.misses + 1
         polled.asking, polled.due = False, self._clock() + self._pause(pod, polled)
-        if report is not None or polled.misses >= self._timing.misses:
+        if report is not None or (polled.misses >= self._timing.misses and not pod.leaving):
             polled.report = report
-        if polled.report != before:
+        if polled.report != before or (pod.leaving and _spool_of(polled.report) != _spool_of(before)):
             self._notify((pod.namespace, pod.fleet))
 
     def _pause(self, pod: PodView, polled: _Polled) -> float:
         timing = self._timing
+        if pod.leaving:
+            return timing.leaving
         # A gateway that has never answered is about to start: it is asked often.
         fast = (pod.namespace, pod.fleet) in self._hurried or (polled.report is None and polled.misses > 0)
         # One that stays silent may be out of reach for good (a NetworkPolicy): it is not asked at that pace for ever.
@@ -160,6 +164,10 @@ def build_report(content: bytes) -> GatewayReport:
         spool=spool,
         spool_news=spool.news if spool is not None else (),
     )
+
+
+def _spool_of(report: GatewayReport | None) -> SpoolReport | None:
+    return report.spool if report is not None else None
 
 
 def _spool_in(status: GatewayStatus) -> SpoolReport | None:

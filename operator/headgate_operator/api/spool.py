@@ -71,7 +71,7 @@ class FleetSpoolStatus(ResourceModel):
     """The spools of all gateways together, canaries included. Figures are refreshed every few seconds."""
 
     state: str
-    """Ready; Full or Failed where that is so of any gateway."""
+    """Ready; Full or Failed where that is so of any gateway; Unknown while none has said anything."""
     message: str | None = None
     """Which gateways are full or failing, and why."""
     backlog_records: Annotated[int, Field(ge=0)]

@@ -37,6 +37,7 @@ from headgate_operator.reconcile.refusal import Refusals
 from headgate_operator.reconcile.rollouts import RolloutKeeper
 from headgate_operator.reconcile.shown import keep_shown, new_troubles, with_trouble
 from headgate_operator.reconcile.sightings import FleetSightings
+from headgate_operator.reconcile.spools import SeenSpools, notes_of, refresh_in, spool_figures
 from headgate_operator.reconcile.statuses import (
     Status,
     build_fleet_sight,
@@ -98,6 +99,7 @@ class FleetReconciler:
             profiles=self._parts.profiles.intents(key[0]),
             versions={each.key: each.resource_version for each in self._parts.store.children_of(key)},
             commands={each.key: each.command for each in self._parts.store.repos_of(key) if each.command},
+            spools=state.spools.look(self._parts.store, self._parts.reports, record, record.parsed),
         )
         stored = state.keeper.ledger.read()
         world = await self._parts.gatherer.gather(record.parsed, state.served, state.keeper.secrets(stored))
@@ -123,7 +125,7 @@ class FleetReconciler:
         """Judge, let the upgrade and rollouts go on, render. Raises TemplateError."""
         state, templates = begun.state, self._parts.templates
         rollouts = state.keeper.promoted(stored, world.served)
-        world = replace(world, rollouts=rollouts, accepted_before=stored.revisions)
+        world = replace(world, rollouts=rollouts, accepted_before=stored.revisions, spool_floor=begun.spools.floor)
         # In threads: thousands of repos take seconds at first, and the lease and the watches must go on.
         judged = await asyncio.to_thread(judge_fleet, world, state.memo)
         sightings = self._sightings(begun, world, judged, stored)
@@ -186,7 +188,7 @@ class FleetReconciler:
         failures += self._unrendered(begun.fleet.key, plan)
         self._count_errors(failures)
         self._note_pruned(begun.fleet, pruned)
-        self._announce(begun.fleet, decided)
+        self._announce(begun.fleet, decided, begun.spools)
         outcome = await self._publish(begun, decided, failures)
         soon = TICK_SECONDS if decided.unfinished else pace(advanced, decided.upgraded)
         return replace(
@@ -195,9 +197,9 @@ class FleetReconciler:
             again=_sooner(_sooner(again, soon), outcome.again),
         )
 
-    def _announce(self, fleet: ResourceRecord, decided: Decided) -> None:
+    def _announce(self, fleet: ResourceRecord, decided: Decided, spools: SeenSpools) -> None:
         advanced = decided.advanced
-        for told in decided.upgraded.notes:
+        for told in (*decided.upgraded.notes, *notes_of(spools)):
             self._parts.publisher.note(fleet, told)
         for repo, note in advanced.notes:
             record = self._parts.store.resource(EventRepo.KIND, repo)
@@ -248,10 +250,12 @@ class FleetReconciler:
         sights = list(self._repo_sights(begun, decided, gateways, troubles))
         repos, truths = build_repo_statuses(sights, begun.state.settled, now)
         told = self._without_held(repos, begun.state.holds)
-        sight = build_fleet_sight(begun.fleet, plan, gateways, lasting, decided.upgraded.status)
+        spool = begun.state.spools.tell(begun.spools, parts.clock())
+        sight = build_fleet_sight(begun.fleet, plan, gateways, lasting, decided.upgraded.status, spool)
         newest = parts.store.resource(GatewayFleet.KIND, key) or begun.fleet
         fleet = (newest, build_fleet_status(sight, json.loads(newest.status), now))
         count_truths(parts, key, truths, len(gateways.ready))
+        parts.metrics.set_spool(key, spool_figures(begun.spools))
         parts.metrics.set_rollouts(
             key,
             Counter(str(each.state.phase) for each in advanced.shown.values()),
@@ -263,7 +267,7 @@ class FleetReconciler:
         return Outcome(
             succeeded=published and not retryable,
             awaiting=sight.current_gateways < sight.ready_gateways,
-            again=begun.state.holds.delay(parts.clock()),
+            again=_sooner(begun.state.holds.delay(parts.clock()), refresh_in(begun.spools)),
         )
 
     def _without_held(self, statuses: list[Status], holds: Holds) -> list[Status]:

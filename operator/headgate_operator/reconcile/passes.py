@@ -16,6 +16,7 @@ from headgate_operator.reconcile.records import ResourceRecord
 from headgate_operator.reconcile.rollouts import RolloutKeeper, RolloutParts
 from headgate_operator.reconcile.secrets import SecretReader
 from headgate_operator.reconcile.sightings import Advanced
+from headgate_operator.reconcile.spools import SeenSpools, SpoolLedger
 from headgate_operator.reconcile.statuses import Settled, Told
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.reconcile.traffic_guard import TrafficGuard
@@ -85,6 +86,7 @@ class FleetState:
     keeper: RolloutKeeper
     upgrades: UpgradeKeeper
     guard: TrafficGuard
+    spools: SpoolLedger = field(default_factory=SpoolLedger)
     memo: RenderMemo = field(default_factory=RenderMemo)
     served: ServedEntries = field(default_factory=ServedEntries)
     history: ShardHistory = field(default_factory=ShardHistory)
@@ -116,6 +118,7 @@ class Begun:
     """resourceVersion of each child."""
     commands: Mapping[RepoKey, str]
     """What somebody asks of each repo's rollout."""
+    spools: SeenSpools
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,7 @@ def build_fleet_sight(
     gateways: Gateways,
     failures: list[Failure],
     upgrade: ShownUpgrade | None,
+    spool: Mapping[str, Any] | None,
 ) -> FleetSight:
     """Everything that the fleet's status depends on."""
     reports = [view.report for view in gateways.ready if view.report is not None]
@@ -146,6 +147,7 @@ def build_fleet_sight(
         failures=tuple(str(failure) for failure in failures),
         pod_trouble=gateways.trouble,
         upgrade=upgrade,
+        spool=spool,
     )
 
 

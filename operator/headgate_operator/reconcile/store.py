@@ -240,6 +240,11 @@ class Store:
         found = (view for view in self._pods.values() if (view.namespace, view.fleet) == fleet and not view.leaving)
         return sorted(found, key=lambda view: view.name)
 
+    def all_pods_of(self, fleet: FleetKey) -> list[PodView]:
+        """The gateway pods of a fleet that run still, in order of name: those that are leaving have spools too."""
+        found = (view for view in self._pods.values() if (view.namespace, view.fleet) == fleet and not view.finished)
+        return sorted(found, key=lambda view: view.name)
+
     def pods(self) -> Iterable[PodView]:
         """All gateway pods."""
         return self._pods.values()

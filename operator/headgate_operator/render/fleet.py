@@ -209,12 +209,13 @@ def _upgrade_objects(world: FleetWorld, templates: Templates, memo: RenderMemo) 
 
 
 def _hold_stable(world: FleetWorld, judged: Judged) -> GatewayFleet:
-    """The fleet with its autoscaler's minimum raised, so that no stable gateway goes while others take its requests."""
+    """The fleet with its autoscaler's minimum raised, so that no stable gateway goes while others take its requests, or
+    while it has events to deliver."""
     fleet, autoscaling = world.fleet, world.fleet.spec.autoscaling
     held = (
         rollout.stable_floor for key, rollout in world.rollouts.items() if rollout.hold_stable and key in judged.repos
     )
-    floor = max((*held, world.upgrade.stable_floor if world.upgrade is not None else 0))
+    floor = max((*held, world.upgrade.stable_floor if world.upgrade is not None else 0, world.spool_floor))
     if autoscaling is None or floor <= autoscaling.min_replicas:
         return fleet
     raised = autoscaling.model_copy(update={"min_replicas": min(floor, autoscaling.max_replicas)})

@@ -115,6 +115,8 @@ class FleetWorld:
     spec at once, as a new one is."""
     upgrade: FleetUpgrade | None = None
     """None: the spec's image is the one that serves."""
+    spool_floor: int = 0
+    """Below this the autoscaler must not shrink the stable gateways: the claim of one of those holds events."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,8 @@ class FleetSight:
     pod_trouble: str = ""
     upgrade: ShownUpgrade | None = None
     """None of a fleet that never had one."""
+    spool: Mapping[str, Any] | None = None
+    """None of a fleet that has neither a spool nor claims of one."""
 
 
 def build_fleet_status(sight: FleetSight, live: Mapping[str, Any], now: str) -> dict[str, Any]:
@@ -40,13 +42,18 @@ def build_fleet_status(sight: FleetSight, live: Mapping[str, Any], now: str) -> 
     facts = (*_ready(sight, live, programmed), accepted, programmed)
     desired = sight.workload.desired if sight.workload else 0
     upgrade = {"upgrade": build_upgrade_status(sight.upgrade)} if sight.upgrade is not None else {}
-    return upgrade | {
-        "observedGeneration": sight.generation,
-        "gateways": f"{sight.ready_gateways}/{desired}",
-        "repos": sight.repos,
-        "contractVersion": sight.contract_version,
-        "conditions": build_conditions(facts, live.get("conditions") or (), sight.generation, now),
-    }
+    spool = {"spool": sight.spool} if sight.spool is not None else {}
+    return (
+        upgrade
+        | spool
+        | {
+            "observedGeneration": sight.generation,
+            "gateways": f"{sight.ready_gateways}/{desired}",
+            "repos": sight.repos,
+            "contractVersion": sight.contract_version,
+            "conditions": build_conditions(facts, live.get("conditions") or (), sight.generation, now),
+        }
+    )
 
 
 def _programmed(sight: FleetSight) -> Fact:

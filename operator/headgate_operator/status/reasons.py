@@ -53,5 +53,7 @@ SCALED_TO_ZERO = "ScaledToZero"
 """The fleet is asked to have no gateways."""
 
 # Events only.
+EVENTS_LEFT = "EventsLeft"
+"""A claim that holds events has no gateway any more, be it that the fleet was scaled down or that its mode was changed."""
 PRUNED = "Pruned"
 """An object that is no longer wanted was deleted."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from headgate_gateway.config.analysis import PreflightReport
-from headgate_gateway.config.status import GatewayStatus, RefusedRepo
+from headgate_gateway.config.status import GatewayStatus, RefusedRepo, SpoolStatus
 from headgate_operator.adapters.gateways import GatewayPoller, PollTiming, build_report
 from headgate_operator.metrics import Metrics
 from headgate_operator.status.observation import PodView
@@ -35,6 +35,57 @@ def test_a_report_keeps_what_conditions_depend_on() -> None:
     assert report.refused["n", "r"].serving
     assert report.preflights["n", "r"].problems == ("no topic",)
     assert build_report(b'{"version":"9","contractVersions":[1],"fromTheFuture":1}').shards == {}
+
+
+def spooling(**figures: object) -> bytes:
+    spool = SpoolStatus(**figures)  # type: ignore[arg-type]
+    return STATUS.model_copy(update={"spool": spool}).model_dump_json(by_alias=True).encode()
+
+
+def test_figures_of_a_spool_make_no_other_report_and_its_troubles_do() -> None:
+    few, more = (build_report(spooling(backlog_records=records)) for records in (1, 2))
+    assert few == more
+    assert more.spool is not None
+    assert more.spool.backlog_records == 2
+    for other in (spooling(), spooling(backlog_records=1, state="Full"), spooling(backlog_records=1, parked=1)):
+        assert build_report(other) != few
+    assert build_report(STATUS.model_dump_json(by_alias=True).encode()).spool is None
+
+
+async def test_a_gateway_on_its_way_out_is_asked_to_the_end_and_its_last_word_stands() -> None:
+    answers, noticed = [spooling(backlog_records=5)], list[tuple[str, str]]()
+
+    async def status(_: web.Request) -> web.Response:
+        return web.Response(body=answers[0], content_type="application/json")
+
+    app = web.Application()
+    app.router.add_get("/status", status)
+    runner, address = web.AppRunner(app, shutdown_timeout=0.1), "127.0.72.5"
+    await runner.setup()
+    await web.TCPSite(runner, address, 8081).start()
+    pods, metrics = [replace(pod(address), leaving=True, ready=False)], Metrics()
+    timing = replace(TIMING, leaving=0.05)
+    poller = GatewayPoller(lambda: pods, noticed.append, time.monotonic, metrics, timing)
+    task = asyncio.create_task(poller.run(lambda: True))
+
+    def left() -> int | None:
+        report = poller.report("uid")
+        return report.spool.backlog_records if report is not None and report.spool is not None else None
+
+    try:
+        await wait_until(lambda: left() == 5)
+        answers[0] = spooling(backlog_records=2)
+        await wait_until(lambda: len(noticed) == 2)
+        assert left() == 2
+        await runner.cleanup()
+        await wait_until(lambda: count(metrics, "unreachable") > 4)
+        assert left() == 2
+        pods[0] = replace(pods[0], finished=True)
+        await wait_until(lambda: poller.report("uid") is None)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await runner.cleanup()
 
 
 async def wait_until(check: object, seconds: float = 5.0) -> None:

@@ -32,14 +32,14 @@ def _files(name: str) -> dict[str, bytes]:
 
 
 def _mounted(plan: FleetPlan, track: str) -> dict[str, bytes]:
-    """What the pods of a track's Deployment find of the ConfigMaps that they mount."""
+    """What the pods of a track's workload find of the ConfigMaps that they mount."""
     objects = {(one.kind, one.name): one.manifest for one in plan.objects}
     (pods,) = (
         manifest["spec"]["template"]
         for (kind, _), manifest in objects.items()
-        if kind == "Deployment" and manifest["metadata"]["labels"][LABEL_TRACK] == track
+        if kind in ("Deployment", "StatefulSet") and manifest["metadata"]["labels"][LABEL_TRACK] == track
     )
-    (volume,) = pods["spec"]["volumes"]
+    (volume,) = (each for each in pods["spec"]["volumes"] if "projected" in each)
     mounted = [source["configMap"]["name"] for source in volume["projected"]["sources"] if "configMap" in source]
     return {file: text.encode() for config in mounted for file, text in objects["ConfigMap", config]["data"].items()}
 

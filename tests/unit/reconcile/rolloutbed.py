@@ -15,7 +15,7 @@ from headgate_gateway.config import content_hash, shard_file_name, shard_of
 from headgate_gateway.config.analysis import LATENCY_BOUNDS, AnalysisReport, LineSums, PreflightReport, RepoSample
 from headgate_gateway.config.status import credentials_hash
 from headgate_operator.api.names import route_name
-from headgate_operator.status.observation import GatewayReport
+from headgate_operator.status.observation import GatewayReport, SpoolReport
 
 REPO = ("events", "access")
 GATEWAY = {"parentRefs": [{"name": "edge"}]}
@@ -35,6 +35,7 @@ class Behaviour:
     preflight: str = "Passed"
     problem: str = ""
     starts: bool = True
+    spool: SpoolReport | None = None
 
 
 class RolloutBed(Bed):
@@ -185,7 +186,11 @@ class RolloutBed(Bed):
             problems=(self.behaviour.problem,) if self.behaviour.problem else (),
         )
         self.reports[uid] = GatewayReport(
-            (1,), {shard_of(*served): content_hash(text.encode())}, credentials_hash({}), preflights={served: preflight}
+            (1,),
+            {shard_of(*served): content_hash(text.encode())},
+            credentials_hash({}),
+            preflights={served: preflight},
+            spool=self.behaviour.spool,
         )
 
     # Requests.

@@ -6,6 +6,7 @@ from tests.unit.reconcile.rolloutbed import QUICK, REPO, RolloutBed
 
 from headgate_operator.api.names import canary_name, route_name
 from headgate_operator.ports import RejectedError, UnavailableError
+from headgate_operator.status.observation import SpoolReport
 
 AFTER = {"matchExpressions": [{"field": "status", "operator": "Ge", "values": [400]}]}
 LATER = {"matchExpressions": [{"field": "status", "operator": "Ge", "values": [500]}]}
@@ -149,3 +150,19 @@ async def test_a_service_that_somebody_deletes_and_that_cannot_be_written_again_
     await bed.tick()
     assert (bed.status()["phase"], bed.status()["reason"], bed.weight()) == ("RollingBack", "RouteNotResolved", 0)
     assert "no such Service" in bed.status()["message"]
+
+
+async def test_a_canary_that_holds_events_stays_until_kafka_has_them() -> None:
+    bed = await changed()
+    await until_weight(bed, 10)
+    bed.behaviour.fails = True
+    bed.behaviour.spool = SpoolReport("Ready", backlog_records=3, oldest_seconds=30.0)
+    for _ in range(100):
+        await bed.tick()
+    assert bed.weight() == 0
+    assert {SERVICE, DEPLOYMENT, SECRET} <= bed.cluster.objects.keys()
+    assert [key for key in bed.cluster.objects if key[0] == "ConfigMap" and key[2].startswith(NAME)]
+    bed.behaviour.spool = SpoolReport("Ready")
+    await bed.until("RolledBack")
+    await bed.tick()
+    assert not {SERVICE, DEPLOYMENT, SECRET} & bed.cluster.objects.keys()

@@ -1,0 +1,119 @@
+"""The spools of one fleet as they are seen: its gateways' and those on claims that no gateway has. Writes nothing.
+
+Called once a pass by the fleet's reconcile. Remembers what each claim held when its gateway was last asked; the fleet's
+status holds that for the next operator.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from headgate_operator.api.fleet import GatewayFleet
+from headgate_operator.api.names import claim_name, gateway_name
+from headgate_operator.api.spool import SpoolMode
+from headgate_operator.metrics import SpoolFigures
+from headgate_operator.reconcile.records import ResourceRecord
+from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.reconcile.workloads import Reports, holds_events
+from headgate_operator.status import reasons
+from headgate_operator.status.spool import Backlog, SpoolSight, build_spool_status, is_news, left_before
+from headgate_operator.status.transitions import EventNote
+
+REFRESH_SECONDS = 10.0
+"""Between two writes of figures alone."""
+CLAIM = "PersistentVolumeClaim"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenSpools:
+    """What one pass sees."""
+
+    sight: SpoolSight
+    enabled: bool = False
+    """Whether the fleet has a spool by its spec."""
+    floor: int = 0
+    """Gateways below which the autoscaler must not shrink the fleet: one of those above holds events."""
+    newly_left: tuple[str, ...] = ()
+    """Claims that held events when they lost their gateway, and of which the status does not tell yet."""
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether status speaks of spools at all."""
+        return self.enabled or bool(self.sight.gateways or self.sight.left)
+
+
+@dataclass(slots=True)
+class SpoolLedger:
+    """Looks at the spools of one fleet."""
+
+    _held: dict[str, Backlog] = field(default_factory=dict)
+    """By claim: what its gateway said last."""
+    _told: tuple[float, dict[str, Any]] | None = None
+
+    def look(self, store: Store, reports: Reports, record: ResourceRecord, fleet: GatewayFleet) -> SeenSpools:
+        """See all of it now."""
+        key, pods = record.key, store.all_pods_of(record.key)
+        said = [(pod, report) for pod in pods if (report := reports(pod.uid)) is not None and report.spool is not None]
+        claims = _claims(store, key)
+        for pod, report in said:
+            if report.spool is not None and claim_name(pod.name) in claims:
+                self._held[claim_name(pod.name)] = Backlog(report.spool.backlog_records, report.spool.backlog_bytes)
+        self._held = {name: held for name, held in self._held.items() if name in claims}
+        before = left_before(json.loads(record.status))
+        left = {
+            name: self._held.get(name, before.get(name)) for name in claims - {claim_name(pod.name) for pod in pods}
+        }
+        sight = SpoolSight({pod.name: report.spool for pod, report in said if report.spool is not None}, left)
+        claimed = fleet.spec.spool.mode is SpoolMode.VOLUME_CLAIM
+        holding = (claim_name(pod.name) for pod, report in said if holds_events(report))
+        return SeenSpools(
+            sight=sight,
+            enabled=fleet.spec.spool.mode is not SpoolMode.DISABLED,
+            floor=_floor(key, (*sight.left_with_events, *holding)) if claimed else 0,
+            newly_left=tuple(name for name in sight.left_with_events if name not in before),
+        )
+
+    def tell(self, seen: SeenSpools, now: float) -> dict[str, Any] | None:
+        """`status.spool` as it is to be written: figures that merely move are written every few seconds."""
+        if not seen.is_shown:
+            self._told = None
+            return None
+        status = build_spool_status(seen.sight)
+        if self._told is None or now - self._told[0] >= REFRESH_SECONDS or is_news(self._told[1], status):
+            self._told = now, status
+        return self._told[1]
+
+
+def refresh_in(seen: SeenSpools) -> float | None:
+    """In how many seconds to look again, where figures move and nothing else brings a look."""
+    return REFRESH_SECONDS if any(each.backlog_records for each in seen.sight.gateways.values()) else None
+
+
+def notes_of(seen: SeenSpools) -> list[EventNote]:
+    """What a fleet is told of claims that have just lost their gateway."""
+    told = "has no gateway any more and held events when it was last asked: bring it back, or replay its directory"
+    return [
+        EventNote("Warning", reasons.EVENTS_LEFT, f"PersistentVolumeClaim {name} {told}") for name in seen.newly_left
+    ]
+
+
+def spool_figures(seen: SeenSpools) -> SpoolFigures | None:
+    """What metrics say; None of a fleet without spools."""
+    if not seen.is_shown:
+        return None
+    sight = seen.sight
+    return SpoolFigures(sight.records, sight.bytes, sight.oldest, len(sight.left))
+
+
+def _claims(store: Store, fleet: FleetKey) -> set[str]:
+    """Claims of the fleet's own StatefulSet, by their names: others may bear its labels."""
+    start = claim_name(gateway_name(fleet[1])) + "-"
+    found = (each for each in store.children_of(fleet) if each.kind == CLAIM and each.namespace == fleet[0])
+    return {each.name for each in found if each.name.startswith(start) and each.name[len(start) :].isdecimal()}
+
+
+def _floor(fleet: FleetKey, claims: Iterable[str]) -> int:
+    start = claim_name(gateway_name(fleet[1])) + "-"
+    ordinals = (name.removeprefix(start) for name in claims if name.startswith(start))
+    return max((int(each) + 1 for each in ordinals if each.isdecimal()), default=0)
