@@ -170,6 +170,7 @@ def _producers(producers: Iterable[ProducerSnapshot], track: str) -> list[Metric
     }
     buffered = GaugeMetricFamily("headgate_producer_buffered_bytes", "Bytes that requests hold.", labels=labels)
     pending = GaugeMetricFamily("headgate_producer_pending_records", "Records whose fate is open.", labels=labels)
+    down = GaugeMetricFamily("headgate_producer_down", "1 while the profile's records go nowhere.", labels=labels)
     seconds = HistogramMetricFamily(
         "headgate_producer_request_seconds", "From sending a produce request to its answer.", labels=labels
     )
@@ -178,11 +179,13 @@ def _producers(producers: Iterable[ProducerSnapshot], track: str) -> list[Metric
             family.add_metric([profile, track], sum(getattr(s.counters, name) for s in snapshots))
         buffered.add_metric([profile, track], sum(s.buffered_bytes for s in snapshots))
         pending.add_metric([profile, track], sum(s.pending_records for s in snapshots))
+        # One that tries new credentials beside one that serves is no outage.
+        down.add_metric([profile, track], int(all(s.down for s in snapshots)))
         together = Histogram()
         for snapshot in snapshots:
             together.add(snapshot.counters.request_seconds)
         add_histogram(seconds, [profile, track], together)
-    return [*counters.values(), buffered, pending, seconds]
+    return [*counters.values(), buffered, pending, down, seconds]
 
 
 def _process(gauges: Gauges, track: str) -> list[Metric]:

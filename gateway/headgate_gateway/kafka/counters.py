@@ -74,6 +74,8 @@ class ProducerSnapshot:
     """Records accepted whose fate is open."""
     buffered_bytes: int
     """Bytes reserved by requests."""
+    down: bool = False
+    """Whether it cannot deliver now."""
 
 
 def copy_counters(counters: Counters) -> Counters:

@@ -396,6 +396,7 @@ class Producer:
             counters=copy_counters(self.counters),
             pending_records=self.pending_records,
             buffered_bytes=self.buffered_bytes,
+            down=self.down is not None,
         )
 
     def status(self, *, users: int = 0, candidate: bool = False) -> ProducerStatus:

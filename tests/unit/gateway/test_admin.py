@@ -241,6 +241,13 @@ def test_two_producers_of_one_profile_count_together() -> None:
     assert found["headgate_producer_buffered_bytes", "main"] == 150
 
 
+@pytest.mark.parametrize(("down", "shown"), [((True, False), 0), ((True, True), 1), ((False,), 0)])
+def test_a_profile_is_down_when_none_of_its_producers_delivers(down: tuple[bool, ...], shown: int) -> None:
+    snapshots = [ProducerSnapshot("main", Counters(), 0, 0, each) for each in down]
+    found = values(snapshot_metrics(TrafficCounters(), NO_GAUGES, snapshots, "stable")())
+    assert found["headgate_producer_down", "main"] == shown
+
+
 def test_series_of_what_is_gone_leave() -> None:
     traffic = TrafficCounters()
     traffic.repos.acquire("a").received = 1
