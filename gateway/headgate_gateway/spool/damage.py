@@ -6,7 +6,7 @@ Recovery and readers come upon them. What the disk cannot read at all is damaged
 import errno
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from headgate_gateway.spool.disk import Disk
 from headgate_gateway.spool.durable import replace_file
@@ -49,7 +49,7 @@ class Damage:
         )
 
     def reader_of(self, path: str) -> Callable[[int, int], bytes]:
-        """Reads a file; zeros stand for what the disk cannot read, if it can read anything."""
+        """Reads a file; zeros stand for what the disk cannot read."""
 
         def read(offset: int, nbytes: int) -> bytes:
             try:
@@ -57,20 +57,16 @@ class Damage:
             except OSError as error:
                 if error.errno != errno.EIO:
                     raise
-                return self._read_pieces(path, offset, nbytes)
+                return b"".join(self._read_pieces(path, offset, offset + nbytes))
 
         return read
 
-    def _read_pieces(self, path: str, offset: int, nbytes: int) -> bytes:
-        pieces: list[bytes] = []
-        problem: OSError | None = None
-        for at in range(offset, offset + nbytes, _PIECE):
-            size = min(_PIECE, offset + nbytes - at)
+    def _read_pieces(self, path: str, offset: int, end: int) -> Iterator[bytes]:
+        while offset < end:
+            size = min(_PIECE - offset % _PIECE, end - offset)
             try:
-                pieces.append(self._disk.read_at(path, at, size))
-            except OSError as error:
-                problem = error
-                pieces.append(bytes(size))
-        if problem is not None and not any(any(piece) for piece in pieces):
-            raise problem
-        return b"".join(pieces)
+                yield self._disk.read_at(path, offset, size)
+            except OSError:
+                log.exception("a part of a segment cannot be read", extra={"segment": path, "offset": offset})
+                yield bytes(size)
+            offset += size
