@@ -6,7 +6,7 @@ PYTHON := $(BIN)/python
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo demo-down test check fuzz generate format lock images bench clean
+.PHONY: help setup demo demo-down test check faults fuzz generate format lock images bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -34,6 +34,9 @@ check: setup ## Format, lint, types, layers, generated files, unit tests. Under 
 	@$(BIN)/lint-imports > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
 	@$(PYTHON) -m headgate_operator.api.crd --check
 	@$(PYTHON) -m pytest -q -n 2 tests/unit
+
+faults: setup ## 200 runs of faults by seed, with real durations: hours, for nights. Some: make faults ARGS="--runs 20 --scale quick".
+	@$(PYTHON) -m tests.faults $(ARGS)
 
 fuzz: setup ## Fuzz the parser and all decoders with atheris, a minute each; longer: make fuzz ARGS="--seconds 600 parser".
 	@$(BIN)/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/fuzz.txt

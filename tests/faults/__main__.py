@@ -2,7 +2,7 @@
 
 make faults                                  200 runs with real durations: hours
 make faults ARGS="--runs 20 --scale quick"   what `make test` does
-make faults ARGS="--seed 17"                 one of them again
+make faults ARGS="--stage spool --seed 17"               one of them again
 make faults ARGS="--alone black-hole --seconds 30"
 """
 
@@ -16,9 +16,10 @@ from pathlib import Path
 from tests.testbed import kafka
 
 from .brokers import behind_proxies
-from .faults import DRAWN, FAULTS
+from .faults import FAULTS, drawn_from
 from .run import run
 from .scenario import SCALES, Scenario, alone, draw
+from .stages import STAGES
 
 RUNS = 200
 
@@ -46,13 +47,14 @@ async def _run_all(scenarios: list[Scenario]) -> list[str]:
 
 
 def _scenarios(options: argparse.Namespace) -> Iterator[Scenario]:
-    scale = SCALES[options.scale]
+    scale, stages = SCALES[options.scale], [STAGES[options.stage]] if options.stage else list(STAGES.values())
     if options.alone:
-        yield alone(options.alone, scale, options.seconds)
+        yield alone(options.alone, scale, options.seconds, stages[-1].name)
         return
     seeds = [options.seed] if options.seed is not None else range(options.first, options.first + options.runs)
     for seed in seeds:
-        yield draw(seed, DRAWN, scale)
+        stage = stages[seed % len(stages)]
+        yield draw(seed, drawn_from(spools=stage.spools), scale, stage.name)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="this one only")
     parser.add_argument("--alone", choices=sorted(FAULTS), help="this fault only")
     parser.add_argument("--seconds", type=float, default=1.0, help="how long it lasts (default: %(default)s)")
+    parser.add_argument("--stage", choices=sorted(STAGES), help="with a spool, or without (default: by turns)")
     parser.add_argument("--scale", choices=sorted(SCALES), default="real", help="(default: %(default)s)")
     return parser
 

@@ -1,14 +1,17 @@
 """What goes wrong: one function a fault. Each begins it, keeps it up for as long as the step says, and ends it.
 
-Faults of one group never overlap: a broker cannot be stopped while it is frozen. Those of different groups do.
+Faults that share a group never overlap: a broker cannot be stopped while it is frozen. Others do.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
+from . import disks
 from .scenario import Step
+from .spooled import lines_in
 from .world import World
 
 Act = Callable[[World, Step, Random], Awaitable[None]]
@@ -19,9 +22,12 @@ class Fault:
     """A kind of fault."""
 
     act: Act
-    group: str
+    groups: tuple[str, ...]
+    """What it meddles with: of those that share a group, one waits for the other."""
     weight: int = 4
     """How often it is drawn, beside others: those that take brokers a long time to get over are rarer."""
+    of_spools: bool = False
+    """Whether it is about the gateway's disk."""
 
 
 async def cut_requests(world: World, step: Step, random: Random) -> None:
@@ -198,31 +204,104 @@ async def reloads(world: World, step: Step, random: Random) -> None:
         await asyncio.sleep(max(0.3, step.seconds / 4))
 
 
-NETWORK, BROKERS, TOPIC, USER, GATEWAY = "network", "brokers", "topic", "user", "gateway"
+async def killed_gateway_in_replay(world: World, step: Step, random: Random) -> None:
+    """SIGKILL while what has gathered on disk is being delivered."""
+    await no_network(world, step, random)
+    await asyncio.sleep(random.uniform(0, 0.5))
+    await world.kill_gateway()
+    await world.gateway.start()
+
+
+async def terminated_gateway_without_kafka(world: World, step: Step, random: Random) -> None:
+    """SIGTERM while Kafka is gone: what is on disk is left for the next process."""
+    world.brokers.weather.refuse = True
+    world.brokers.reset_connections()
+    await asyncio.sleep(step.seconds)
+    await terminated_gateway(world, step, random)
+    await asyncio.sleep(step.seconds)
+    world.brokers.weather.refuse = False
+
+
+async def full_disk(world: World, step: Step, _: Random) -> None:
+    """Somebody else takes all the room that there is on the disk."""
+    async with disks.full(world.spool.parent):
+        await asyncio.sleep(step.seconds)
+
+
+async def read_only_disk(world: World, step: Step, _: Random) -> None:
+    """Nothing can be made, renamed or deleted; what is open stays open, as Linux has it."""
+    async with disks.read_only(world.spool):
+        await asyncio.sleep(step.seconds)
+
+
+async def full_spool(world: World, step: Step, random: Random) -> None:
+    """Kafka is gone for longer than the spool has room for; `run` makes the spool small."""
+    await no_network(world, step._replace(seconds=max(step.seconds, 2.0)), random)
+
+
+async def flipped_bits(world: World, step: Step, random: Random) -> None:
+    """Between two processes, bits of a segment change."""
+    await _damaged(world, step, random, disks.flip_bits)
+
+
+async def truncated_segment(world: World, step: Step, random: Random) -> None:
+    """Between two processes, a segment loses its end."""
+    await _damaged(world, step, random, disks.truncate)
+
+
+async def _damaged(world: World, step: Step, random: Random, damage: Callable[[Path, Random], None]) -> None:
+    world.brokers.weather.refuse = True
+    world.brokers.reset_connections()
+    await asyncio.sleep(max(step.seconds, 0.5))
+    await world.kill_gateway()
+    before = set(await asyncio.to_thread(lines_in, world.spool))
+    await asyncio.to_thread(damage, world.spool, random)
+    world.damaged |= before - set(await asyncio.to_thread(lines_in, world.spool))
+    await world.gateway.start()
+    world.brokers.weather.refuse = False
+
+
+NETWORK, BROKERS, TOPIC, USER, GATEWAY, DISK = "network", "brokers", "topic", "user", "gateway", "disk"
+MISSING_TOPIC, FULL_SPOOL = "missing-topic", "full-spool"
 FAULTS = {
-    "cut-requests": Fault(cut_requests, NETWORK),
-    "cut-answers": Fault(cut_answers, NETWORK),
-    "reset-connections": Fault(reset_connections, NETWORK),
-    "black-hole": Fault(black_hole, NETWORK),
-    "no-network": Fault(no_network, NETWORK),
-    "delay": Fault(delay, NETWORK),
-    "throttle": Fault(throttle, NETWORK),
-    "frozen-kafka": Fault(frozen_kafka, BROKERS),
-    "frozen-broker": Fault(frozen_broker, BROKERS),
-    "killed-broker": Fault(killed_broker, BROKERS, weight=2),
-    "stopped-broker": Fault(stopped_broker, BROKERS, weight=2),
-    "killed-kafka": Fault(killed_kafka, BROKERS, weight=1),
-    "moved-leaders": Fault(moved_leaders, BROKERS),
-    "few-replicas": Fault(few_replicas, BROKERS, weight=2),
-    "missing-topic": Fault(missing_topic, TOPIC),
-    "small-topic": Fault(small_topic, TOPIC),
-    "revoked-user": Fault(revoked_user, USER),
-    "denied-user": Fault(denied_user, USER),
-    "killed-gateway": Fault(killed_gateway, GATEWAY),
-    "killed-gateway-in-reload": Fault(killed_gateway_in_reload, GATEWAY),
-    "terminated-gateway": Fault(terminated_gateway, GATEWAY),
-    "frozen-gateway": Fault(frozen_gateway, GATEWAY),
-    "reloads": Fault(reloads, GATEWAY),
+    "cut-requests": Fault(cut_requests, (NETWORK,)),
+    "cut-answers": Fault(cut_answers, (NETWORK,)),
+    "reset-connections": Fault(reset_connections, (NETWORK,)),
+    "black-hole": Fault(black_hole, (NETWORK,)),
+    "no-network": Fault(no_network, (NETWORK,)),
+    "delay": Fault(delay, (NETWORK,)),
+    "throttle": Fault(throttle, (NETWORK,)),
+    "frozen-kafka": Fault(frozen_kafka, (BROKERS,)),
+    "frozen-broker": Fault(frozen_broker, (BROKERS,)),
+    "killed-broker": Fault(killed_broker, (BROKERS,), weight=2),
+    "stopped-broker": Fault(stopped_broker, (BROKERS,), weight=2),
+    "killed-kafka": Fault(killed_kafka, (BROKERS,), weight=1),
+    "moved-leaders": Fault(moved_leaders, (BROKERS,)),
+    "few-replicas": Fault(few_replicas, (BROKERS,), weight=2),
+    MISSING_TOPIC: Fault(missing_topic, (TOPIC,)),
+    "small-topic": Fault(small_topic, (TOPIC,)),
+    "revoked-user": Fault(revoked_user, (USER,)),
+    "denied-user": Fault(denied_user, (USER,)),
+    "killed-gateway": Fault(killed_gateway, (GATEWAY,)),
+    "killed-gateway-in-reload": Fault(killed_gateway_in_reload, (GATEWAY,)),
+    "terminated-gateway": Fault(terminated_gateway, (GATEWAY,)),
+    "frozen-gateway": Fault(frozen_gateway, (GATEWAY,)),
+    "reloads": Fault(reloads, (GATEWAY,)),
+    "killed-gateway-in-replay": Fault(killed_gateway_in_replay, (GATEWAY, NETWORK), of_spools=True),
+    "terminated-gateway-without-kafka": Fault(terminated_gateway_without_kafka, (GATEWAY, NETWORK), of_spools=True),
+    "full-disk": Fault(full_disk, (DISK,), of_spools=True),
+    "read-only-disk": Fault(read_only_disk, (DISK,), of_spools=True),
+    FULL_SPOOL: Fault(full_spool, (NETWORK,), of_spools=True),
+    "flipped-bits": Fault(flipped_bits, (DISK, GATEWAY, NETWORK), of_spools=True),
+    "truncated-segment": Fault(truncated_segment, (DISK, GATEWAY, NETWORK), of_spools=True),
 }
-DRAWN = [name for name, fault in sorted(FAULTS.items()) for _ in range(fault.weight)]
-"""What combinations are drawn from."""
+
+
+def drawn_from(*, spools: bool) -> list[str]:
+    """What combinations are drawn from: the names of faults, as often as they weigh."""
+    return [name for name in names(spools=spools) for _ in range(FAULTS[name].weight)]
+
+
+def names(*, spools: bool) -> list[str]:
+    """The faults that mean something to a gateway with or without a spool."""
+    return [name for name, fault in FAULTS.items() if spools or not fault.of_spools]

@@ -67,12 +67,19 @@ class Gateway:
         write_config(self.config, *entries)
 
     async def start(self) -> None:
-        """A process that serves."""
+        """A process that serves. One that ends instead is started again, as a kubelet does it."""
+        async with asyncio.timeout(START_SECONDS):
+            while not await self._start():  # noqa: ASYNC110 - nobody but a new process knows
+                await asyncio.sleep(0.3)
+        self._polling = asyncio.create_task(self._poll(self.processes[-1]))
+
+    async def _start(self) -> bool:
         self.processes.append(Process())
         self._running = await self._stack.enter_async_context(running(self.config, *self._flags, within=self._within))
-        async with asyncio.timeout(START_SECONDS):
-            await self._serving(self._running)
-        self._polling = asyncio.create_task(self._poll(self.processes[-1]))
+        serves = await self._serving(self._running)
+        if not serves:
+            await self._gone()
+        return serves
 
     async def kill(self) -> None:
         """SIGKILL, at whatever it is doing."""
@@ -100,11 +107,12 @@ class Gateway:
         if self._running is not None and self._running.process.returncode is None:
             self._running.process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
-    async def _serving(self, process: GatewayProcess) -> None:
+    async def _serving(self, process: GatewayProcess) -> bool:
         while not any(line["message"] == "traffic port open" for line in process.logs):
             if process.process.returncode is not None:
-                raise AssertionError(f"the gateway ended with {process.process.returncode}: {process.logs[-3:]}")
+                return False
             await asyncio.sleep(0.02)
+        return True
 
     async def _gone(self) -> None:
         if self._polling is not None:

@@ -3,15 +3,20 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from .brokers import Brokers
-from .faults import FAULTS
+from .faults import FAULTS, FULL_SPOOL, MISSING_TOPIC
 from .oracle import SHOWN, Verdict, judge
 from .scenario import Scenario, Step
-from .world import MISSING_TOPIC, World, world
+from .stages import STAGES
+from .world import World, world
+
+SMALL, LARGE = "3Mi", "48Mi"
+"""Of the spool."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +53,9 @@ class Report:
 async def run(scenario: Scenario, brokers: Brokers, folder: Path) -> Report:
     """One run, from nothing to the verdict."""
     begun = time.monotonic()
-    late = MISSING_TOPIC not in scenario.faults
-    async with world(brokers, scenario.scale, folder, late_topic=late) as made:
+    late, room = MISSING_TOPIC not in scenario.faults, SMALL if FULL_SPOOL in scenario.faults else LARGE
+    stage = STAGES[scenario.stage]
+    async with world(stage, brokers, scenario.scale, folder, late_topic=late, spool_bytes=room) as made:
         made.begin_traffic(Random(scenario.name).randrange(2**32))
         assert made.traffic is not None
         await _act(made, scenario.steps)
@@ -58,9 +64,13 @@ async def run(scenario: Scenario, brokers: Brokers, folder: Path) -> Report:
         await made.recovered()
         await asyncio.sleep(scenario.scale.tail)
         await made.traffic.stop()
+        if stage.spools:
+            await made.emptied()
         ended = made.ended
         await made.terminate_gateway()
-        made.ended = ended
+        made.ended = ended  # every request had its answer before
+        if stage.spools:
+            await made.note_parked()
         found = await brokers.read([made.topic, made.late_topic])
         log, terms = made.traffic.log, made.terms()
         defects = [defect for process in made.gateway.processes for defect in process.defects]
@@ -75,13 +85,15 @@ async def run(scenario: Scenario, brokers: Brokers, folder: Path) -> Report:
 
 
 async def _act(made: World, steps: Sequence[Step]) -> None:
-    locks = {fault.group: asyncio.Lock() for fault in FAULTS.values()}
+    locks = {group: asyncio.Lock() for fault in FAULTS.values() for group in fault.groups}
     begun = time.monotonic()
 
     async def one(step: Step) -> None:
         await asyncio.sleep(max(0.0, begun + step.at - time.monotonic()))
         fault = FAULTS[step.fault]
-        async with locks[fault.group]:
+        async with AsyncExitStack() as held:
+            for group in sorted(fault.groups):  # in one order, so that no two wait for each other
+                await held.enter_async_context(locks[group])
             await fault.act(made, step, Random(step.seed))
 
     async with asyncio.TaskGroup() as group:

@@ -56,6 +56,8 @@ class Scenario:
     """A run."""
 
     name: str
+    stage: str
+    """Name of what the gateway is configured as."""
     scale: Scale
     steps: tuple[Step, ...]
     command: str
@@ -67,26 +69,26 @@ class Scenario:
         return frozenset(step.fault for step in self.steps)
 
     def __str__(self) -> str:
-        return f"{self.name}, {self.scale.name}: {', '.join(map(str, self.steps)) or 'no fault'}"
+        return f"{self.name}, {self.stage}, {self.scale.name}: {', '.join(map(str, self.steps)) or 'no fault'}"
 
 
-def draw(seed: int, faults: Sequence[str], scale: Scale, world: str = "") -> Scenario:
+def draw(seed: int, faults: Sequence[str], scale: Scale, stage: str) -> Scenario:
     """Some faults, together. The same arguments give the same scenario."""
-    random = Random(f"{world}/{seed}")
+    random = Random(f"{stage}/{seed}")
     number = random.randint(2, MOST_FAULTS)
     times = sorted(random.uniform(0, scale.span) for _ in range(number))
     steps = tuple(
         Step(round(scale.lead + at, 2), random.choice(faults), _outage(random, scale), f"{seed}/{index}")
         for index, at in enumerate(times)
     )
-    return Scenario(f"seed {seed}", scale, steps, _command(f"--seed {seed}", scale, world))
+    return Scenario(f"seed {seed}", stage, scale, steps, _command(f"--seed {seed}", scale, stage))
 
 
-def alone(fault: str, scale: Scale, seconds: float, world: str = "") -> Scenario:
+def alone(fault: str, scale: Scale, seconds: float, stage: str) -> Scenario:
     """One fault by itself, for so long."""
     steps = (Step(scale.lead, fault, seconds, fault),)
     name = f"{fault} for {seconds:g} s"
-    return Scenario(name, scale, steps, _command(f"--alone {fault} --seconds {seconds:g}", scale, world))
+    return Scenario(name, stage, scale, steps, _command(f"--alone {fault} --seconds {seconds:g}", scale, stage))
 
 
 def _outage(random: Random, scale: Scale) -> float:
@@ -95,6 +97,5 @@ def _outage(random: Random, scale: Scale) -> float:
     return float(chosen)
 
 
-def _command(which: str, scale: Scale, world: str) -> str:
-    where = f" --world {world}" if world else ""
-    return f"make faults ARGS='{which}{where} --scale {scale.name}'"
+def _command(which: str, scale: Scale, stage: str) -> str:
+    return f"make faults ARGS='--stage {stage} {which} --scale {scale.name}'"

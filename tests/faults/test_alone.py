@@ -5,19 +5,22 @@ from pathlib import Path
 import pytest
 
 from .brokers import Brokers
-from .faults import FAULTS
+from .faults import names
 from .run import run
 from .scenario import QUICK, alone
+from .stages import SPOOL, SYNC
 
 pytestmark = pytest.mark.kafka
 
-LONG = {"black-hole", "no-network", "frozen-kafka", "frozen-gateway"}
-"""Those in which lasting longer than the deliveryTimeout makes a difference worth the time."""
-CASES = [(fault, 0.6) for fault in FAULTS] + [(fault, 4.0) for fault in sorted(LONG)]
+SHORT, LONG = 0.6, 4.0
+LASTING = ["black-hole", "no-network", "frozen-kafka", "frozen-gateway"]
+"""Those in which lasting longer than the deliveryTimeout makes a difference that is worth the time."""
+CASES = [(stage.name, fault, SHORT) for stage in (SYNC, SPOOL) for fault in names(spools=stage.spools)]
+CASES += [(stage.name, fault, LONG) for stage in (SYNC, SPOOL) for fault in LASTING]
 
 
-@pytest.mark.parametrize(("fault", "seconds"), CASES, ids=[f"{fault} for {seconds:g} s" for fault, seconds in CASES])
-async def test_no_promise_is_broken_by(kafka: Brokers, tmp_path: Path, fault: str, seconds: float) -> None:
-    report = await run(alone(fault, QUICK, seconds), kafka, tmp_path)
+@pytest.mark.parametrize(("stage", "fault", "seconds"), CASES, ids=["-".join(map(str, case)) for case in CASES])
+async def test_no_promise_is_broken_by(kafka: Brokers, tmp_path: Path, stage: str, fault: str, seconds: float) -> None:
+    report = await run(alone(fault, QUICK, seconds, stage), kafka, tmp_path)
     print(report)
     assert not report.failed, str(report)

@@ -6,7 +6,7 @@ Owns the order in which these come and go. Decides nothing about what is right: 
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,12 +16,14 @@ from tests.integration.kafka.producing import new_name
 
 from .answers import Fate
 from .brokers import PASSWORD, USER, Brokers
+from .disks import small_disk
 from .gateway import Gateway
 from .oracle import Terms
 from .scenario import Scale
+from .spooled import lines_in, parked_in
+from .stages import Stage
 from .traffic import Target, Traffic
 
-MISSING_TOPIC = "missing-topic"
 GRACE_SECONDS = 3.0
 """Of the gateway's grace period beyond its deliveryTimeout."""
 SLACK_SECONDS = 5.0
@@ -33,25 +35,32 @@ WELL = frozenset({Fate.KAFKA, Fate.DISK})
 class World:
     """What a scenario runs in."""
 
+    stage: Stage
     brokers: Brokers
     gateway: Gateway
     scale: Scale
+    spool: Path
     topic: str
     late_topic: str
     problems: list[str] = field(default_factory=list)
     traffic: Traffic | None = None
     ended: bool = False
     """Whether the gateway was ended, so that connections broke."""
+    undelivered: int = 0
+    """Records that were on disk and not checkpointed whenever the gateway was killed: each may be sent once more."""
+    damaged: set[int] = field(default_factory=set)
+    """Lines in what was damaged on disk."""
+    parked: set[int] = field(default_factory=set)
+    """Lines that the gateway has parked, since Kafka refuses them for good."""
     revision: int = 0
     _late_topic_exists: bool = False
 
     def change_config(self) -> None:
         """Another revision, and every second time another producer."""
         self.revision += 1
-        self.gateway.configure(*self.entries(), user=USER, password=PASSWORD)
+        self.gateway.configure(*self._entries(), user=USER, password=PASSWORD)
 
-    def entries(self) -> list[dict[str, Any]]:
-        """The repos: one of the main topic, one of a topic that may be made later."""
+    def _entries(self) -> list[dict[str, Any]]:
         timeout = self.scale.delivery_ms + self.revision % 2
         sasl = {
             "mechanism": "SCRAM-SHA-512",
@@ -60,10 +69,12 @@ class World:
         }
         return [
             repo(
-                name, self.brokers.bootstrap[0], topic, timeout=f"{timeout}ms", revision=f"r{self.revision}",
-                producer={"bootstrapServers": self.brokers.bootstrap, "sasl": sasl}, kafka={"key": {"field": "k"}},
+                each.name, self.brokers.bootstrap[0], self.late_topic if each.late else self.topic,
+                timeout=f"{timeout}ms", revision=f"r{self.revision}",
+                producer={"bootstrapServers": self.brokers.bootstrap, "sasl": sasl},
+                kafka={"key": {"field": "k"}, **each.kafka},
             )
-            for name, topic in (("logs", self.topic), ("late", self.late_topic))
+            for each in self.stage.repos
         ]  # fmt: skip
 
     async def create_late_topic(self) -> None:
@@ -76,6 +87,8 @@ class World:
         """SIGKILL."""
         self.ended = True
         await self.gateway.kill()
+        if self.stage.spools:
+            self.undelivered += len(await asyncio.to_thread(lines_in, self.spool))
 
     async def terminate_gateway(self) -> None:
         """SIGTERM, and what is wrong with how it ends."""
@@ -93,9 +106,10 @@ class World:
         """Let clients send."""
         patience = 2 * self.scale.delivery_ms / 1000 + self.scale.longest + SLACK_SECONDS
         targets = [
-            Target(lambda: self.gateway.port, lambda: self.gateway.number, f"/log/repo/{name}", patience, large)
-            for name, large in (("logs", False), ("logs", False), ("logs", True), ("late", False))
-        ]
+            Target(lambda: self.gateway.port, lambda: self.gateway.number, f"/log/repo/{each.name}", patience, each.large)
+            for each in self.stage.repos
+            for _ in range(each.senders)
+        ]  # fmt: skip
         self.traffic = Traffic(targets, seed)
 
     async def recovered(self) -> None:
@@ -108,16 +122,30 @@ class World:
         except TimeoutError:
             self.problems.append(f"{self.scale.recovery:g} s after the last fault, not everything is delivered again")
 
+    async def emptied(self) -> None:
+        """Wait until the gateway has delivered all that is on its disk, and note what it has parked."""
+        spool: dict[str, Any] = {}
+        try:
+            async with asyncio.timeout(self.scale.recovery):
+                while spool.get("backlogRecords", 1):
+                    await asyncio.sleep(0.1)
+                    spool = (await self.gateway.status())["spool"]
+        except TimeoutError:
+            self.problems.append(f"{self.scale.recovery:g} s after the last request, there is still a backlog: {spool}")
+
+    async def note_parked(self) -> None:
+        """The gateway has ended: what it has parked is on its disk, with the reason, for `headgate spool replay`."""
+        self.parked = set(await asyncio.to_thread(parked_in, self.spool))
+
     def _all_served_since(self, begun: float) -> bool:
         assert self.traffic is not None
         log = self.traffic.log
-        senders = {line.sender for line in log.sent}
         served = {
             line.sender
             for line in log.sent[-2_000:]
             if log.told.get(line.number) in WELL and log.told_at[line.number] > begun
         }
-        return served == senders
+        return len(served) == sum(each.senders for each in self.stage.repos)
 
     def terms(self) -> Terms:
         """What the faults of this run allow: copies are those that gateways counted, or could not tell us of."""
@@ -129,26 +157,36 @@ class World:
             process = self.gateway.processes[line.process]
             told_at = log.told_at.get(line.number)
             untold += process.ended and (told_at is None or told_at > process.asked_at)
-        # A record is sent again, and again, before it is given up: twice is rare in the time between two questions.
-        return Terms(doubled=counted + 2 * untold, may_be_unanswered=self.ended)
+        return Terms(
+            # A record may be sent again more than once in the time between two questions, though that is rare.
+            doubled=counted + 2 * untold + self.undelivered,
+            may_be_lost=self.damaged | self.parked,
+            may_be_unanswered=self.ended,
+        )
 
 
 @asynccontextmanager
-async def world(brokers: Brokers, scale: Scale, folder: Path, *, late_topic: bool) -> AsyncIterator[World]:
+async def world(
+    stage: Stage, brokers: Brokers, scale: Scale, folder: Path, *, late_topic: bool, spool_bytes: str
+) -> AsyncIterator[World]:
     """A gateway that serves, and topics; without the late one where a fault makes it."""
     grace = f"{scale.delivery_ms + GRACE_SECONDS * 1000:.0f}ms"
-    config = folder / "config"
+    config, spool = folder / "config", folder / "disk" / "spool"
     config.mkdir(parents=True)
-    gateway = Gateway(config, ("--drain-delay", "200ms", "--grace-period", grace))
-    made = World(brokers, gateway, scale, new_name("faults"), new_name("late"))
+    flags = ["--drain-delay", "200ms", "--grace-period", grace]
+    if stage.spools:
+        flags += ["--spool", str(spool), "--spool-max-bytes", spool_bytes, "--spool-segment-bytes", "256Ki"]
+    gateway = Gateway(config, flags)
+    made = World(stage, brokers, gateway, scale, spool, new_name("faults"), new_name("late"))
     await brokers.create_topic(made.topic)
     if late_topic:
         await made.create_late_topic()
     made.change_config()
-    try:
-        await gateway.start()
-        yield made
-    finally:
-        if made.traffic is not None:
-            await made.traffic.abandon()
-        await gateway.kill()
+    async with small_disk(spool.parent) if stage.spools else nullcontext():
+        try:
+            await gateway.start()
+            yield made
+        finally:
+            if made.traffic is not None:
+                await made.traffic.abandon()
+            await gateway.kill()
