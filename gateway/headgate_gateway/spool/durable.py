@@ -16,11 +16,20 @@ def replace_file(disk: Disk, path: str, content: bytes) -> None:
     fresh = f"{path}.tmp"
     with suppress(FileNotFoundError):
         disk.unlink(fresh)
-    file = disk.create(fresh)
+    try:
+        _write(disk, fresh, content)
+    except OSError:
+        with suppress(OSError):
+            disk.unlink(fresh)  # on a full disk the part that was written is in the way
+        raise
+    disk.replace(fresh, path)
+    disk.sync_dir(path.rpartition("/")[0], Sync.REPLACEMENT_NAME)
+
+
+def _write(disk: Disk, path: str, content: bytes) -> None:
+    file = disk.create(path)
     try:
         file.append(content)
         file.sync(Sync.REPLACEMENT)
     finally:
         file.close()
-    disk.replace(fresh, path)
-    disk.sync_dir(path.rpartition("/")[0], Sync.REPLACEMENT_NAME)

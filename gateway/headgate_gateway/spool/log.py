@@ -108,8 +108,11 @@ class Log:
             space.adjust(segment.taken)
         writer = Writer(disk, directory, space, notify, settings or LogSettings(), ledger, segments)
         opened = cls(disk, directory, space, damage, ledger, segments, writer)
-        with suppress(OSError):  # it is tried again with the next one
-            opened.checkpoint()
+        if found.position:
+            with suppress(OSError):  # it is tried again with the next one
+                opened.checkpoint()
+        else:
+            opened._written = 0
         writer.start()
         return opened
 
