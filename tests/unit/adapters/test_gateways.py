@@ -38,7 +38,7 @@ def test_a_report_keeps_what_conditions_depend_on() -> None:
 
 
 def spooling(**figures: object) -> bytes:
-    spool = SpoolStatus(**figures)  # type: ignore[arg-type]
+    spool = SpoolStatus(**figures)
     return STATUS.model_copy(update={"spool": spool}).model_dump_json(by_alias=True).encode()
 
 

@@ -1,5 +1,6 @@
 """Helm as a function from values to objects."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.testbed import debian
 from tests.testbed.tools import helm as helm_of_testbed
 
 CHART = Path(__file__).resolve().parents[3] / "charts" / "headgate"
@@ -17,6 +19,16 @@ Render = Callable[..., list[dict[str, Any]]]
 def helm() -> Path:
     """The testbed's helm, built once."""
     return helm_of_testbed()
+
+
+@pytest.fixture(scope="session")
+def promtool() -> str:
+    """Debian's; it comes with Prometheus. Skips where it is not, and packages may not be installed."""
+    if shutil.which("promtool") is None:
+        if not debian.is_debian_root():
+            pytest.skip("no promtool here, and only root on Debian may install it")
+        debian.install("prometheus")
+    return shutil.which("promtool") or "/usr/bin/promtool"
 
 
 @pytest.fixture(scope="session")

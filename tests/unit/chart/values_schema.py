@@ -102,6 +102,16 @@ def metrics() -> Schema:
         {
             "port": PORT,
             "service": closed({"enabled": BOOLEAN, "annotations": LABELS}),
+            "prometheusRule": closed(
+                {
+                    "enabled": BOOLEAN,
+                    "labels": LABELS,
+                    "oldestEventSeconds": {"type": "integer", "minimum": 1},
+                    "spoolUsagePercent": {"type": "integer", "minimum": 1, "maximum": 99},
+                    "deadLetters": {"type": "integer", "minimum": 0},
+                    "producerDownFor": {"type": "string", "pattern": "^[0-9]+(s|m|h)$"},
+                }
+            ),
             "podMonitor": closed(
                 {"enabled": BOOLEAN, "interval": {"type": "string", "pattern": "^[0-9]+(ms|s|m)$"}, "labels": LABELS}
             ),

@@ -1,5 +1,7 @@
 """What a fleet's status says of spools."""
 
+from collections.abc import Mapping
+
 from headgate_operator.status.observation import SpoolReport
 from headgate_operator.status.spool import Backlog, SpoolSight, build_spool_status, is_news, left_before
 
@@ -8,7 +10,7 @@ def report(**figures: object) -> SpoolReport:
     return SpoolReport(**{"state": "Ready"} | figures)  # type: ignore[arg-type]
 
 
-def sight(left: dict[str, Backlog | None] | None = None, **gateways: SpoolReport) -> SpoolSight:
+def sight(left: Mapping[str, Backlog | None] | None = None, **gateways: SpoolReport) -> SpoolSight:
     return SpoolSight(gateways, left or {})
 
 
