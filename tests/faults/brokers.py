@@ -13,11 +13,11 @@ from typing import Any
 import aiokafka.conn
 import aiokafka.protocol.admin
 from confluent_kafka import ElectionType, KafkaException, TopicCollection, TopicPartition
-from tests.integration.kafka.producing import read_all
 from tests.testbed.kafka import Kafka
 
 from .oracle import Found
 from .proxy import Proxy, Weather
+from .reading import read_to_end
 
 _API: Any = importlib.import_module("confluent_kafka.admin")  # it exports more than its types say
 _connect: Any = aiokafka.conn.create_conn
@@ -25,8 +25,6 @@ _Reassignment: Any = aiokafka.protocol.admin.AlterPartitionReassignmentsRequest
 
 USER, PASSWORD = "faults", "faults-secret"
 PARTITIONS = 3
-FAR = 1_000
-"""Partitions of the second of several topics are numbered from here on, those of the third from twice that on."""
 _ADMIN_SECONDS = 20
 _PATIENCE = 60.0
 
@@ -135,13 +133,8 @@ class Brokers:
         await asyncio.to_thread(self.kafka.heal)
 
     async def read(self, topics: Sequence[str]) -> list[Found]:
-        """All records of topics; partitions of the second count from FAR on, and so forth."""
-        reads = (asyncio.to_thread(read_all, self.kafka.bootstrap, topic) for topic in topics)
-        return [
-            Found(FAR * index + each.partition, each.offset, each.key, each.value)
-            for index, records in enumerate(await asyncio.gather(*reads))
-            for each in records
-        ]
+        """All records of topics."""
+        return await asyncio.to_thread(read_to_end, self.kafka.bootstrap, topics)
 
     async def _done(self, futures: dict[Any, Any]) -> dict[Any, Any]:
         results = [(key, await asyncio.to_thread(future.result, _ADMIN_SECONDS)) for key, future in futures.items()]

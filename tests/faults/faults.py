@@ -197,6 +197,14 @@ async def frozen_gateway(world: World, step: Step, _: Random) -> None:
     world.gateway.freeze(frozen=False)
 
 
+async def moved_clock(world: World, step: Step, random: Random) -> None:
+    """The gateway's clock jumps, ahead and back; by less than what Kafka takes for a timestamp."""
+    assert world.clock is not None
+    world.clock.move(random.choice([1_800, -1_800, -86_400]))
+    await asyncio.sleep(step.seconds)
+    world.clock.move(0)
+
+
 async def reloads(world: World, step: Step, random: Random) -> None:
     """The config changes, and with it the producer."""
     for _ in range(random.randint(2, 4)):
@@ -261,8 +269,8 @@ async def _damaged(world: World, step: Step, random: Random, damage: Callable[[P
     world.brokers.weather.refuse = False
 
 
-NETWORK, BROKERS, TOPIC, USER, GATEWAY, DISK = "network", "brokers", "topic", "user", "gateway", "disk"
-MISSING_TOPIC, FULL_SPOOL = "missing-topic", "full-spool"
+NETWORK, BROKERS, TOPIC, USER, GATEWAY, DISK, CLOCK = "network", "brokers", "topic", "user", "gateway", "disk", "clock"
+MISSING_TOPIC, FULL_SPOOL, MOVED_CLOCK = "missing-topic", "full-spool", "moved-clock"
 FAULTS = {
     "cut-requests": Fault(cut_requests, (NETWORK,)),
     "cut-answers": Fault(cut_answers, (NETWORK,)),
@@ -273,11 +281,11 @@ FAULTS = {
     "throttle": Fault(throttle, (NETWORK,)),
     "frozen-kafka": Fault(frozen_kafka, (BROKERS,)),
     "frozen-broker": Fault(frozen_broker, (BROKERS,)),
-    "killed-broker": Fault(killed_broker, (BROKERS,), weight=2),
-    "stopped-broker": Fault(stopped_broker, (BROKERS,), weight=2),
+    "killed-broker": Fault(killed_broker, (BROKERS,), weight=1),
+    "stopped-broker": Fault(stopped_broker, (BROKERS,), weight=1),
     "killed-kafka": Fault(killed_kafka, (BROKERS,), weight=1),
     "moved-leaders": Fault(moved_leaders, (BROKERS,)),
-    "few-replicas": Fault(few_replicas, (BROKERS,), weight=2),
+    "few-replicas": Fault(few_replicas, (BROKERS,), weight=1),
     MISSING_TOPIC: Fault(missing_topic, (TOPIC,)),
     "small-topic": Fault(small_topic, (TOPIC,)),
     "revoked-user": Fault(revoked_user, (USER,)),
@@ -286,6 +294,7 @@ FAULTS = {
     "killed-gateway-in-reload": Fault(killed_gateway_in_reload, (GATEWAY,)),
     "terminated-gateway": Fault(terminated_gateway, (GATEWAY,)),
     "frozen-gateway": Fault(frozen_gateway, (GATEWAY,)),
+    MOVED_CLOCK: Fault(moved_clock, (CLOCK,)),
     "reloads": Fault(reloads, (GATEWAY,)),
     "killed-gateway-in-replay": Fault(killed_gateway_in_replay, (GATEWAY, NETWORK), of_spools=True),
     "terminated-gateway-without-kafka": Fault(terminated_gateway_without_kafka, (GATEWAY, NETWORK), of_spools=True),

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from .brokers import Brokers
-from .faults import FAULTS, FULL_SPOOL, MISSING_TOPIC
+from .faults import FAULTS, FULL_SPOOL, MISSING_TOPIC, MOVED_CLOCK
 from .oracle import SHOWN, Verdict, judge
 from .scenario import Scenario, Step
 from .stages import STAGES
@@ -53,9 +53,16 @@ class Report:
 async def run(scenario: Scenario, brokers: Brokers, folder: Path) -> Report:
     """One run, from nothing to the verdict."""
     begun = time.monotonic()
-    late, room = MISSING_TOPIC not in scenario.faults, SMALL if FULL_SPOOL in scenario.faults else LARGE
-    stage = STAGES[scenario.stage]
-    async with world(stage, brokers, scenario.scale, folder, late_topic=late, spool_bytes=room) as made:
+    stage, faults = STAGES[scenario.stage], scenario.faults
+    async with world(
+        stage,
+        brokers,
+        scenario.scale,
+        folder,
+        late_topic=MISSING_TOPIC not in faults,
+        spool_bytes=SMALL if FULL_SPOOL in faults else LARGE,
+        moves_clock=MOVED_CLOCK in faults,
+    ) as made:
         made.begin_traffic(Random(scenario.name).randrange(2**32))
         assert made.traffic is not None
         await _act(made, scenario.steps)

@@ -16,6 +16,7 @@ from tests.integration.kafka.producing import new_name
 
 from .answers import Fate
 from .brokers import PASSWORD, USER, Brokers
+from .clock import Clock
 from .disks import small_disk
 from .gateway import Gateway
 from .oracle import Terms
@@ -44,6 +45,8 @@ class World:
     late_topic: str
     problems: list[str] = field(default_factory=list)
     traffic: Traffic | None = None
+    clock: Clock | None = None
+    """The gateway's, where a fault moves it."""
     ended: bool = False
     """Whether the gateway was ended, so that connections broke."""
     undelivered: int = 0
@@ -167,7 +170,7 @@ class World:
 
 @asynccontextmanager
 async def world(
-    stage: Stage, brokers: Brokers, scale: Scale, folder: Path, *, late_topic: bool, spool_bytes: str
+    stage: Stage, brokers: Brokers, scale: Scale, folder: Path, *, late_topic: bool, spool_bytes: str, moves_clock: bool
 ) -> AsyncIterator[World]:
     """A gateway that serves, and topics; without the late one where a fault makes it."""
     grace = f"{scale.delivery_ms + GRACE_SECONDS * 1000:.0f}ms"
@@ -176,8 +179,9 @@ async def world(
     flags = ["--drain-delay", "200ms", "--grace-period", grace]
     if stage.spools:
         flags += ["--spool", str(spool), "--spool-max-bytes", spool_bytes, "--spool-segment-bytes", "256Ki"]
-    gateway = Gateway(config, flags)
-    made = World(stage, brokers, gateway, scale, spool, new_name("faults"), new_name("late"))
+    clock = Clock(folder / "clock") if moves_clock else None
+    gateway = Gateway(config, flags, clock.within if clock else ())
+    made = World(stage, brokers, gateway, scale, spool, new_name("faults"), new_name("late"), clock=clock)
     await brokers.create_topic(made.topic)
     if late_topic:
         await made.create_late_topic()
