@@ -247,6 +247,8 @@ class Producer:
             self._give_up(submission)
 
     def _give_up(self, submission: Submission, why: str = "", because: FailureReason | None = None) -> None:
+        if submission not in self._open:
+            return  # whoever was told of another's fate just now has taken it back
         topic = self._accumulator.topics.get(submission.records.topic)
         problem = topic.problem if topic is not None else ""
         for piece, unknown, error in self._accumulator.withdraw(submission):

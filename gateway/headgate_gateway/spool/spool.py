@@ -3,17 +3,53 @@
 Wires directory, logs, courier and producers together; decides nothing itself. Used by the composition root and reload.
 """
 
-from collections.abc import Mapping
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
+from random import Random
 from typing import Self
 
+from headgate_gateway.config.kafka import Delivery
 from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.config.status import SpoolStatus
-from headgate_gateway.kafka.counters import Histogram
-from headgate_gateway.kafka.outcome import FailureReason
-from headgate_gateway.kafka.pool import Lease, ProducerPool
-from headgate_gateway.spool.disk import Disk
-from headgate_gateway.spool.producer import SpoolingLease
+from headgate_gateway.kafka.pool import profile_hash
+from headgate_gateway.kafka.supervise import supervise
+from headgate_gateway.spool.courier import Courier, CourierSettings
+from headgate_gateway.spool.directory import SpoolDirectory
+from headgate_gateway.spool.disk import Disk, OsDisk
+from headgate_gateway.spool.entry import Destination, EntryHead, Origin
+from headgate_gateway.spool.gate import Gate
+from headgate_gateway.spool.log import Log, LogSettings, Visit
+from headgate_gateway.spool.outlets import Outlets
+from headgate_gateway.spool.ports import ProducerLease, ProducerSource
+from headgate_gateway.spool.producer import Binding, SpoolingLease
+from headgate_gateway.spool.report import (
+    DrainRate,
+    SpoolMetrics,
+    SpoolRefusal,
+    build_rows,
+    commit_histogram,
+    decide_refusal,
+    state_name,
+)
+from headgate_gateway.spool.space import Space
+from headgate_gateway.spool.targets import PATIENT, Backoff
+
+__all__ = ["Spool", "SpoolMetrics", "SpoolRefusal", "SpoolSettings"]
+
+log = logging.getLogger(__name__)
+
+TICK = 0.1
+"""Seconds between two looks at blocked targets."""
+CHECKPOINT_EVERY = 1.0
+"""Seconds: what was delivered since is sent again after a crash."""
+LAST_ANSWERS = 0.5
+"""Seconds at the end in which nothing is handed over any more, so that what was is answered."""
+READERS = 2
+SMALLEST_SEGMENT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,88 +63,276 @@ class SpoolSettings:
     track: str = "stable"
     unknown_topic_patience: float = 600.0
     """Seconds for which what Kafka refuses as a topic (missing, not authorised) is tried again, before it is given up."""
+    backoff: Backoff = PATIENT
+    side_after: float = 1.0
+    """Seconds for which a target that takes nothing may hold up others before it gets a log of its own."""
 
+    @property
+    def segment(self) -> int:
+        """Bytes of a segment: several of them have to fit."""
+        return max(SMALLEST_SEGMENT, min(self.segment_bytes, self.max_bytes // 8))
 
-@dataclass(frozen=True, slots=True)
-class SpoolRefusal:
-    """Why the spool takes no records now."""
-
-    reason: FailureReason
-    """SPOOL_FULL or SPOOL_FAILED."""
-    message: str
-    retry_after: int
-    """Seconds until it is expected to take some again, from the measured drain rate: 1 to 300."""
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolMetrics:
-    """The numbers of this moment; counters are totals of records since the process began."""
-
-    appended: int
-    """Made durable, moves within the spool not counted."""
-    delivered: int
-    """Acknowledged by Kafka, of those that were durable."""
-    replayed: int
-    """Of them, read back from disk."""
-    dead_lettered: int
-    """Given to a dead letter, since Kafka refuses them for good."""
-    parked_total: int
-    """Parked since the process began."""
-    damaged: int
-    """Damaged places that were set aside."""
-    state: str
-    bytes: int
-    max_bytes: int
-    backlog_records: int
-    backlog_bytes: int
-    in_flight: int
-    parked: int
-    """Parked on disk now."""
-    oldest_seconds: float
-    blocked_targets: int
-    commit_seconds: Histogram
-    """From writing a group to its being durable."""
+    @property
+    def headroom(self) -> int:
+        """Bytes for side logs, dead letters, parked entries and checkpoints."""
+        return max(self.max_bytes // 10, min(2 * self.segment, self.max_bytes // 4))
 
 
 class Spool:
     """One directory's queue. Everything but `open` belongs to the event loop."""
 
+    def __init__(self, settings: SpoolSettings, disk: Disk, pool: ProducerSource, now_ms: Callable[[], int]) -> None:
+        """Made by `open`."""
+        self._settings = settings
+        self._disk = disk
+        self._pool = pool
+        self._now_ms = now_ms
+        self._loop = asyncio.get_running_loop()
+        self._space = Space(settings.max_bytes, settings.headroom)
+        self._log_settings = LogSettings(segment_bytes=settings.segment)
+        self._readers: Executor = ThreadPoolExecutor(READERS, "spool-read")
+        self._chores: Executor = ThreadPoolExecutor(1, "spool-chores")
+        """One thread: what is asked of it first is done first."""
+        self._rate = DrainRate(self._loop.time())
+        self._parked_found = 0
+        self._parked_profiles: set[str] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._directory: SpoolDirectory
+        self._parked: Log
+        self._courier: Courier
+
     @classmethod
-    async def open(cls, settings: SpoolSettings, pool: ProducerPool, disk: Disk | None = None) -> Self:
+    async def open(
+        cls,
+        settings: SpoolSettings,
+        pool: ProducerSource,
+        disk: Disk | None = None,
+        *,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        random: Random | None = None,
+    ) -> Self:
         """Lock the directory and find out what is there, in a thread. Raises SpoolLockedError, SpoolVersionError, OSError."""
-        raise NotImplementedError
+        spool = cls(settings, disk or OsDisk(), pool, now_ms)
+        in_thread = spool._loop.run_in_executor
+        profiles = await in_thread(spool._chores, spool._open_directory)
+        outlets = Outlets(spool._directory, pool, spool._chores)
+        outlets.load(profiles)
+        gate = Gate(outlets, settings.backoff, random or Random())  # noqa: S311 - jitter, nothing secret
+        spool._courier = Courier(
+            gate,
+            spool._parked,
+            spool._open_side,
+            spool._directory.remove_side,
+            (spool._readers, spool._chores),
+            CourierSettings(settings.side_after, settings.unknown_topic_patience),
+            now_ms,
+        )
+        await in_thread(spool._chores, spool._open_logs)
+        return spool
+
+    def _open_directory(self) -> dict[str, bytes]:
+        self._directory = SpoolDirectory.open(self._disk, self._settings.directory)
+        try:
+            self._parked = self._open_log(self._directory.parked, self._find_parked)
+            return self._directory.profiles()
+        except BaseException:
+            self._directory.close()
+            raise
+
+    def _find_parked(self, _: int, head: EntryHead) -> None:
+        self._parked_found += head.count
+        self._parked_profiles.add(head.profile_hash)
+
+    def _open_logs(self) -> None:
+        courier = self._courier
+        try:
+            courier.main.attach(
+                self._open_log(self._directory.log, lambda first, head: courier.find(courier.main, first, head))
+            )
+            for name in self._directory.sides():
+                courier.sides.load(name, courier.find)
+        except BaseException:
+            self._directory.close()
+            raise
+
+    def _open_log(self, path: str, visit: Visit | None = None) -> Log:
+        notify = self._loop.call_soon_threadsafe
+        return Log.open(self._disk, path, self._space, notify, self._log_settings, visit=visit)
+
+    def _open_side(self, name: str, visit: Visit | None) -> Log:
+        return self._open_log(self._directory.side(name), visit)
 
     def start(self) -> None:
         """Begin to deliver what is there. Targets whose credentials are not known yet wait for `set_credentials`."""
-        raise NotImplementedError
+        self._courier.start()
+        for name, body in (("spool: probes", self._probe), ("spool: chores", self._keep_house)):
+            self._tasks.append(asyncio.create_task(supervise(name, body)))
 
     def set_credentials(self, credentials: Mapping[str, bytes]) -> None:
         """The contents of all credential files, at each load: for profiles with a backlog that no repo uses any more."""
-        raise NotImplementedError
+        self._courier.gate.outlets.set_credentials(credentials)
+        self._courier.probe()
 
-    def bind(self, config: RepoConfig, profile: str, lease: Lease) -> SpoolingLease:
+    def bind(self, config: RepoConfig, profile: str, lease: ProducerLease) -> SpoolingLease:
         """A repo's way to one of its profiles, with the disk behind it. Takes over the lease: releasing it is its release.
 
         For repos with Async delivery, or `onFailure: Spool`.
         """
-        raise NotImplementedError
+        content = self._courier.gate.outlets.bind(config.producers[profile], lease)
+        letter = config.kafka.dead_letter
+        origin = Origin(
+            repo=f"{config.namespace}/{config.name}",
+            revision=config.revision,
+            track=self._settings.track,
+            profile_hash=content,
+            dead_letter=None
+            if letter is None
+            else _destination(config, letter.producer_profile or config.kafka.producer_profile, letter.topic),
+        )
+        is_async = config.kafka.delivery is Delivery.ASYNC
+        return SpoolingLease(Binding(self._courier, origin, is_async, lambda: self.refusal), lease)
+
+    # What it does all the time
+
+    async def _probe(self) -> None:
+        while True:
+            self._courier.probe()
+            await asyncio.sleep(TICK)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(CHECKPOINT_EVERY)
+            await self._tidy_up()
+
+    async def _tidy_up(self) -> None:
+        courier = self._courier
+        needed = courier.gate.needed
+        logs = [courier.main.log, *(side.log for side in courier.sides.cursors)]
+        before = self._space.used
+        try:
+            await self._loop.run_in_executor(self._chores, _checkpoint_all, logs)
+        except OSError as error:
+            log.warning("the spool's checkpoint cannot be written", extra={"error": str(error)})
+            return
+        courier.wake()
+        self._rate.look(courier.counters.freed, self._loop.time())
+        if before != self._space.used:
+            courier.probe()
+        await courier.sides.remove_idle(courier.gate.state_of)
+        courier.gate.forget_idle()
+        # What was needed before the checkpoint may come back after a crash until it is durable.
+        kept = self._parked_profiles | courier.undertaker.profiles
+        courier.gate.outlets.let_go(needed | courier.gate.needed, kept)
+
+    # What it tells
 
     @property
     def refusal(self) -> SpoolRefusal | None:
         """Why it takes no records now; None: it does."""
-        raise NotImplementedError
+        log = self._courier.main.log
+        state = log.state
+        if state.value == "Ready":
+            return None
+        excess = self._space.used - (self._space.limit - self._space.headroom)
+        excess += (self._space.limit - self._space.headroom) // 20
+        return decide_refusal(state, log.report().problem, excess, self._rate)
+
+    @property
+    def _oldest_seconds(self) -> float:
+        cursors = [self._courier.main, *self._courier.sides.cursors]
+        found = [oldest for oldest in (cursor.log.oldest_ms() for cursor in cursors) if oldest is not None]
+        return max((self._now_ms() - min(found)) / 1000, 0.0) if found else 0.0
+
+    @property
+    def _backlog_bytes(self) -> int:
+        return sum(state.nbytes for state in self._courier.gate.targets.values())
+
+    @property
+    def _parked_records(self) -> int:
+        return self._parked_found + self._courier.undertaker.parked
+
+    @property
+    def _damaged(self) -> int:
+        logs = [self._courier.main.log, self._parked, *(side.log for side in self._courier.sides.cursors)]
+        return sum(each.report().damaged for each in logs)
 
     def status(self) -> SpoolStatus:
         """What `/status` says."""
-        raise NotImplementedError
+        courier, refusal = self._courier, self.refusal
+        return SpoolStatus(
+            state=state_name(courier.main.log.state),
+            problem=refusal.message if refusal is not None else "",
+            retry_after=refusal.retry_after if refusal is not None else 0,
+            bytes=self._space.used,
+            max_bytes=self._space.limit,
+            backlog_records=courier.backlog,
+            backlog_bytes=self._backlog_bytes,
+            oldest_seconds=self._oldest_seconds,
+            in_flight=courier.handed_records,
+            parked=self._parked_records,
+            damaged=self._damaged,
+            targets=build_rows(courier.gate.targets.values(), self._loop.time(), self._now_ms()),
+        )
 
     def metrics(self) -> SpoolMetrics:
         """What `/metrics` says."""
-        raise NotImplementedError
+        courier = self._courier
+        cursors = [courier.main, *courier.sides.cursors]
+        return SpoolMetrics(
+            appended=courier.counters.appended,
+            delivered=courier.counters.delivered,
+            replayed=courier.counters.replayed,
+            dead_lettered=courier.undertaker.dead_lettered,
+            parked_total=courier.undertaker.parked,
+            damaged=self._damaged,
+            state=state_name(courier.main.log.state),
+            bytes=self._space.used,
+            max_bytes=self._space.limit,
+            backlog_records=courier.backlog,
+            backlog_bytes=self._backlog_bytes,
+            in_flight=courier.handed_records,
+            parked=self._parked_records,
+            oldest_seconds=self._oldest_seconds,
+            blocked_targets=sum(not state.is_open for state in courier.gate.targets.values()),
+            commit_seconds=commit_histogram(cursor.log.report() for cursor in cursors),
+        )
+
+    # Its end
 
     async def close(self, seconds: float) -> int:
         """Deliver what can be delivered in that time, stop, and make the rest ready for the next process: its records.
 
         Before the pool is closed. Takes at most about a second more.
         """
-        raise NotImplementedError
+        courier, until = self._courier, self._loop.time() + seconds
+        await self._wait_for(lambda: not courier.backlog, until - min(LAST_ANSWERS, seconds / 4))
+        courier.closing = True
+        await self._wait_for(lambda: not courier.gate.handover.records, until)
+        for task in self._tasks:
+            task.cancel()
+        await courier.stop()
+        await self._loop.run_in_executor(self._chores, self._close_logs)
+        left = courier.backlog
+        courier.gate.outlets.release()
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._chores.shutdown(wait=False)
+        return left
+
+    async def _wait_for(self, is_so: Callable[[], bool], until: float) -> None:
+        # The last seconds of a process: a look now and then, rather than an event that every entry would have to set.
+        while not is_so() and self._loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(min(TICK, max(until - self._loop.time(), 0.001)))
+
+    def _close_logs(self) -> None:
+        for each in (self._courier.main.log, self._parked, *(side.log for side in self._courier.sides.cursors)):
+            each.close()
+        self._directory.close()
+
+
+def _destination(config: RepoConfig, profile: str, topic: str) -> Destination:
+    return Destination(profile, profile_hash(config.producers[profile]), topic)
+
+
+def _checkpoint_all(logs: list[Log]) -> None:
+    for each in logs:
+        each.checkpoint()

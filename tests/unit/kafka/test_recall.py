@@ -109,3 +109,12 @@ async def test_a_refused_record_is_named_with_its_reason_and_its_neighbours_go_o
     assert sent.outcome.acked == [1]
     assert sent.outcome.refused is not None
     assert sent.outcome.refused[2][0] is FailureReason.RECORD_INVALID
+
+
+async def test_what_is_taken_back_while_others_expire_is_told_once() -> None:
+    world = World()
+    submissions = [world.submit("a") for _ in range(3)]
+    submissions[0].on_done = lambda first: (world.done.append(first), world.producer.recall(submissions[1:]))[0]
+    world.producer._timeout = -1.0
+    world.producer._expire()
+    assert world.done == submissions

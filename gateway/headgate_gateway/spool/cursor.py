@@ -1,0 +1,181 @@
+"""Goes through one log in order, and offers what waits there to the courier, which takes it or has it wait.
+
+Entries that are with a producer are passed over. When some come back, it goes back to the first of them. It reads only
+while something waits, a bounded piece at a time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Executor
+
+from headgate_gateway.kafka.supervise import supervise
+from headgate_gateway.spool.log import Log, Stored
+from headgate_gateway.spool.targets import Lanes, Target, TargetState
+
+log = logging.getLogger(__name__)
+
+READ_BYTES = 1024 * 1024
+LOOK_AGAIN = 0.1
+"""Seconds after which a cursor that waits looks again, whether or not it was woken."""
+READ_AGAIN = 1.0
+"""Seconds after a read that failed."""
+
+
+class Cursor:
+    """One log, and what is known of its entries."""
+
+    log: Log
+
+    def __init__(
+        self,
+        executor: Executor,
+        offer: "Callable[[Cursor, Stored], Awaitable[bool]]",
+        states: Callable[[Iterable[Target]], list[TargetState]],
+        *,
+        is_side: bool = False,
+    ) -> None:
+        self.is_side = is_side
+        """Whether it is of one target alone."""
+        self.known_end = 0
+        """The number after the last entry that the courier has been told of."""
+        self.waiting: dict[Target, int] = {}
+        """Entries that are durable and neither with a producer nor being moved."""
+        self.away: dict[int, object] = {}
+        """By number: entries with a producer, or being moved."""
+        self.returned: dict[int, tuple[TargetState, tuple[int, ...], int]] = {}
+        """By number: waiting entries that may turn out to have been delivered; target, buckets and end."""
+        self.burying: dict[int, set[int]] = {}
+        """By number: positions of records that are being given up."""
+        self.position = 0
+        self._executor = executor
+        self._offer = offer
+        self._states = states
+        self._goes_back = False
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def attach(self, log: Log) -> None:
+        """The log has been opened; what it holds has been added."""
+        self.log = log
+        self.known_end = log.end
+        self.position = log.start
+
+    # What waits
+
+    def add(self, state: TargetState, first: int, buckets: Iterable[int]) -> None:
+        """An entry waits; it is come to in its turn."""
+        state.waiting.add(buckets)
+        if self.is_side:
+            state.in_side += 1
+        if not self.waiting or first < self.position:
+            self.position, self._goes_back = first, True
+        self.waiting[state.target] = self.waiting.get(state.target, 0) + 1
+        self._wake.set()
+
+    def remove(self, state: TargetState, first: int, buckets: Iterable[int]) -> None:
+        """It waits no longer."""
+        state.waiting.remove(buckets)
+        if self.is_side:
+            state.in_side -= 1
+        self.returned.pop(first, None)
+        left = self.waiting[state.target] - 1
+        if left:
+            self.waiting[state.target] = left
+        else:
+            del self.waiting[state.target]
+
+    def count(self, first: int, end: int) -> int:
+        """How many of these records are not acknowledged."""
+        return sum(stop - start for start, stop in self.log.missing(first, end))
+
+    def open_positions(self, stored: Stored) -> list[int]:
+        """Positions of the entry's records that are to be sent."""
+        missing = self.log.missing(stored.first, stored.end)
+        positions = [number - stored.first for start, end in missing for number in range(start, end)]
+        buried = self.burying.get(stored.first)
+        return positions if buried is None else [position for position in positions if position not in buried]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing of the log is waiting or on its way."""
+        return not (self.waiting or self.away or self.burying)
+
+    # Going through it
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(supervise("spool: cursor", self._run))
+
+    async def stop(self) -> None:
+        """Offer nothing more."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def wake(self) -> None:
+        """Something has changed."""
+        self._wake.set()
+
+    async def pause(self) -> bool:
+        """Wait until something changes, or a moment; False: an earlier entry has come back, or nothing waits here."""
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(LOOK_AGAIN):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        return not self._goes_back and bool(self.waiting)
+
+    async def _run(self) -> None:
+        while True:
+            if not self.waiting:
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            try:
+                await self._pass()
+            except OSError as error:
+                log.warning("the spool cannot be read now", extra={"error": str(error)})
+                await asyncio.sleep(READ_AGAIN)
+
+    async def _pass(self) -> None:
+        """One piece of the log."""
+        self._goes_back = False
+        loop = asyncio.get_running_loop()
+        entries, after = await loop.run_in_executor(self._executor, self.log.read, self.position, READ_BYTES)
+        for stored in entries:
+            if self._goes_back:
+                return
+            if stored.first >= self.known_end:
+                # Durable a moment ago: whoever appended it will be told first.
+                await self.pause()
+                return
+            self.position = stored.first
+            if not await self._take(stored):
+                return
+            self.position = max(self.position, stored.end) if not self._goes_back else self.position
+        if self._goes_back:
+            return
+        if entries:
+            self.position = min(after, self.known_end)
+        elif self.log.backlog or self.away:
+            self.position = self.log.start
+            await self.pause()
+        else:
+            self._forget()
+
+    def _forget(self) -> None:
+        """What was waiting has vanished: it was damaged, and set aside."""
+        for state in self._states(self.waiting):
+            state.waiting = Lanes()
+            if self.is_side:
+                state.in_side = 0
+        self.waiting.clear()
+        self.returned.clear()
+
+    async def _take(self, stored: Stored) -> bool:
+        """Whether to go on with the next entry."""
+        if stored.first in self.away:
+            return True
+        return await self._offer(self, stored)
