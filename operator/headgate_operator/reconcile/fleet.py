@@ -156,7 +156,7 @@ class FleetReconciler:
             judged=judged,
             stored=stored,
             tracks=split_tracks(self._parts.store.pods_of(key)),
-            workload=gateways.workload,
+            workload=begun.state.progress.judge(gateways.workload, self._parts.clock()),
             versions=begun.versions,
             plans={repo: verdict.canary for repo, verdict in verdicts.items() if verdict.canary is not None},
             troubles=begun.state.troubles,
@@ -242,6 +242,7 @@ class FleetReconciler:
         parts, key = self._parts, begun.fleet.key
         advanced, plan = decided.advanced, decided.plan
         gateways, now = parts.gatherer.gateways(key), parts.now()
+        gateways = replace(gateways, workload=begun.state.progress.judge(gateways.workload, parts.clock()))
         lasting = keep_words(lasting_failures(failures, begun.state.failing), begun.state.told)
         troubles = troubles_of(plan.objects, lasting)
         begun.state.shown = keep_shown(begun.state.shown, advanced.shown, parts.clock())

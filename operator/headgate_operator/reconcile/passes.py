@@ -11,6 +11,7 @@ from headgate_operator.reconcile.gather import Gatherer, ServedEntries
 from headgate_operator.reconcile.holds import Holds, HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.profiles import ProfileLedger
+from headgate_operator.reconcile.progress import ProgressWatch
 from headgate_operator.reconcile.publish import Publisher
 from headgate_operator.reconcile.records import ResourceRecord
 from headgate_operator.reconcile.rollouts import RolloutKeeper, RolloutParts
@@ -87,6 +88,7 @@ class FleetState:
     upgrades: UpgradeKeeper
     guard: TrafficGuard
     spools: SpoolLedger = field(default_factory=SpoolLedger)
+    progress: ProgressWatch = field(default_factory=ProgressWatch)
     memo: RenderMemo = field(default_factory=RenderMemo)
     served: ServedEntries = field(default_factory=ServedEntries)
     history: ShardHistory = field(default_factory=ShardHistory)

@@ -223,6 +223,7 @@ def _progress(manifest: Mapping[str, Any]) -> WorkloadProgress:
         settled=rollout.get("reason") == "NewReplicaSetAvailable" or _is_settled_set(status),
         stuck=str(why.get("message")) if rollout.get("reason") == "ProgressDeadlineExceeded" else "",
         refused=str(failure.get("message", "")) if failure.get("status") == "True" else "",
+        revision=str(status.get("updateRevision") or ""),
     )
 
 

@@ -140,6 +140,8 @@ class WorkloadProgress:
     """Why its controller has given up on the newest template."""
     refused: str = ""
     """Why the API server takes no pod of it: a quota, a policy."""
+    revision: str = ""
+    """Of a StatefulSet: its newest template's. Its controller says nothing of being stuck."""
 
     @property
     def complete(self) -> bool:

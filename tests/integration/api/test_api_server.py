@@ -58,6 +58,7 @@ def test_defaults_are_filled_in(server: ApiServer) -> None:
         "routing": {"provider": "None", "routes": "PerRepo"},
         "allowedRepos": {"namespaces": {"from": "Same"}},
         "limits": {"bodyBytes": 8388608, "lineBytes": 524288, "bufferBytes": 134217728},
+        "spool": {"mode": "Disabled", "size": 10737418240},
         "rollouts": {"maxConcurrent": 5, "revisionHistoryLimit": 10, "failureBudget": 1},
         "upgrade": {"strategy": "Canary", "failureBudget": 1, "progressDeadline": "10m"},
     }
@@ -161,15 +162,26 @@ def test_get_shows_profiles_and_fleets(server: ApiServer) -> None:
     # No gateways: they would have no image to start from.
     server.create(manifest("GatewayFleet", "shown", {"image": "gateway:1", "replicas": 0}))
     upgrade = {"phase": "Upgrading", "moved": "3/5"}
-    header, row = _shown_with_status(server, "gwf", gateways="0/0", repos=1, upgrade=upgrade)
+    spool = {"state": "Ready", "backlogRecords": 7, "backlogBytes": 700, "oldestSeconds": 3}
+    header, row = _shown_with_status(server, "gwf", gateways="0/0", repos=1, upgrade=upgrade, spool=spool)
     assert header == [
         *("NAME", "READY", "REASON", "GATEWAYS", "REPOS", "IMAGE"),
-        *("UPGRADE", "MOVED", "MESSAGE", "AGE"),
+        *("UPGRADE", "MOVED", "BACKLOG", "MESSAGE", "AGE"),
     ]
     assert row[:-1] == [
         *("shown", "True", "Ready", "0/0", "1", "gateway:1"),
-        *("Upgrading", "3/5", "well"),
+        *("Upgrading", "3/5", "7", "well"),
     ]
+
+
+def test_the_name_of_a_fleet_with_claims_leaves_room_for_a_hash(server: ApiServer) -> None:
+    def named(length: int) -> dict[str, Any]:
+        return manifest("GatewayFleet", "f" * length, {"image": "g", "spool": {"mode": "VolumeClaim"}})
+
+    assert server.judge(named(44)).returncode == 0
+    answer = server.judge(named(45))
+    assert answer.returncode != 0
+    assert "has a name of 44 characters at most" in answer.stderr
 
 
 def test_the_narrow_table_leaves_out_what_is_long(server: ApiServer) -> None:

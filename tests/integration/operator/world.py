@@ -13,7 +13,7 @@ from tests.testbed.errors import CommandError
 
 T = TypeVar("T")
 API_VERSION = "headgate.dev/v1alpha1"
-CHILD_KINDS = "configmaps,services,serviceaccounts,deployments,poddisruptionbudgets,httproutes,secrets"
+CHILD_KINDS = "configmaps,services,serviceaccounts,deployments,statefulsets,poddisruptionbudgets,httproutes,secrets"
 OWN_KINDS = "gatewayfleets,kafkaproducerprofiles,eventrepos"
 
 PREFIX = "hgop-"

@@ -93,6 +93,22 @@ async def test_a_stateful_set_is_watched_for_its_progress_like_a_deployment() ->
     assert bed.cluster.objects["GatewayFleet", "events", "main"]["status"]["gateways"] == "2/2"
 
 
+async def test_a_new_template_that_gets_no_further_is_told_as_of_a_deployment() -> None:
+    bed = await claimed()
+    counts = {"replicas": 2, "readyReplicas": 1, "updatedReplicas": 1, "observedGeneration": 99}
+    revisions = {"currentRevision": "a", "updateRevision": "b"}
+    bed.put({"kind": "StatefulSet", "metadata": {"namespace": "events", "name": "main-gateway"},
+             "status": counts | revisions})  # fmt: skip
+    await bed.reconcile()
+    assert bed.conditions("GatewayFleet", "main")["Ready"][1] == "RollingOut"
+    bed.clock.now += 600
+    await bed.reconcile()
+    assert bed.conditions("GatewayFleet", "main")["Ready"] == ("False", "ProgressDeadlineExceeded")
+    bed.complete(STATEFUL_SET)
+    await bed.reconcile()
+    assert bed.conditions("GatewayFleet", "main")["Ready"] == ("True", "Ready")
+
+
 async def test_the_former_gateways_stay_until_the_others_have_taken_over() -> None:
     bed = await deployed()
     bed.put(fleet(spool=CLAIMED))

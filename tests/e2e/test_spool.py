@@ -1,0 +1,178 @@
+"""Fleets whose gateways have a claim each: Kafka goes away under traffic, gateways come and go, and nothing is lost."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tests.e2e.api import Manifest, is_pod_ready, wait_for
+from tests.e2e.fleets import NAME, SideFleet, own_fleet
+from tests.e2e.kafka_outage import lasting_kafka, start_kafka, stop_kafka
+from tests.e2e.records import create_topic, read
+from tests.e2e.release import Release
+from tests.e2e.repos import wait_ready
+from tests.e2e.traffic import Traffic, steady_traffic, wait_requests
+from tests.e2e.volumes import local_volumes
+
+pytestmark = pytest.mark.cluster
+
+REPO = "kept"
+QUICK = {"terminationGracePeriod": "20s", "drainDelay": "3s"}
+
+
+@pytest.fixture
+def side(release: Release) -> Iterator[SideFleet]:
+    """A fleet of two gateways with claims, serving one repo that keeps on disk what Kafka does not take."""
+    with lasting_kafka(release), local_volumes(release) as storage:
+        spool = {"mode": "VolumeClaim", "size": "1Gi", "storageClassName": storage}
+        with own_fleet(release, replicas=2, spool=spool, **QUICK) as side:
+            create_topic(release.cluster.kafka_bootstrap, side.namespace)
+            kept = {"producerProfile": "side", "topic": side.namespace, "onFailure": "Spool"}
+            release.api.apply(side.fleet, side.profile(deliveryTimeout="3s"), side.repo(REPO, "unused", kafka=kept))
+            side.wait_ready()
+            wait_ready(release, side.namespace, REPO)
+            yield side
+
+
+def status_of(side: SideFleet) -> dict[str, Any]:
+    """What the fleet says of its spools."""
+    fleet = side.release.api.get(side.path("gatewayfleets", NAME)) or {}
+    found: dict[str, Any] = (fleet.get("status") or {}).get("spool") or {}
+    return found
+
+
+def backlog(side: SideFleet) -> int:
+    return int(status_of(side).get("backlogRecords", 0))
+
+
+def left(side: SideFleet) -> dict[str, int]:
+    """Records on each claim that has no gateway."""
+    return {each["name"]: each.get("backlogRecords", 0) for each in status_of(side).get("leftClaims") or ()}
+
+
+def change(side: SideFleet, **spec: Any) -> None:
+    side.release.api.merge(side.path("gatewayfleets", NAME), {"spec": spec})
+
+
+def ready_pods(side: SideFleet) -> list[Manifest]:
+    return [pod for pod in side.stable_pods() if is_pod_ready(pod)]
+
+
+def wait_for_gateways(side: SideFleet, count: int, fits: Callable[[Manifest], bool] = lambda _: True) -> None:
+    """Until there are so many, all of them ready and as they should be."""
+
+    def there() -> bool:
+        pods = side.stable_pods()
+        return len(pods) == count and all(is_pod_ready(pod) and fits(pod) for pod in pods)
+
+    wait_for(there, f"{count} gateways are ready", 120)
+
+
+def replace_one(side: SideFleet) -> None:
+    """Delete a gateway, and wait until another has its name, and its claim."""
+    pod = ready_pods(side)[0]["metadata"]
+    side.release.api.delete(f"api/v1/namespaces/{side.namespace}/pods/{pod['name']}")
+    wait_for_gateways(side, 2, lambda each: bool(each["metadata"]["uid"] != pod["uid"]))
+
+
+def roll(side: SideFleet) -> None:
+    """Another pod template for all of them."""
+    change(side, podMetadata={"labels": {"generation": "second"}})
+    wait_for_gateways(side, 2, lambda each: each["metadata"]["labels"].get("generation") == "second")
+
+
+def drain_a_node(side: SideFleet) -> None:
+    """Evict the fleet's gateways from one node, as a drain does; they come back to their volumes once it is open again."""
+    pod = ready_pods(side)[0]
+    node, selector = pod["spec"]["nodeName"], f"headgate.dev/fleet={NAME},headgate.dev/component=gateway"
+    kubectl = side.release.api.kubectl
+    try:
+        kubectl(
+            "drain", node, f"--pod-selector={selector}", "--ignore-daemonsets", "--delete-emptydir-data",
+            "--timeout=110s",
+        )  # fmt: skip
+        uid = pod["metadata"]["uid"]
+        wait_for(lambda: all(each["metadata"]["uid"] != uid for each in ready_pods(side)), "it is evicted", 60)
+    finally:
+        kubectl("uncordon", node)
+    wait_for_gateways(side, 2)
+
+
+def wait_until_empty(side: SideFleet) -> None:
+    wait_for(lambda: status_of(side) and backlog(side) == 0, "all of it is in Kafka", 180)
+
+
+def found_in_kafka(side: SideFleet) -> Counter[int]:
+    """How often each event is there."""
+    records = read(side.release.cluster.kafka_bootstrap, side.namespace)
+    return Counter(json.loads(record.value)["n"] for record in records)
+
+
+def assert_nothing_is_lost(side: SideFleet, traffic: Traffic) -> None:
+    found = found_in_kafka(side)
+    assert traffic.acknowledged - found.keys() == set()
+    assert found.keys() <= traffic.sent.keys()
+
+
+def test_gateways_come_and_go_while_kafka_is_away_and_nothing_acknowledged_is_lost(
+    release: Release, side: SideFleet, say: Callable[[str], None]
+) -> None:
+    url = f"{release.cluster.edge_url}/log/repo/{REPO}"
+    with steady_traffic(url, name=side.namespace, rate=20, host=side.host) as traffic:
+        wait_requests(traffic, 60)
+        stop_kafka(release)
+        wait_for(lambda: backlog(side) > 0, "the fleet tells of events on disk", 60)
+        say("Kafka is away")
+        replace_one(side)
+        roll(side)
+        say(f"one gateway deleted, all replaced; {backlog(side)} records on disk")
+        change(side, replicas=1)
+        claim = f"spool-{NAME}-gateway-1"
+        wait_for(lambda: left(side).get(claim, 0) > 0, "the claim that is left is named, with what it holds", 90)
+        change(side, replicas=2)
+        wait_for_gateways(side, 2)
+        wait_for(lambda: not left(side), "its gateway is back", 60)
+        say("scaled down and up")
+        start_kafka(release)
+        wait_until_empty(side)
+    say(f"{len(traffic.acknowledged)} of {len(traffic.sent)} acknowledged; {traffic.latency}")
+    assert len(traffic.acknowledged) > 100
+    assert_nothing_is_lost(side, traffic)
+
+
+def test_a_node_that_is_drained_while_kafka_is_away_keeps_what_its_gateways_had(
+    release: Release, side: SideFleet, say: Callable[[str], None]
+) -> None:
+    url = f"{release.cluster.edge_url}/log/repo/{REPO}"
+    with steady_traffic(url, name=side.namespace, rate=20, host=side.host) as traffic:
+        wait_requests(traffic, 60)
+        stop_kafka(release)
+        wait_for(lambda: backlog(side) > 0, "the fleet tells of events on disk", 60)
+        drain_a_node(side)
+        say("drained and open again")
+        start_kafka(release)
+        wait_until_empty(side)
+    assert_nothing_is_lost(side, traffic)
+
+
+def test_a_fleet_that_gives_up_its_claims_empties_them_first_and_keeps_them(
+    release: Release, side: SideFleet, say: Callable[[str], None]
+) -> None:
+    url = f"{release.cluster.edge_url}/log/repo/{REPO}"
+    workload = f"apis/apps/v1/namespaces/{side.namespace}/{{}}/{NAME}-gateway"
+    with steady_traffic(url, name=side.namespace, rate=20, host=side.host) as traffic:
+        wait_requests(traffic, 60)
+        stop_kafka(release)
+        wait_for(lambda: status_of(side).get("oldestSeconds", 0) > 10, "events are on disk for a while", 60)
+        change(side, spool={"mode": "EmptyDir", "storageClassName": None})
+        wait_for(lambda: release.api.get(workload.format("deployments")), "a Deployment is there", 30)
+        wait_for_gateways(side, 4)
+        assert release.api.get(workload.format("statefulsets")) is not None, "its gateways hold events"
+        say("both kinds of gateways serve")
+        start_kafka(release)
+        wait_for(lambda: release.api.get(workload.format("statefulsets")) is None, "the StatefulSet is gone", 180)
+        wait_for_gateways(side, 2)
+        wait_until_empty(side)
+    assert_nothing_is_lost(side, traffic)
+    assert set(left(side)) == {f"spool-{NAME}-gateway-{index}" for index in range(2)}
