@@ -13,6 +13,7 @@ from headgate_operator.cli.commands import Request, run_render, run_validate
 from headgate_operator.cli.inventory import Key
 from headgate_operator.cli.rollout_args import CodedParser, add_rollout
 from headgate_operator.cli.rollout_outcome import Exit
+from headgate_operator.cli.spool.args import add_spool, run_spool
 from headgate_operator.cli.tryout.args import add_tryout, run_tryout
 from headgate_operator.render.templates import TemplateError
 
@@ -34,6 +35,7 @@ examples:
   headgate dev -f repo.yaml --port 8080
   headgate rollout watch access -n web
   headgate rollout status access -n web --wait --timeout 30m
+  headgate spool ls /var/spool/headgate
 
 As `kubectl headgate ...` it is a plugin of kubectl: the same program under the name kubectl-headgate.
 """
@@ -105,6 +107,7 @@ def build_parser(program: str = "headgate") -> argparse.ArgumentParser:
     )
     add_tryout(commands, files)
     add_rollout(commands)
+    add_spool(commands)
     return parser
 
 
@@ -118,6 +121,8 @@ def main(argv: list[str] | None = None) -> int:
                 return _rollout(options, program)
             case "test" | "dev":
                 return run_tryout(options)
+            case "spool":
+                return run_spool(options)
             case _:
                 return _examine_files(options)
     except BrokenPipeError:

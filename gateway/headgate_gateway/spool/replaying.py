@@ -1,0 +1,147 @@
+"""`headgate spool replay`: takes a directory's lock, its logs and their producers, and sends what is there.
+
+The way of a gateway that only empties its spool. Called by the command line, in a process of its own.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from headgate_gateway.config.producer import ProducerConfig
+from headgate_gateway.spool.directory import SpoolDirectory
+from headgate_gateway.spool.disk import Disk
+from headgate_gateway.spool.entry import Destination
+from headgate_gateway.spool.inspection import LogPlace, log_places
+from headgate_gateway.spool.log import Log, Stored
+from headgate_gateway.spool.sending import KafkaProducer, Sender, Tally
+from headgate_gateway.spool.space import Space
+
+_NO_BOUND = 2**62
+CLOSE_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRequest:
+    """What is to be sent, and where to."""
+
+    directory: str
+    """Absolute."""
+    kafka: str | None = None
+    """HOST:PORT, without TLS and SASL, in place of what the profiles name."""
+    credentials: Mapping[str, bytes] = field(default_factory=dict)
+    """The contents of the files that profiles name."""
+    logs: frozenset[str] = frozenset()
+    """Names of logs; empty: all but the parked."""
+    topics: frozenset[str] = frozenset()
+    """Empty: all."""
+    keep: bool = False
+    """What is sent counts as not sent."""
+
+    def wants_log(self, name: str) -> bool:
+        """Whether a log is to be sent."""
+        return name in self.logs if self.logs else name != "parked"
+
+    def wants(self, stored: Stored) -> bool:
+        """Whether an entry is to be sent."""
+        return not self.topics or stored.entry.topic in self.topics
+
+
+class Lease(Protocol):
+    """Of a producer."""
+
+    @property
+    def producer(self) -> KafkaProducer:
+        """The producer."""
+        ...
+
+
+class ProducerPool(Protocol):
+    """`headgate_gateway.kafka`'s."""
+
+    def acquire(self, config: ProducerConfig, credentials: Mapping[str, bytes]) -> Any:
+        """The producer of a profile. Raises ValueError for credentials that cannot be used."""
+        ...
+
+
+class Producers:
+    """The producers of the profiles that a directory holds."""
+
+    def __init__(self, profiles: Mapping[str, bytes], pool: ProducerPool, request: ReplayRequest) -> None:
+        self._profiles = profiles
+        self._pool = pool
+        self._request = request
+        self._found: dict[str, KafkaProducer | str] = {}
+
+    def __call__(self, destination: Destination) -> KafkaProducer | str:
+        """As `ProducerOf` has it."""
+        content = destination.profile_hash
+        if content not in self._found:
+            self._found[content] = self._find(destination)
+        return self._found[content]
+
+    def _find(self, destination: Destination) -> KafkaProducer | str:
+        stored = self._profiles.get(destination.profile_hash)
+        if stored is None and self._request.kafka is None:
+            return f"the directory does not hold profile {destination.profile}: name a Kafka with --kafka"
+        try:
+            config = self._config(destination, stored)
+            lease: Lease = self._pool.acquire(config, {} if self._request.kafka else self._request.credentials)
+        except ValueError as error:
+            return f"profile {destination.profile}: {error}"
+        return lease.producer
+
+    def _config(self, destination: Destination, stored: bytes | None) -> ProducerConfig:
+        if self._request.kafka is None:
+            return ProducerConfig.model_validate_json(stored or b"")
+        elsewhere = {"bootstrap_servers": (self._request.kafka,), "tls": None, "sasl": None}
+        if stored is None:
+            return ProducerConfig(name=destination.profile, bootstrap_servers=(self._request.kafka,))
+        return ProducerConfig.model_validate_json(stored).model_copy(update=elsewhere)
+
+
+async def replay(
+    disk: Disk, request: ReplayRequest, pool: ProducerPool, on_progress: Callable[[str, Tally], None]
+) -> dict[str, Tally]:
+    """Send; what became of each log's records. Raises SpoolLockedError, SpoolVersionError, OSError."""
+    directory = await asyncio.to_thread(SpoolDirectory.open, disk, request.directory)
+    try:
+        producers = Producers(await asyncio.to_thread(directory.profiles), pool, request)
+        tallies = {}
+        for place in log_places(disk, request.directory):
+            if request.wants_log(place.name):
+                tallies[place.name] = await _replay_log(disk, place, request, producers, on_progress)
+        return tallies
+    finally:
+        directory.close()
+
+
+async def _replay_log(
+    disk: Disk,
+    place: LogPlace,
+    request: ReplayRequest,
+    producers: Producers,
+    on_progress: Callable[[str, Tally], None],
+) -> Tally:
+    notify = asyncio.get_running_loop().call_soon_threadsafe
+    log = await asyncio.to_thread(Log.open, disk, place.path, Space(_NO_BOUND, 0), notify)
+    try:
+        sender = Sender(log, producers, keep=request.keep, wanted=request.wants)
+        await sender.run(lambda tally: on_progress(place.name, tally))
+        return sender.tally
+    finally:
+        await asyncio.to_thread(log.close)
+
+
+async def replay_to_kafka(
+    disk: Disk, request: ReplayRequest, on_progress: Callable[[str, Tally], None]
+) -> dict[str, Tally]:
+    """`replay` with producers of its own."""
+    # Imported here: whoever brings other producers does without a Kafka client.
+    from headgate_gateway.kafka.pool import ProducerPool as KafkaPool  # noqa: PLC0415
+
+    pool = KafkaPool()
+    try:
+        return await replay(disk, request, pool, on_progress)
+    finally:
+        await pool.close(CLOSE_SECONDS)
