@@ -11,6 +11,7 @@ SPOOL_GAUGES = {
     "backlog_bytes": "Their bytes.",
     "oldest_seconds": "Since the oldest of them was accepted.",
     "left_claims": "Claims of a fleet's spools that no gateway has.",
+    "left_records": "Records on such claims, as their gateways said last.",
 }
 """In the order of SpoolFigures."""
 RECONCILE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -26,6 +27,8 @@ class SpoolFigures:
     """Seconds."""
     left: int
     """Claims without a gateway."""
+    left_records: int
+    """Of the records, those on such claims."""
 
 
 @dataclass
@@ -134,7 +137,7 @@ class Metrics:
             for gauge in self._spools.values():
                 drop(gauge, fleet)
             return
-        values = (figures.records, figures.bytes, figures.oldest, figures.left)
+        values = (figures.records, figures.bytes, figures.oldest, figures.left, figures.left_records)
         for gauge, value in zip(self._spools.values(), values, strict=True):
             gauge.labels(*fleet).set(value)
 

@@ -13,7 +13,7 @@ from headgate_operator.api.rollout import Rollout, Strategy
 from headgate_operator.ports import Clock
 from headgate_operator.reconcile.sightings import FleetSightings
 from headgate_operator.reconcile.store import FleetKey, Store
-from headgate_operator.reconcile.workloads import Reports
+from headgate_operator.reconcile.workloads import Reports, hold_events
 from headgate_operator.render.children import DEFAULT_REPLICAS
 from headgate_operator.render.world import CanaryPlan, RepoKey
 from headgate_operator.rollout.model import CanarySight, Gauge, Preflight, RunCanary
@@ -63,6 +63,7 @@ def see_canary(
             (progress.refused or progress.stuck) if progress is not None else "",
         ),
         restarts=sum(pod.restarts for pod in own),
+        holding=hold_events(eyes.reports, pods),
     )
 
 

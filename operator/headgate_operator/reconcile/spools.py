@@ -103,7 +103,7 @@ def spool_figures(seen: SeenSpools) -> SpoolFigures | None:
     if not seen.is_shown:
         return None
     sight = seen.sight
-    return SpoolFigures(sight.records, sight.bytes, sight.oldest, len(sight.left))
+    return SpoolFigures(sight.records, sight.bytes, sight.oldest, len(sight.left), sight.left_records)
 
 
 def _claims(store: Store, fleet: FleetKey) -> set[str]:

@@ -4,7 +4,7 @@ All of them drain: the weight is zero first, and the pods go when no request has
 """
 
 from headgate_operator.rollout import reasons, transitions
-from headgate_operator.rollout.model import Observation, Phase, RolloutState, Stage
+from headgate_operator.rollout.model import CanarySight, Observation, Phase, RolloutState, Stage
 from headgate_operator.rollout.samples import count_all
 
 QUIET_SECONDS = 10.0
@@ -12,7 +12,7 @@ QUIET_SECONDS = 10.0
 DRAIN_LIMIT = 120.0
 """Seconds after which it goes all the same, once the route says 0: an ingress that is away must not keep a bad revision."""
 REMOVE_LIMIT = 300.0
-"""Seconds after which a rollout ends although pods still hang, as they do on a lost node."""
+"""Seconds after which a rollout ends although pods still hang, as they do on a lost node. Not where they hold events."""
 
 
 def leave(state: RolloutState, seen: Observation) -> RolloutState:
@@ -21,10 +21,14 @@ def leave(state: RolloutState, seen: Observation) -> RolloutState:
         case Stage.CONFIRMING:
             return _confirm(state, seen)
         case Stage.REMOVING:
-            gone = not seen.canary.exists or seen.now - state.entered >= REMOVE_LIMIT
-            return finish(state, seen) if gone else state
+            return finish(state, seen) if is_gone(seen.canary, seen.now - state.entered) else state
         case _:
             return _drain(state, seen)
+
+
+def is_gone(pods: CanarySight, seconds: float) -> bool:
+    """Whether what follows may begin, after so many seconds of removing: it takes the names of these, and their disks."""
+    return not pods.exists or (seconds >= REMOVE_LIMIT and not pods.holding)
 
 
 def finish(state: RolloutState, seen: Observation) -> RolloutState:

@@ -231,6 +231,8 @@ class CanarySight:
     """Why a pod does not run: an image that cannot be pulled, a crash loop."""
     restarts: int = 0
     """Restarts of its containers."""
+    holding: bool = False
+    """Whether events are on the disk of one that Kafka does not take."""
 
 
 @dataclass(frozen=True, slots=True)

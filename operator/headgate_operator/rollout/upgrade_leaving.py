@@ -1,7 +1,7 @@
 """How an image upgrade ends: the stable gateways take the image or everything moves back; then drain, then remove. Pure."""
 
 from headgate_operator.rollout import reasons, transitions
-from headgate_operator.rollout.leaving import DRAIN_LIMIT, QUIET_SECONDS, REMOVE_LIMIT
+from headgate_operator.rollout.leaving import DRAIN_LIMIT, QUIET_SECONDS, is_gone
 from headgate_operator.rollout.model import HISTORY_KEPT, Outcome
 from headgate_operator.rollout.upgrade_model import (
     Image,
@@ -41,8 +41,7 @@ def leave(state: UpgradeState, seen: UpgradeSeen) -> UpgradeState:
         case UpgradeStage.CONFIRMING:
             return _confirm(state, seen)
         case UpgradeStage.REMOVING:
-            gone = not seen.pods.exists or seen.now - state.entered >= REMOVE_LIMIT
-            return _conclude(state, seen) if gone else state
+            return _conclude(state, seen) if is_gone(seen.pods, seen.now - state.entered) else state
         case _:
             return _quieten(state, seen)
 

@@ -35,8 +35,12 @@ class SpoolSight:
     @property
     def records(self) -> int:
         """Records that Kafka is still to get, of gateways and of claims without one."""
-        left = sum(held.records for held in self.left.values() if held is not None)
-        return left + sum(each.backlog_records for each in self.gateways.values())
+        return self.left_records + sum(each.backlog_records for each in self.gateways.values())
+
+    @property
+    def left_records(self) -> int:
+        """Records on claims without a gateway, as far as they are known."""
+        return sum(held.records for held in self.left.values() if held is not None)
 
     @property
     def bytes(self) -> int:

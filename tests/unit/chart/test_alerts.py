@@ -9,18 +9,21 @@ from typing import Any
 
 import pytest
 import yaml
+from prometheus_client import generate_latest
 from tests.unit.chart.conftest import Render
 
 from headgate_gateway.admin.metrics import Gauges, snapshot_metrics
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.kafka.counters import Counters, Histogram, ProducerSnapshot
 from headgate_gateway.spool.spool import SpoolMetrics
+from headgate_operator.metrics import Metrics, SpoolFigures
 
 TESTS = Path(__file__).with_name("alerts.yaml")
 KNOWS_RULES = "--api-versions=monitoring.coreos.com/v1/PrometheusRule"
 ALERTS = {
     "HeadgateSpoolBacklogGrowing",
     "HeadgateSpooledEventTooOld",
+    "HeadgateEventsLeft",
     "HeadgateSpoolNearlyFull",
     "HeadgateDeadLetters",
     "HeadgateProducerDown",
@@ -70,7 +73,7 @@ def test_each_alert_fires_when_it_should_and_not_before(promtool: str, file: Pat
 
 
 def exported() -> str:
-    """All that a gateway with one repo, one profile and a spool tells Prometheus."""
+    """All that a gateway with one repo, one profile and a spool tells Prometheus, and an operator with one such fleet."""
     traffic = TrafficCounters()
     traffic.repos.acquire("shop/orders")
     numbers: dict[str, Any] = dict.fromkeys((each.name for each in fields(Gauges)), 0)
@@ -78,10 +81,13 @@ def exported() -> str:
     counted: dict[str, Any] = dict.fromkeys((each.name for each in fields(SpoolMetrics)), 0)
     spool = SpoolMetrics(**counted | {"state": "Ready", "commit_seconds": Histogram()})
     producers = [ProducerSnapshot("main", Counters(), 0, 0)]
-    return snapshot_metrics(traffic, gauges, producers, "stable", spool)().decode()
+    metrics = Metrics()
+    metrics.set_spool(("events", "main"), SpoolFigures(0, 0, 0.0, 0, 0))
+    of_gateway = snapshot_metrics(traffic, gauges, producers, "stable", spool)()
+    return (of_gateway + generate_latest(metrics.registry)).decode()
 
 
-def test_alerts_go_by_series_that_gateways_have(render: Render) -> None:
+def test_alerts_go_by_series_that_there_are(render: Render) -> None:
     shown = exported()
     for alert in alerts(rules(render({}, KNOWS_RULES))):
         expression = alert["expr"].replace("headgate_dev_fleet", "")

@@ -275,9 +275,14 @@ async def test_the_operators_metrics_say_what_a_fleet_holds() -> None:
     labels = {"fleet_namespace": "events", "fleet": "main"}
     found = {
         name: bed.metrics.registry.get_sample_value(f"headgate_fleet_spool_{name}", labels)
-        for name in ("backlog_records", "backlog_bytes", "oldest_seconds", "left_claims")
+        for name in ("backlog_records", "backlog_bytes", "oldest_seconds", "left_claims", "left_records")
     }
-    assert found == {"backlog_records": 7, "backlog_bytes": 700, "oldest_seconds": 60, "left_claims": 0}
+    assert list(found.values()) == [7, 700, 60, 0, 0]
+    bed.remove("Pod", "main-gateway-0")
+    await bed.reconcile()
+    names = ("backlog_records", "left_claims", "left_records")
+    left = [bed.metrics.registry.get_sample_value(f"headgate_fleet_spool_{name}", labels) for name in names]
+    assert left == [7, 1, 7]
 
 
 async def test_nothing_is_said_of_spools_where_there_are_none() -> None:

@@ -105,6 +105,12 @@ def test_a_canary_that_hangs_while_it_is_removed_ends_the_rollout_all_the_same()
     assert after(removing, observe(START + 240)).phase is ROLLED_BACK
 
 
+def test_a_canary_that_holds_events_is_not_followed_by_another_of_its_name() -> None:
+    removing, holding = stands(ROLLING_BACK, REMOVING), CanarySight(exists=True, holding=True)
+    assert after(removing, observe(START + 5_000, canary=holding)).phase is ROLLING_BACK
+    assert after(removing, observe(START + 5_000, canary=CanarySight(exists=True))).phase is ROLLED_BACK
+
+
 def test_a_rolled_back_revision_is_kept_with_its_reason_and_what_it_wrote() -> None:
     span = WrittenRange(topic="events", partition=1, first=5, last=9, records=5)
     seen = observe(**{**BAD, "gauges_canary": (gauge("c", 200, rejected=100, written=[span]),)})

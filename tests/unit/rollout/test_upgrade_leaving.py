@@ -76,6 +76,16 @@ def test_upgrades_that_hang_end_all_the_same() -> None:
     assert world.state.phase is UpgradePhase.STABLE
 
 
+def test_an_upgrade_does_not_end_while_its_gateways_hold_events() -> None:
+    world = moving(holding=True)
+    world.image, world.routed = OLD, True
+    run(world, 1_000)
+    assert (world.state.stage, world.pods > 0) == (UpgradeStage.REMOVING, True)
+    world.holding = False
+    run(world)
+    assert world.state.phase is UpgradePhase.STABLE
+
+
 @pytest.mark.parametrize("routed", [True, False])
 def test_the_new_gateways_stay_as_long_as_a_live_route_gives_them_requests(routed: bool) -> None:
     world = moving(carried=True)

@@ -50,6 +50,8 @@ class UpgradeWorld:
     carried: bool = False
     """Whether a live route gives the new image requests although none are asked for."""
     hangs: bool = False
+    holding: bool = False
+    """Whether the new image's gateways have events that Kafka does not take: they are not deleted then."""
     settles: bool = True
     """Whether the stable Deployment's rollout comes to its end."""
     objections: dict[RepoKey, str] = field(default_factory=dict)
@@ -86,7 +88,7 @@ class UpgradeWorld:
         ready = 0 if self.stuck or self.dead or self.crashes else self.pods
         sight = CanarySight(
             exists=self.pods > 0, desired=self.pods, ready=ready, loaded=ready > 0, refused=self.refused,
-            preflight=Preflight.PASSED, restarts=self.restarts,
+            preflight=Preflight.PASSED, restarts=self.restarts, holding=self.holding,
         )  # fmt: skip
         return UpgradeSeen(
             now=self.now, image=self.image, possible=self.possible and bool(self.rates), alive=self.alive,
@@ -125,7 +127,7 @@ class UpgradeWorld:
         self.weights = weights_of(state)
         self.stable = state.candidate if state.phase is UpgradePhase.PROMOTING and state.candidate else state.stable
         resting = state.phase in (UpgradePhase.STABLE, UpgradePhase.ROLLED_BACK)
-        if resting or (state.stage is UpgradeStage.REMOVING and not self.hangs):
+        if resting or (state.stage is UpgradeStage.REMOVING and not self.hangs and not self.holding):
             self.pods = self.restarts = 0
             self.counted = {each: count for each, count in self.counted.items() if each[0] == "old"}
             self.failed.clear()
@@ -135,7 +137,7 @@ class UpgradeWorld:
     def calm(self) -> None:
         """Everything works from here on; what the image does to events stays."""
         self.fresh = self.routed = self.settles = self.alive = True
-        self.stuck = self.dead = self.crashes = self.hangs = self.carried = False
+        self.stuck = self.dead = self.crashes = self.hangs = self.carried = self.holding = False
         self.objections, self.refused, self.busy, self.command = {}, "", set(), ""
 
 
