@@ -5,11 +5,14 @@
     handed over -> acknowledged | refused for good: dead letter or parked | back to its place in the log
     in the way of others for long -> copied to a log of its target's own (`sides`), acknowledged in the main one
 
-Order per key: `handover` has the argument; what is added here is that logs are read in order, that a target's side log
-goes before what it has in the main one, and that lanes are busy from `append` until the hand-over.
+Order per key: `handover` has the argument; what is added here is that a lane's records get to the log in order of
+acceptance (what comes while an earlier request is live waits for its outcome, since it may have to go before), that logs
+are read in order, that a target's side log goes before what it has in the main one, and that lanes are busy from
+`append` until the hand-over.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -61,6 +64,8 @@ class _Appending:
     done: OnDone
     kept: Kept | None
     privileged: bool
+    behind: int
+    """How many live requests of its target were before it."""
 
 
 class Courier:
@@ -87,6 +92,7 @@ class Courier:
         self.replaying: dict[KafkaProducer, int] = {}
         """Records read from disk that a producer has."""
         self.closing = False
+        self._held_back: dict[Target, deque[_Appending]] = {}
         self._now_ms = now_ms
         self._loop = asyncio.get_running_loop()
         self._readers = executors[0]
@@ -110,15 +116,38 @@ class Courier:
 
     # To the disk
 
-    def append(self, entry: Entry, done: OnDone, kept: Kept | None = None, *, privileged: bool = False) -> None:
+    def append(self, entry: Entry, done: OnDone) -> None:
         """Make an entry durable, and deliver it some time. `done` is called once, never from within this call.
 
         Its profile, and that of its dead letter, must be bound.
         """
         state = self.gate.state_of(Target.of(entry))
+        item = _Appending(state, entry, done, None, privileged=False, behind=state.live_count)
         state.appending.add(entry.buckets())
-        item = _Appending(state, entry, done, kept, privileged)
-        write = partial(self._write, item)
+        queue = self._held_back.get(state.target)
+        if queue is not None:
+            queue.append(item)
+        elif state.has_live(item.behind):
+            self._held_back[state.target] = deque([item])
+        else:
+            self._begin(item)
+
+    def put(self, entry: Entry, done: OnDone, kept: Kept | None = None, *, privileged: bool = False) -> None:
+        """The same, in front of those that `append` holds back."""
+        state = self.gate.state_of(Target.of(entry))
+        state.appending.add(entry.buckets())
+        self._begin(_Appending(state, entry, done, kept, privileged, behind=0))
+
+    def follow(self, state: TargetState) -> None:
+        """A live request has its outcome: go on with what was accepted after it."""
+        queue = self._held_back.get(state.target)
+        while queue and not state.has_live(queue[0].behind):
+            self._begin(queue.popleft())
+        if queue is not None and not queue:
+            del self._held_back[state.target]
+
+    def _begin(self, item: _Appending) -> None:
+        entry, write = item.entry, partial(self._write, item)
         letter = entry.dead_letter
         if letter is not None and self.gate.outlets.knows(letter.profile_hash):
             write = partial(self._keep_profile, letter.profile_hash, write)

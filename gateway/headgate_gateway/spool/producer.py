@@ -18,7 +18,7 @@ from headgate_gateway.kafka.outcome import FailureReason, Outcome
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.spool.courier import Courier
 from headgate_gateway.spool.entry import Entry, Origin, entry_of, lanes_of, part_of
-from headgate_gateway.spool.errors import SpoolClosedError, SpoolError, SpoolFullError
+from headgate_gateway.spool.errors import SpoolClosedError, SpoolError, SpoolFailedError, SpoolFullError
 from headgate_gateway.spool.handover import Fates
 from headgate_gateway.spool.load import Kept
 from headgate_gateway.spool.ports import KafkaProducer, ProducerLease
@@ -110,7 +110,7 @@ class SpoolingProducer:
 class LiveLoad:
     """One request's records: with a producer, on their way to the disk, or both one after the other."""
 
-    __slots__ = ("_again", "_binding", "_kept", "_now_ms", "_on_done", "_outcome", "_records", "submission")
+    __slots__ = ("_again", "_binding", "_kept", "_now_ms", "_on_done", "_outcome", "_records", "_serial", "submission")
 
     def __init__(self, binding: Binding, records: Records, now_ms: int, on_done: OnDone) -> None:
         self.submission = SpoolSubmission()
@@ -123,6 +123,7 @@ class LiveLoad:
         self._again: Sequence[int] = ()
         """Positions of records that are appended, ascending."""
         self._kept: Kept | None = None
+        self._serial = -1
 
     def begin(self) -> None:
         """Send them where they may go now."""
@@ -131,16 +132,27 @@ class LiveLoad:
             asyncio.get_running_loop().call_soon(self._on_done, self.submission)
             return
         if not binding.is_async and not binding.courier.closing:
-            state = binding.courier.gate.state_of(
-                Target(binding.origin.profile_hash, records.topic, records.keys is not None)
-            )
+            state = self._state()
             producer = self._producer(state)
             if producer is not None:
-                # Outcomes name records, not lines: a line may have become several.
-                sent = replace(records, lines=list(range(len(records.values))))
-                binding.courier.gate.handover.hand(state, producer, sent, self._now_ms, self)
+                self._send(state, producer)
                 return
-        self._append(range(len(records.values)))
+        self._again = range(len(records.values))
+        binding.courier.append(self._entry(self._again), self._appended)
+
+    def _send(self, state: TargetState, producer: KafkaProducer) -> None:
+        if state.target.keyed:
+            self._serial = state.live_count
+            state.live_count += 1
+            state.live[self._serial] = None
+        # Outcomes name records, not lines: a line may have become several.
+        sent = replace(self._records, lines=list(range(len(self._records.values))))
+        self._binding.courier.gate.handover.hand(state, producer, sent, self._now_ms, self)
+
+    def _state(self) -> TargetState:
+        """Of the target: it is kept for as long as they are live."""
+        records, content = self._records, self._binding.origin.profile_hash
+        return self._binding.courier.gate.state_of(Target(content, records.topic, records.keys is not None))
 
     def _producer(self, state: TargetState) -> KafkaProducer | None:
         """Who takes them live; None: their place is on disk."""
@@ -161,8 +173,12 @@ class LiveLoad:
         """Kafka's word, or the lack of it."""
         self._outcome = outcome
         if fates.again:
-            self._append(fates.again)
-        else:
+            self._put(fates.again)
+        if self._serial >= 0:
+            state = self._state()
+            del state.live[self._serial]
+            self._binding.courier.follow(state)
+        if not fates.again:
             self._finish(None)
 
     def late(self, lines: Sequence[int]) -> None:
@@ -173,12 +189,12 @@ class LiveLoad:
 
     # To the disk
 
-    def _append(self, positions: Sequence[int]) -> None:
+    def _put(self, positions: Sequence[int]) -> None:
         self._again = positions
         courier, entry = self._binding.courier, self._entry(positions)
         if self._outcome.unknown:
             self._kept = Kept(courier.gate.state_of(Target.of(entry)))
-        courier.append(entry, self._appended, self._kept)
+        courier.put(entry, self._appended, self._kept)
 
     def _entry(self, positions: Sequence[int]) -> Entry:
         entry = entry_of(self._records, self._binding.origin, self._now_ms, token_bytes(16))
@@ -211,6 +227,8 @@ class LiveLoad:
     def _tell_lost(self, told: Outcome, error: SpoolError) -> None:
         """The disk has not taken what Kafka has not: as far as Kafka goes, its own word stands."""
         lines, unknown = self._records.lines, set(self._outcome.unknown)
+        if isinstance(error, SpoolFailedError):
+            unknown.update(self._again)  # the next process may find them on the disk all the same, and deliver them
         told.unknown += [lines[at] for at in self._again if at in unknown]
         told.failed += [lines[at] for at in self._again if at not in unknown]
         refusal = self._binding.refusal()

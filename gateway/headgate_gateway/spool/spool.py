@@ -44,8 +44,6 @@ log = logging.getLogger(__name__)
 
 TICK = 0.1
 """Seconds between two looks at blocked targets."""
-CHECKPOINT_EVERY = 1.0
-"""Seconds: what was delivered since is sent again after a crash."""
 LAST_ANSWERS = 0.5
 """Seconds at the end in which nothing is handed over any more, so that what was is answered."""
 READERS = 2
@@ -64,6 +62,8 @@ class SpoolSettings:
     unknown_topic_patience: float = 600.0
     """Seconds for which what Kafka refuses as a topic (missing, not authorised) is tried again, before it is given up."""
     backoff: Backoff = PATIENT
+    checkpoint_every: float = 1.0
+    """Seconds: what was delivered since is sent again after a crash."""
     side_after: float = 1.0
     """Seconds for which a target that takes nothing may hold up others before it gets a log of its own."""
 
@@ -201,7 +201,7 @@ class Spool:
 
     async def _keep_house(self) -> None:
         while True:
-            await asyncio.sleep(CHECKPOINT_EVERY)
+            await asyncio.sleep(self._settings.checkpoint_every)
             await self._tidy_up()
 
     async def _tidy_up(self) -> None:

@@ -100,6 +100,8 @@ class TargetState:
         "failures",
         "in_side",
         "last_delivery",
+        "live",
+        "live_count",
         "nbytes",
         "needs",
         "oldest_ms",
@@ -122,6 +124,9 @@ class TargetState:
         """Entries on their way to the disk."""
         self.waiting = Lanes()
         """Entries that are on disk and not with a producer."""
+        self.live: dict[int, None] = {}
+        """By serial number, in order: keyed requests that producers have and the disk has not."""
+        self.live_count = 0
         self.in_side = 0
         """Entries in, or on their way to, a log of its own."""
         self.window = Window()
@@ -180,7 +185,13 @@ class TargetState:
     @property
     def is_empty(self) -> bool:
         """Whether it has no records, as far as it knows itself."""
-        return not (self.waiting.entries or self.appending.entries or self.in_side or self.window.in_flight)
+        return not (
+            self.waiting.entries or self.appending.entries or self.in_side or self.window.in_flight or self.live
+        )
+
+    def has_live(self, until: int) -> bool:
+        """Whether any of the first so many live requests is still open."""
+        return bool(self.live) and next(iter(self.live)) < until
 
     # What happens to it
 

@@ -24,7 +24,7 @@ TRY_AGAIN = 1.0
 class Office(Protocol):
     """The courier."""
 
-    def append(self, entry: Entry, done: OnDone, *, privileged: bool = False) -> None:
+    def put(self, entry: Entry, done: OnDone, *, privileged: bool = False) -> None:
         """Make an entry durable, and deliver it some time."""
         ...
 
@@ -67,7 +67,7 @@ class Undertaker:
             return  # the next process will
         entry, is_letter = build_burial(grave.stored.entry, grave.refused, token_bytes(16))
         if is_letter and self._gate.outlets.knows(entry.profile_hash):
-            self._office.append(entry, partial(self._posted, grave), privileged=True)
+            self._office.put(entry, partial(self._posted, grave), privileged=True)
             return
         if is_letter:  # the profile of its dead letter was damaged, or never there
             entry, _ = build_burial(grave.stored.entry, grave.refused, token_bytes(16), letters=False)

@@ -37,6 +37,7 @@ def settings(**changes: Any) -> SpoolSettings:
         "segment_bytes": 64 * 1024,
         "backoff": QUICK,
         "side_after": 0.05,
+        "checkpoint_every": 0.05,
         "unknown_topic_patience": 60.0,
     }
     return SpoolSettings(**{**given, **changes})
