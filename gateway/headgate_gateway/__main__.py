@@ -18,6 +18,7 @@ from headgate_gateway.app import Gateway, Settings
 from headgate_gateway.config.units import parse_byte_size, parse_duration
 from headgate_gateway.descriptors import DEFAULT_CONNECTIONS
 from headgate_gateway.spool.errors import SpoolLockedError, SpoolVersionError
+from headgate_gateway.spool.shared import is_owner
 from headgate_gateway.spool.spool import SpoolSettings
 
 log = logging.getLogger("headgate.gateway")
@@ -31,6 +32,12 @@ def _unit(parse: Callable[[str], int]) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     return read
+
+
+def _owner(text: str) -> str:
+    if not is_owner(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not the uid of a pod")
+    return text
 
 
 def _count(text: str) -> int:
@@ -92,8 +99,16 @@ def _add_spool(parser: argparse.ArgumentParser) -> None:
         "--spool",
         type=Path,
         metavar="DIR",
-        help="directory of the durable queue on disk, this process's own; without it Async is answered from memory,"
+        help="directory of the durable queue on disk, this process's own (but see --spool-owner); without it Async is answered from memory,"
         " and repos with onFailure: Spool are refused",
+    )
+    add(
+        "--spool-owner",
+        type=_owner,
+        default="",
+        metavar="UID",
+        help="where --spool is shared by many gateways: the uid of this one's pod. Its own directory is DIR/UID; those of pods"
+        " that are gone it takes over as spool-grants.json in --config says",
     )
     add(
         "--spool-max-bytes",
@@ -183,7 +198,8 @@ def read_spool(arguments: argparse.Namespace) -> SpoolSettings | None:
     if arguments.spool is None:
         return None
     return SpoolSettings(
-        directory=str(arguments.spool.absolute()),
+        directory=str(arguments.spool.absolute() / arguments.spool_owner),
+        owner=arguments.spool_owner,
         max_bytes=arguments.spool_max_bytes,
         segment_bytes=arguments.spool_segment_bytes,
         track=arguments.track,

@@ -10,7 +10,7 @@ import logging
 import secrets
 import signal
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,9 @@ from headgate_gateway.admin.metrics import Gauges, snapshot_metrics
 from headgate_gateway.admin.pages import AdminPages
 from headgate_gateway.admin.spool import remark, why_not_ready
 from headgate_gateway.config.analysis import AnalysisReport
+from headgate_gateway.config.grants import SPOOL_GRANTS_FILE, parse_grants
 from headgate_gateway.config.shard import CONTRACT_VERSIONS
-from headgate_gateway.config.status import GatewayStatus, MemoryStatus
+from headgate_gateway.config.status import GatewayStatus, MemoryStatus, SpoolStatus
 from headgate_gateway.descriptors import allow_connections
 from headgate_gateway.directory import ConfigDirectory
 from headgate_gateway.http.admission import Budget
@@ -36,7 +37,9 @@ from headgate_gateway.kafka.pool import ProducerPool
 from headgate_gateway.kafka.preflights import Preflights
 from headgate_gateway.kafka.supervise import supervise
 from headgate_gateway.reload import Loader
-from headgate_gateway.spool.spool import Spool, SpoolSettings
+from headgate_gateway.spool.adoption import Adoptions
+from headgate_gateway.spool.disk import OsDisk
+from headgate_gateway.spool.spool import Spool, SpoolMetrics, SpoolSettings
 
 log = logging.getLogger("headgate.gateway")
 
@@ -81,6 +84,7 @@ class Gateway:
         self._budget = Budget(settings.buffer_bytes)
         self._pool = ProducerPool()
         self._spool: Spool | None = None
+        self._adoptions: Adoptions | None = None
         self._preflights = Preflights(self._pool.serving) if settings.track == "canary" else None
         self._ingest = Ingest(self._budget, self._traffic, lambda: time.time_ns() // 1_000_000)
         self._loader = Loader(ConfigDirectory(settings.config), self._pool, self._traffic, self._swap)
@@ -125,10 +129,23 @@ class Gateway:
         begun = self._loop.time()
         spool = self._spool = self._loader.spool = await Spool.open(settings, self._pool)
         spool.start()
+        if settings.owner:
+            self._adoptions = Adoptions(spool, settings, OsDisk(), self._read_grants, self._open_adopted)
+            self._adoptions.start()
         status = spool.status()
         found = {"directory": settings.directory, "records": status.backlog_records, "parked": status.parked}
         seconds = round(self._loop.time() - begun, 3)
         log.info("spool open", extra={**found, "damaged": status.damaged, "seconds": seconds})
+
+    async def _open_adopted(self, settings: SpoolSettings) -> Spool:
+        return await Spool.open(settings, self._pool)
+
+    def _read_grants(self) -> Mapping[str, str]:
+        """Which spools of pods that are gone this gateway is to take over. Blocks; raises OSError, ValueError."""
+        try:
+            return parse_grants((self._settings.config / SPOOL_GRANTS_FILE).read_bytes())
+        except FileNotFoundError:
+            return {}
 
     def _stop_soon(self) -> None:
         """SIGINT: somebody sits at the terminal, and no routes lead here."""
@@ -178,7 +195,8 @@ class Gateway:
         seconds = max(until - self._loop.time() - SPOOL_SLACK_SECONDS, 0.0)
         if self._hurry.is_set():
             seconds = min(seconds, HURRIED_SPOOL_SECONDS)
-        left = await self._spool.close(seconds)
+        adopted = self._adoptions.close(seconds) if self._adoptions is not None else asyncio.sleep(0, 0)
+        left = sum(await asyncio.gather(self._spool.close(seconds), adopted))
         if left:
             log.warning("records stay in the spool", extra={"records": left})
         return left
@@ -190,6 +208,8 @@ class Gateway:
             return "draining"
         if not self._loader.loaded:
             return "no config has been loaded yet"
+        if self._spool is not None and self._spool.fenced:
+            return f"SpoolFailed: {self._spool.fenced}"
         refusal = self._spool.refusal if self._spool is not None else None
         return None if refusal is None else why_not_ready(refusal, self._repos())
 
@@ -219,8 +239,16 @@ class Gateway:
             memory=MemoryStatus(
                 reserved_bytes=self._budget.reserved, limit_bytes=self._budget.limit, resident_bytes=resident_bytes()
             ),
-            spool=self._spool.status() if self._spool is not None else None,
+            spool=self._spool_status(),
         )
+
+    def _spool_status(self) -> SpoolStatus | None:
+        own = self._spool.status() if self._spool is not None else None
+        return self._adoptions.status(own) if self._adoptions is not None and own is not None else own
+
+    def _spool_metrics(self) -> SpoolMetrics | None:
+        own = self._spool.metrics() if self._spool is not None else None
+        return self._adoptions.metrics(own) if self._adoptions is not None and own is not None else own
 
     def _metrics(self) -> Callable[[], bytes]:
         gauges = Gauges(
@@ -237,7 +265,7 @@ class Gateway:
             revisions=self._loader.revisions,
         )
         snapshots = [producer.snapshot() for producer in self._pool.producers()]
-        spool = self._spool.metrics() if self._spool is not None else None
+        spool = self._spool_metrics()
         return snapshot_metrics(self._traffic, gauges, snapshots, self._settings.track, spool)
 
     async def _analysis(self, wanted: tuple[RepoName, ...] | None) -> bytes:

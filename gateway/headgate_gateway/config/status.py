@@ -118,6 +118,28 @@ class SpoolTargetStatus(StatusModel):
     """Whether its records lie in a log of their own, since they have been blocked for long."""
 
 
+class AdoptedSpool(StatusModel):
+    """A spool of a pod that is gone, which this gateway has taken over. What it holds is in the figures of SpoolStatus."""
+
+    directory: str
+    """Its name: this pod's uid, `.adopted.`, and the uid of the pod whose it was."""
+    bytes: int = 0
+    backlog_records: int = 0
+    backlog_bytes: int = 0
+    parked: int = 0
+    damaged: int = 0
+    problem: str = ""
+    """Why it is not delivered now."""
+
+
+class ForeignSpool(StatusModel):
+    """Spools of another pod in the directory that gateways share."""
+
+    owner: str
+    """The pod's uid."""
+    bytes: int = 0
+
+
 class SpoolStatus(StatusModel):
     """The queue on the gateway's disk."""
 
@@ -144,6 +166,9 @@ class SpoolStatus(StatusModel):
     """Damaged places that were set aside since the gateway started."""
     targets: tuple[SpoolTargetStatus, ...] = ()
     """Those with the most bytes first, and not all of them where there are many."""
+    adopted: tuple[AdoptedSpool, ...] = ()
+    foreign: tuple[ForeignSpool, ...] = ()
+    """Of other pods, whether they live or not; not all of them where there are many hundreds."""
 
 
 class GatewayStatus(StatusModel):

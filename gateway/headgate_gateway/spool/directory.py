@@ -1,14 +1,19 @@
 """The directory of one process: its lock, its logs' places, and the profiles that its entries need. Everything blocks.
 
-DIR/lock, DIR/log/, DIR/side/NAME/, DIR/parked/, DIR/profiles/HASH.json
+DIR/lock, DIR/log/, DIR/side/NAME/, DIR/parked/, DIR/profiles/HASH.json; where other processes can reach it DIR/epoch
 """
 
+import logging
 import re
 from contextlib import suppress
 from typing import Self
 
 from headgate_gateway.spool.disk import Disk, File, Sync
 from headgate_gateway.spool.durable import make_directory, replace_file
+from headgate_gateway.spool.epoch import EPOCH_NAME, Fence, raise_fence
+from headgate_gateway.spool.errors import SpoolLockedError
+
+log = logging.getLogger(__name__)
 
 LOCK_NAME = "lock"
 _PROFILE = re.compile(r"([0-9A-Za-z_-]{1,128})\.json")
@@ -17,27 +22,37 @@ _LARGEST_PROFILE = 2**24
 
 
 class SpoolDirectory:
-    """A directory whose lock this process holds."""
+    """A directory whose lock this process holds, or in which its epoch is."""
 
-    def __init__(self, disk: Disk, path: str, lock: File) -> None:
+    def __init__(self, disk: Disk, path: str, lock: File | None, fence: Fence | None = None) -> None:
         """Made by `open`."""
         self._disk = disk
         self._path = path
         self._lock = lock
+        self.fence = fence
+        """None: no other process can reach the directory."""
 
     @classmethod
-    def open(cls, disk: Disk, path: str) -> Self:
-        """Lock it, and make what is missing of it. Its parent must be there. Raises SpoolLockedError, OSError."""
+    def open(cls, disk: Disk, path: str, owner: str = "") -> Self:
+        """Lock it, and make what is missing of it. Its parent must be there. Raises SpoolLockedError, OSError.
+
+        `owner`: other processes can reach it, and this one's epoch is to keep them out. Then a lock that cannot be had
+        means nothing.
+        """
         path = path.rstrip("/")
         make_directory(disk, path)
-        lock = disk.lock(f"{path}/{LOCK_NAME}")
+        lock = _lock_if_free(disk, f"{path}/{LOCK_NAME}") if owner else disk.lock(f"{path}/{LOCK_NAME}")
         try:
+            fence = raise_fence(disk, path, owner) if owner else None
             for name in ("profiles", "side"):
                 make_directory(disk, f"{path}/{name}")
+                if owner:
+                    disk.refresh(f"{path}/{name}")
         except BaseException:
-            lock.close()
+            if lock is not None:
+                lock.close()
             raise
-        return cls(disk, path, lock)
+        return cls(disk, path, lock, fence)
 
     @property
     def log(self) -> str:
@@ -59,14 +74,7 @@ class SpoolDirectory:
 
     def remove_side(self, name: str) -> None:
         """Delete a closed side log, unless something is left in it, such as damaged bytes for people to look at."""
-        path = self.side(name)
-        with suppress(FileNotFoundError):
-            if set(self._disk.listdir(path)) <= _OF_AN_EMPTY_LOG:
-                # A segment that came back without its checkpoint would be sent again.
-                self._disk.sync_dir(path, Sync.EMPTIED)
-                for file in self._disk.listdir(path):
-                    self._disk.unlink(f"{path}/{file}")
-                self._disk.rmdir(path)
+        _remove_log(self._disk, self.side(name))
 
     def profiles(self) -> dict[str, bytes]:
         """By hash, what `keep_profile` was given."""
@@ -90,4 +98,40 @@ class SpoolDirectory:
 
     def close(self) -> None:
         """Give back the lock."""
-        self._lock.close()
+        if self._lock is not None:
+            self._lock.close()
+
+    def remove(self) -> bool:
+        """Delete it, closed, with its logs; False: something is left in it. Raises OSError."""
+        for path in (*map(self.side, self.sides()), self.log, self.parked):
+            _remove_log(self._disk, path)
+        own = {LOCK_NAME, EPOCH_NAME, f"{EPOCH_NAME}.tmp", "profiles", "side"}
+        if self.sides() or not set(self._disk.listdir(self._path)) <= own:
+            return False
+        for path in (f"{self._path}/profiles", self._path):
+            for name in self._disk.listdir(path):
+                if name not in ("profiles", "side"):
+                    self._disk.unlink(f"{path}/{name}")
+            if path != self._path:
+                self._disk.rmdir(path)
+        self._disk.rmdir(f"{self._path}/side")
+        self._disk.rmdir(self._path)
+        return True
+
+
+def _lock_if_free(disk: Disk, path: str) -> File | None:
+    try:
+        return disk.lock(path)
+    except (SpoolLockedError, OSError) as error:
+        log.info("the lock of a shared directory is not to be had", extra={"path": path, "error": str(error)})
+        return None
+
+
+def _remove_log(disk: Disk, path: str) -> None:
+    with suppress(FileNotFoundError):
+        if set(disk.listdir(path)) <= _OF_AN_EMPTY_LOG:
+            # A segment that came back without its checkpoint would be sent again.
+            disk.sync_dir(path, Sync.EMPTIED)
+            for file in disk.listdir(path):
+                disk.unlink(f"{path}/{file}")
+            disk.rmdir(path)

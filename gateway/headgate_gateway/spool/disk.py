@@ -4,8 +4,10 @@ Calls block, raise OSError, and are made from threads. Every place that makes so
 `Sync`, so that tests can leave out each of them and see something break.
 """
 
+import errno
 import fcntl
 import os
+import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +30,15 @@ class Sync(StrEnum):
     """The parent of a new directory."""
     EMPTIED = "emptied"
     """The directory of a side log whose segments are deleted, before its checkpoint is."""
+
+
+class Check(StrEnum):
+    """The places at which a process finds out whether a directory is still its own, each used exactly once in the code."""
+
+    COMMIT = "commit"
+    """After entries are on the disk, before they are reported durable: another process may have read all there was."""
+    CHECKPOINT = "checkpoint"
+    """Before a checkpoint is written, which would take the place of another process's."""
 
 
 class File(Protocol):
@@ -57,6 +68,14 @@ class Disk(Protocol):
         """Rename a file, over another where there is one."""
         ...
 
+    def move(self, source: str, target: str) -> None:
+        """Rename a directory, at once or not at all. Raises FileNotFoundError; OSError where something is at the target."""
+        ...
+
+    def holds(self, path: str, content: bytes, site: Check) -> bool:
+        """Whether a small file is there and holds just this now, whoever wrote it last. Raises OSError: nobody can tell."""
+        ...
+
     def unlink(self, path: str) -> None:
         """Delete a file."""
         ...
@@ -67,6 +86,10 @@ class Disk(Protocol):
 
     def sync_dir(self, path: str, site: Sync) -> None:
         """Make the names in a directory durable."""
+        ...
+
+    def refresh(self, path: str) -> None:
+        """Have the names in a directory read anew, whatever this node remembers of them. Raises OSError."""
         ...
 
     def listdir(self, path: str) -> list[str]:
@@ -95,6 +118,7 @@ class Disk(Protocol):
 
 
 _PRIVATE = 0o600
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
 
 
 class OsFile:
@@ -131,6 +155,19 @@ class OsDisk:
         """rename(2)."""
         Path(source).replace(target)
 
+    def move(self, source: str, target: str) -> None:
+        """rename(2)."""
+        Path(source).rename(target)
+
+    def holds(self, path: str, content: bytes, site: Check) -> bool:
+        """Opened anew each time: network file systems look at what others wrote when a file is opened."""
+        try:
+            return self.read_at(path, 0, len(content) + 1) == content
+        except OSError as error:
+            if error.errno in _NOT_THERE:
+                return False
+            raise
+
     def unlink(self, path: str) -> None:
         """unlink(2)."""
         Path(path).unlink()
@@ -155,13 +192,26 @@ class OsDisk:
         finally:
             os.close(descriptor)
 
+    def refresh(self, path: str) -> None:
+        """By a change of our own: a network file system's client then finds that others have changed it as well.
+
+        Merely listing may show what it was half a minute ago (nfs(5), "acdirmax").
+        """
+        descriptor, name = tempfile.mkstemp(prefix=".refresh-", dir=path)
+        os.close(descriptor)
+        Path(name).unlink()
+
     def listdir(self, path: str) -> list[str]:
         """Names, sorted."""
         return sorted(entry.name for entry in Path(path).iterdir())
 
     def size(self, path: str) -> int:
-        """As stat(2) says."""
-        return Path(path).stat().st_size
+        """Opened for it: stat(2) alone may tell what a network file system's client remembers (nfs(5), "close-to-open")."""
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.fstat(descriptor).st_size
+        finally:
+            os.close(descriptor)
 
     def read_at(self, path: str, offset: int, nbytes: int) -> bytes:
         """One pread(2), mostly, without the interpreter's lock."""

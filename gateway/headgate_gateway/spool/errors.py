@@ -28,6 +28,10 @@ class SpoolFailedError(SpoolError):
     """The disk failed. Whether the entry is on it nobody knows: it may be delivered all the same."""
 
 
+class SpoolFencedError(SpoolFailedError):
+    """Another process has the directory now. Whether the entry is delivered nobody knows."""
+
+
 class SpoolClosedError(SpoolError):
     """The log is being closed."""
 

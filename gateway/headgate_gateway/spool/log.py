@@ -15,10 +15,18 @@ from typing import Self
 
 from headgate_gateway.spool.checkpoint import Checkpoint, encode_checkpoint
 from headgate_gateway.spool.damage import DAMAGED_SUFFIX, Damage
-from headgate_gateway.spool.disk import Disk
+from headgate_gateway.spool.disk import Check, Disk
 from headgate_gateway.spool.durable import make_directory, replace_file
 from headgate_gateway.spool.entry import Entry
-from headgate_gateway.spool.errors import LogState, SpoolClosedError, SpoolError, SpoolFailedError, SpoolFullError
+from headgate_gateway.spool.epoch import NUMBERS_OF_OTHERS, Fence
+from headgate_gateway.spool.errors import (
+    LogState,
+    SpoolClosedError,
+    SpoolError,
+    SpoolFailedError,
+    SpoolFencedError,
+    SpoolFullError,
+)
 from headgate_gateway.spool.extents import Extents, Range
 from headgate_gateway.spool.ledger import Ledger
 from headgate_gateway.spool.reading import Reader, Stored
@@ -67,6 +75,7 @@ class Log:
         ledger: Ledger,
         segments: Segments,
         writer: Writer,
+        fence: Fence | None = None,
     ) -> None:
         """Made by `open`."""
         self._disk = disk
@@ -76,6 +85,7 @@ class Log:
         self._ledger = ledger
         self._segments = segments
         self._writer = writer
+        self._fence = fence
         self._reader = Reader(damage, ledger, segments)
         self._closed = False
         self._checkpoint_lock = threading.Lock()
@@ -92,12 +102,15 @@ class Log:
         settings: LogSettings | None = None,
         *,
         visit: Visit | None = None,
+        fence: Fence | None = None,
     ) -> Self:
         """Find out what is there, and take entries from now on. Blocks; `visit` gets what is not all acknowledged, in order.
 
-        The caller holds the directory's lock. Raises OSError, SpoolVersionError.
+        The caller holds the directory's lock, or (`fence`) has its epoch in it. Raises OSError, SpoolVersionError.
         """
         make_directory(disk, directory)
+        if fence is not None:
+            disk.refresh(directory)
         damage = Damage(disk, space)
         space.adjust(sum(disk.size(f"{directory}/{name}") for name in _damaged(disk, directory)))
         checkpoint = read_checkpoint(disk, directory)
@@ -106,10 +119,12 @@ class Log:
         for segment in found.segments:
             segments.add(segment)
             space.adjust(segment.taken)
-        writer = Writer(disk, directory, space, notify, settings or LogSettings(), ledger, segments)
-        opened = cls(disk, directory, space, damage, ledger, segments, writer)
-        if found.position:
-            with suppress(OSError):  # it is tried again with the next one
+        if fence is not None:
+            ledger.skip(found.position + NUMBERS_OF_OTHERS)
+        writer = Writer(disk, directory, space, notify, settings or LogSettings(), ledger, segments, fence)
+        opened = cls(disk, directory, space, damage, ledger, segments, writer, fence)
+        if found.position or fence is not None:
+            with suppress(OSError, SpoolFencedError):  # it is tried again with the next one
                 opened.checkpoint()
         else:
             opened._written = 0
@@ -121,6 +136,8 @@ class Log:
         """Whether it takes entries."""
         if self._closed:
             return LogState.CLOSED
+        if self._fenced:
+            return LogState.FAILED
         if self._writer.state is LogState.READY and self._space.full:
             return LogState.FULL
         return self._writer.state
@@ -147,15 +164,21 @@ class Log:
         Raises SpoolFullError, SpoolFailedError or SpoolClosedError at once where there is no point in waiting.
         """
         cost = entry.nbytes + _ENTRY_BYTES
-        if self._closed or (self._writer.state is not LogState.READY and not privileged):
+        if self._closed or self._fenced or (self._writer.state is not LogState.READY and not privileged):
             raise self._refusal()
         if not self._space.take(cost, privileged=privileged):
             raise SpoolFullError("the spool holds as much as it may")
         self._writer.put(Waiting(entry, cost, on_done))
 
+    @property
+    def _fenced(self) -> str:
+        return self._fence.broken if self._fence is not None else ""
+
     def _refusal(self) -> SpoolError:
         if self._closed:
             return SpoolClosedError("the spool is closed")
+        if self._fenced:
+            return SpoolFencedError(self._fenced)
         kind = SpoolFullError if self._writer.state is LogState.FULL else SpoolFailedError
         return kind(self._writer.problem)
 
@@ -179,9 +202,12 @@ class Log:
     def checkpoint(self) -> bool:
         """Make durable what is acknowledged, and delete the segments that nobody needs; False: there was nothing new.
 
-        Blocks; any thread but the event loop's. Raises OSError, after which it may be called again.
+        Blocks; any thread but the event loop's. Raises OSError, after which it may be called again; SpoolFencedError where
+        another process has the directory, which is noticed here even where there is nothing new.
         """
         with self._checkpoint_lock:
+            if self._fence is not None:
+                self._fence.check(Check.CHECKPOINT)
             extents, end, changes = self._ledger.snapshot()
             if changes == self._written:
                 self._delete_segments(extents)
@@ -232,7 +258,7 @@ class Log:
         segments, counters = self._segments.all(), self._writer.counters
         return LogReport(
             state=self.state,
-            problem=self._writer.problem,
+            problem=self._fenced or self._writer.problem,
             nbytes=sum(segment.taken for segment in segments),
             segments=len(segments),
             damaged=self._damage.found,
@@ -246,7 +272,7 @@ class Log:
         """Make durable what waits, take no more, write a last checkpoint. Blocks."""
         self._closed = True
         self._writer.stop()
-        with suppress(OSError):  # what is acknowledged is sent again, then
+        with suppress(OSError, SpoolFencedError):  # what is acknowledged is sent again, then
             self.checkpoint()
 
 

@@ -128,6 +128,11 @@ class Outlets:
         outlet = self._outlets.get(content)
         return outlet.problem if outlet is not None else "its profile is not known"
 
+    @property
+    def credentials(self) -> Mapping[str, bytes] | None:
+        """The contents of credential files that were set last; None: none were."""
+        return self._credentials
+
     def set_credentials(self, credentials: Mapping[str, bytes]) -> None:
         """New contents of credential files: producers that are leased try them."""
         self._credentials = credentials

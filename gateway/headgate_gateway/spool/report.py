@@ -1,7 +1,8 @@
 """What the spool tells of itself: refusals, the rows of `/status`, the numbers of `/metrics`. Pure; clocks are arguments."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from headgate_gateway.config.status import SpoolState, SpoolTargetStatus
 from headgate_gateway.kafka.counters import Histogram
@@ -58,6 +59,21 @@ class SpoolMetrics:
     blocked_targets: int
     commit_seconds: Histogram
     """From writing a group to its being durable."""
+
+    def of_the_past(self) -> "SpoolMetrics":
+        """Its totals alone: it is closed."""
+        gone: dict[str, Any] = dict.fromkeys(_HELD, 0)
+        return replace(self, oldest_seconds=0.0, **gone)
+
+
+_TOTALS = ("appended", "delivered", "replayed", "dead_lettered", "parked_total", "damaged")
+_HELD = ("backlog_records", "backlog_bytes", "in_flight", "parked", "blocked_targets")
+
+
+def add_metrics(each: Sequence[SpoolMetrics]) -> SpoolMetrics:
+    """Several spools together: the state, bytes, bound and commits are the first one's."""
+    sums: dict[str, Any] = {name: sum(getattr(one, name) for one in each) for name in (*_TOTALS, *_HELD)}
+    return replace(each[0], oldest_seconds=max(one.oldest_seconds for one in each), **sums)
 
 
 class DrainRate:

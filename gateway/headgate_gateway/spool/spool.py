@@ -20,7 +20,9 @@ from headgate_gateway.kafka.supervise import supervise
 from headgate_gateway.spool.courier import Courier, CourierSettings
 from headgate_gateway.spool.directory import SpoolDirectory
 from headgate_gateway.spool.disk import Disk, OsDisk
+from headgate_gateway.spool.durable import make_directory
 from headgate_gateway.spool.entry import Destination, EntryHead, Origin
+from headgate_gateway.spool.errors import SpoolFencedError
 from headgate_gateway.spool.gate import Gate
 from headgate_gateway.spool.log import Log, LogSettings, Visit
 from headgate_gateway.spool.outlets import Outlets
@@ -58,6 +60,8 @@ class SpoolSettings:
     """Absolute; made if it is missing."""
     max_bytes: int
     segment_bytes: int = 64 * 2**20
+    owner: str = ""
+    """The uid of this process's pod, where other processes can reach the directory; empty: none can."""
     track: str = "stable"
     unknown_topic_patience: float = 600.0
     """Seconds for which what Kafka refuses as a topic (missing, not authorised) is tried again, before it is given up."""
@@ -66,6 +70,11 @@ class SpoolSettings:
     """Seconds: what was delivered since is sent again after a crash."""
     side_after: float = 1.0
     """Seconds for which a target that takes nothing may hold up others before it gets a log of its own."""
+
+    @property
+    def root(self) -> str:
+        """What the directory lies in."""
+        return self.directory.rstrip("/").rpartition("/")[0]
 
     @property
     def segment(self) -> int:
@@ -97,6 +106,9 @@ class Spool:
         self._parked_found = 0
         self._parked_profiles: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._gave_up = False
+        self.removed = False
+        """Whether nothing was left in the directory when it was closed, so that it is deleted."""
         self._directory: SpoolDirectory
         self._parked: Log
         self._courier: Courier
@@ -131,7 +143,9 @@ class Spool:
         return spool
 
     def _open_directory(self) -> dict[str, bytes]:
-        self._directory = SpoolDirectory.open(self._disk, self._settings.directory)
+        if self._settings.owner:
+            make_directory(self._disk, self._settings.root)
+        self._directory = SpoolDirectory.open(self._disk, self._settings.directory, self._settings.owner)
         try:
             self._parked = self._open_log(self._directory.parked, self._find_parked)
             return self._directory.profiles()
@@ -157,7 +171,8 @@ class Spool:
 
     def _open_log(self, path: str, visit: Visit | None = None) -> Log:
         notify = self._loop.call_soon_threadsafe
-        return Log.open(self._disk, path, self._space, notify, self._log_settings, visit=visit)
+        fence = self._directory.fence
+        return Log.open(self._disk, path, self._space, notify, self._log_settings, visit=visit, fence=fence)
 
     def _open_side(self, name: str, visit: Visit | None) -> Log:
         return self._open_log(self._directory.side(name), visit)
@@ -172,6 +187,16 @@ class Spool:
         """The contents of all credential files, at each load: for profiles with a backlog that no repo uses any more."""
         self._courier.gate.outlets.set_credentials(credentials)
         self._courier.probe()
+
+    @property
+    def credentials(self) -> Mapping[str, bytes] | None:
+        """What `set_credentials` was given last; None: nothing yet."""
+        return self._courier.gate.outlets.credentials
+
+    def take_credentials_of(self, other: "Spool") -> None:
+        """The same credentials as another spool has, if they are not those that this one has."""
+        if other.credentials is not None and other.credentials is not self.credentials:
+            self.set_credentials(other.credentials)
 
     def bind(self, config: RepoConfig, profile: str, lease: ProducerLease) -> SpoolingLease:
         """A repo's way to one of its profiles, with the disk behind it. Takes over the lease: releasing it is its release.
@@ -196,8 +221,17 @@ class Spool:
 
     async def _probe(self) -> None:
         while True:
-            self._courier.probe()
+            if self.fenced:
+                await self._give_up()
+            else:
+                self._courier.probe()
             await asyncio.sleep(TICK)
+
+    async def _give_up(self) -> None:
+        """Another process has the directory: read nothing more in it, and send nothing more of it."""
+        if not self._gave_up:
+            self._gave_up = True
+            await self._courier.stop()
 
     async def _keep_house(self) -> None:
         while True:
@@ -211,6 +245,8 @@ class Spool:
         before = self._space.used
         try:
             await self._loop.run_in_executor(self._chores, _checkpoint_all, logs)
+        except SpoolFencedError:
+            return  # what is noticed here is told elsewhere
         except OSError as error:
             log.warning("the spool's checkpoint cannot be written", extra={"error": str(error)})
             return
@@ -225,6 +261,17 @@ class Spool:
         courier.gate.outlets.let_go(needed | courier.gate.needed, kept)
 
     # What it tells
+
+    @property
+    def fenced(self) -> str:
+        """Who has the directory now, and this process therefore no more; empty: it is this process's."""
+        fence = self._directory.fence
+        return fence.broken if fence is not None else ""
+
+    @property
+    def backlog(self) -> int:
+        """Records that are to be delivered still."""
+        return self._courier.backlog
 
     @property
     def refusal(self) -> SpoolRefusal | None:
@@ -304,7 +351,7 @@ class Spool:
 
         Before the pool is closed. Takes at most about a second more.
         """
-        courier, until = self._courier, self._loop.time() + seconds
+        courier, until = self._courier, self._loop.time() + (0.0 if self.fenced else seconds)
         await self._wait_for(lambda: not courier.backlog, until - min(LAST_ANSWERS, seconds / 4))
         courier.closing = True
         await self._wait_for(lambda: not courier.gate.handover.records, until)
@@ -327,6 +374,12 @@ class Spool:
         for each in (self._courier.main.log, self._parked, *(side.log for side in self._courier.sides.cursors)):
             each.close()
         self._directory.close()
+        if self._settings.owner and not self.fenced and not self._courier.backlog:
+            # Nobody comes back to it: the next pod has another uid.
+            try:
+                self.removed = self._directory.remove()
+            except OSError as error:
+                log.warning("an empty spool cannot be removed", extra={"error": str(error)})
 
 
 def _destination(config: RepoConfig, profile: str, topic: str) -> Destination:

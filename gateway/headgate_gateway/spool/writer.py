@@ -1,6 +1,7 @@
 """The thread that makes entries durable, in groups: all that waits is one frame, one write and one fdatasync.
 
     Ready --write or fdatasync fails--> Full (no space) | Failed --an empty commit succeeds--> Ready
+    any   --another process has the directory--> Failed, for good
 
 What fails is never tried again: its segment is closed, its waiters are told, and its numbers are skipped. While the
 state is not Ready, empty commits to new segments find out whether the disk writes again.
@@ -18,9 +19,10 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from headgate_gateway.spool.disk import Disk, File, Sync
+from headgate_gateway.spool.disk import Check, Disk, File, Sync
 from headgate_gateway.spool.entry import Entry
-from headgate_gateway.spool.errors import LogState, SpoolError, SpoolFailedError, SpoolFullError
+from headgate_gateway.spool.epoch import Fence
+from headgate_gateway.spool.errors import LogState, SpoolError, SpoolFailedError, SpoolFencedError, SpoolFullError
 from headgate_gateway.spool.extents import Range
 from headgate_gateway.spool.frames import encode_frame, encode_segment_head
 from headgate_gateway.spool.ledger import Ledger
@@ -97,6 +99,7 @@ class Writer:
         settings: LogSettings,
         ledger: Ledger,
         segments: Segments,
+        fence: Fence | None = None,
     ) -> None:
         self._disk = disk
         self._directory = directory
@@ -107,6 +110,7 @@ class Writer:
         """A newest segment of this size is worth closing once nobody needs it: it can be deleted then."""
         self._ledger = ledger
         self._segments = segments
+        self._fence = fence
         self.state = LogState.READY
         self.problem = ""
         self.counters = CommitCounters()
@@ -159,7 +163,7 @@ class Writer:
         """
         group: list[Waiting] = []
         room = self._settings.frame_bytes
-        wait = None if self.state is LogState.READY else self._settings.probe_seconds
+        wait = None if self.state is LogState.READY or self._is_fenced else self._settings.probe_seconds
         with suppress(Empty):
             item = self._queue.get(timeout=wait)
             while isinstance(item, Waiting):
@@ -191,10 +195,14 @@ class Writer:
         """Make a group durable; what to tell whom."""
         first = self._ledger.end
         entries = [waiting.entry for waiting in group]
+        if self._fence is not None and self._fence.broken:
+            return self._fail(group, self._end_for_good(self._fence.broken))
         try:
             segment, offset, accepted = self._write(first, entries)
         except OSError as error:
             return self._fail(group, self._judge(error))
+        except SpoolFencedError as error:
+            return self._fail(group, self._end_for_good(str(error)))
         end = first + sum(entry.count for entry in entries)
         segment.extend(offset, offset + len(self._buffer), first, end, accepted)
         self.tail = (segment.first, end)
@@ -225,6 +233,9 @@ class Writer:
         file.sync(Sync.FRAME)
         if segment.size == 0:
             self._disk.sync_dir(self._directory, Sync.SEGMENT_NAME)
+        if self._fence is not None:
+            self._fence.check(Check.COMMIT)
+        if segment.size == 0:
             self._segments.add(segment)
         self._count(time.perf_counter() - began)
         return segment, offset, entries[0].accepted_ms if entries else 0
@@ -274,6 +285,14 @@ class Writer:
             log.error("the spool cannot write", extra={"directory": self._directory, "problem": self.problem})
         kind = SpoolFullError if self.state is LogState.FULL else SpoolFailedError
         return kind(self.problem)
+
+    @property
+    def _is_fenced(self) -> bool:
+        return self._fence is not None and bool(self._fence.broken)
+
+    def _end_for_good(self, problem: str) -> SpoolError:
+        self.state, self.problem = LogState.FAILED, problem
+        return SpoolFencedError(problem)
 
     def _recover(self) -> None:
         if self.state is not LogState.READY:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
-from headgate_gateway.spool.disk import Sync
+from headgate_gateway.spool.disk import Check, Sync
 from headgate_gateway.spool.errors import SpoolLockedError
 
 
@@ -54,6 +54,9 @@ class Directory:
         self.names: dict[str, Inode | Directory] = {}
         self.history: dict[str, list[Inode | Directory | None]] = {}
         """Of each name that has changed since the last sync: what it was then, and what it was after each change."""
+        self.moves: list[tuple[str, str, Directory]] = []
+        """Old and new names of directories that were renamed here since the last sync. Each is durable whole or not at all,
+        and only with those before it."""
 
     def set(self, name: str, node: "Inode | Directory | None") -> None:
         self.history.setdefault(name, [self.names.get(name)]).append(node)
@@ -64,8 +67,13 @@ class Directory:
 
     def after_power_loss(self, random: Random, survivors: dict[int, "Inode | Directory"]) -> "Directory":
         survived = Directory()
-        for name in sorted({*self.names, *self.history}):
-            node = random.choice(self.history[name]) if name in self.history else self.names[name]
+        found = {
+            name: random.choice(self.history[name]) if name in self.history else self.names[name]
+            for name in sorted({*self.names, *self.history})
+        }
+        for old, new, moved in reversed(self.moves[random.randint(0, len(self.moves)) :]):
+            found[old], found[new] = moved, None
+        for name, node in sorted(found.items()):
             if node is None:
                 continue
             if id(node) not in survivors:
@@ -107,10 +115,10 @@ class PowerLossFile:
 class PowerLossDisk:
     """Implements `Disk`. `/` is the directory that is there."""
 
-    def __init__(self, skipped: frozenset[Sync] = frozenset()) -> None:
+    def __init__(self, skipped: frozenset[Sync | Check] = frozenset()) -> None:
         self.root = Directory()
         self.skipped = skipped
-        """Syncs that are left out, to see whether anybody notices."""
+        """Syncs and checks that are left out, to see whether anybody notices."""
         self.steps_left: int | None = None
         """Changes until the power goes; None: it does not."""
         self.trouble: Callable[[str, str], OSError | None] = lambda operation, path: None
@@ -165,6 +173,25 @@ class PowerLossDisk:
             old.set(old_name, None)
             goes_on()
 
+    def move(self, source: str, target: str) -> None:
+        with self.step("move", target) as goes_on:
+            directory, old = self._locate(source)
+            _, new = self._locate(target)
+            moved, there = self._directory(source), directory.names.get(new)
+            if isinstance(there, Directory) and there.names:
+                raise OSError(errno.ENOTEMPTY, "Directory not empty")
+            directory.names[new] = directory.names.pop(old)
+            directory.moves.append((old, new, moved))
+            goes_on()
+
+    def holds(self, path: str, content: bytes, site: Check) -> bool:
+        if site in self.skipped:
+            return True
+        try:
+            return self.read_at(path, 0, len(content) + 1) == content
+        except FileNotFoundError:
+            return False
+
     def unlink(self, path: str) -> None:
         with self.step("unlink", path) as goes_on:
             directory, name = self._locate(path)
@@ -196,6 +223,12 @@ class PowerLossDisk:
             goes_on()
             if site not in self.skipped:
                 directory.history.clear()
+                directory.moves.clear()
+
+    def refresh(self, path: str) -> None:
+        with self.step("refresh", path) as goes_on:
+            self._directory(path)
+            goes_on()
 
     def listdir(self, path: str) -> list[str]:
         with self.lock_:

@@ -1,0 +1,202 @@
+"""Takes over the spools of pods that are gone, as the operator grants, delivers what is in them, and removes them empty.
+
+granted --> renamed to this pod's --> a Spool of its own: epoch, recovery, courier --> nothing left to deliver --> closed
+    closed: removed; or kept, since records are parked or damaged bytes set aside in it
+
+Never takes what is not granted. Used by the composition root, beside the gateway's own spool.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from headgate_gateway.config.status import AdoptedSpool, ForeignSpool, SpoolStatus
+from headgate_gateway.kafka.supervise import supervise
+from headgate_gateway.spool.disk import Disk
+from headgate_gateway.spool.errors import SpoolLockedError, SpoolVersionError
+from headgate_gateway.spool.report import SpoolMetrics, add_metrics
+from headgate_gateway.spool.shared import Sight, look, take_over
+from headgate_gateway.spool.spool import Spool, SpoolSettings
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 2.0
+"""Seconds."""
+AT_ONCE = 4
+"""Spools that are delivered at a time: each holds memory and threads."""
+OPEN_AGAIN = 10.0
+"""Seconds after one could not be opened."""
+NAMED = 500
+"""So many other pods' spools are named at most."""
+
+Grants = Callable[[], Mapping[str, str]]
+"""By pod that is gone, the pod that takes over its spool. Blocks; raises OSError or ValueError."""
+OpenSpool = Callable[[SpoolSettings], Awaitable[Spool]]
+NOTHING = Sight({}, {})
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """Spools that are not open."""
+
+    kept: dict[str, AdoptedSpool] = field(default_factory=dict)
+    """Nothing is to be delivered of them."""
+    failed: dict[str, tuple[float, str]] = field(default_factory=dict)
+    """When to try again, and why they could not be opened."""
+
+
+class Adoptions:
+    """One gateway's. Used within one event loop; begun by `start`."""
+
+    def __init__(self, own: Spool, settings: SpoolSettings, disk: Disk, grants: Grants, open_spool: OpenSpool) -> None:
+        """`settings`: of the gateway's own spool, beside which the others are."""
+        self._own = own
+        self._settings = settings
+        self._disk = disk
+        self._grants = grants
+        self._open_spool = open_spool
+        self._open: dict[str, Spool] = {}
+        self._shelf = _Shelf()
+        self._sight = NOTHING
+        self._past: list[SpoolMetrics] = []
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.create_task(supervise("spool: adoptions", self._run))
+
+    async def _run(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(LOOK_EVERY)
+
+    async def look(self) -> None:
+        """Take what is granted, and go a step further with each."""
+        if self._own.fenced:
+            # Somebody took this pod for gone: what it has taken over is granted to others as well.
+            await self._close_all(0.0)
+            return
+        try:
+            self._sight = await self._loop.run_in_executor(None, self._take)
+        except (OSError, ValueError) as error:
+            log.warning("the shared spools cannot be looked at", extra={"error": str(error)})
+            return
+        for name in [name for name, spool in self._open.items() if spool.fenced or not spool.backlog]:
+            await self._close(name, 0.0)
+        for name, nbytes in self._sight.mine.items():
+            if self._is_due(name):
+                await self._begin(name, nbytes)
+        for spool in self._open.values():
+            spool.take_credentials_of(self._own)
+
+    def _take(self) -> Sight:
+        root, owner = self._settings.root, self._settings.owner
+        for gone, adopter in self._grants().items():
+            if adopter == owner:
+                for name in take_over(self._disk, root, owner, gone):
+                    log.warning("took over the spool of a pod that is gone", extra={"pod": gone, "directory": name})
+        return look(self._disk, root, owner)
+
+    def _is_due(self, name: str) -> bool:
+        if name in self._open or name in self._shelf.kept or len(self._open) >= AT_ONCE:
+            return False
+        return self._loop.time() >= self._shelf.failed.get(name, (0.0, ""))[0]
+
+    async def _begin(self, name: str, nbytes: int) -> None:
+        # It may hold more than this gateway's own may: what its dead letters take comes on top.
+        settings = replace(
+            self._settings,
+            directory=f"{self._settings.root}/{name}",
+            max_bytes=max(self._settings.max_bytes, nbytes * 3 // 2),
+        )
+        try:
+            spool = await self._open_spool(settings)
+        except (OSError, SpoolLockedError, SpoolVersionError) as error:
+            log.warning("a spool that was taken over cannot be opened", extra={"name": name, "error": str(error)})
+            self._shelf.failed[name] = self._loop.time() + OPEN_AGAIN, str(error)
+            return
+        self._shelf.failed.pop(name, None)
+        self._open[name] = spool
+        spool.take_credentials_of(self._own)
+        spool.start()
+        log.info("delivering a spool that was taken over", extra={"directory": name, "records": spool.backlog})
+
+    async def _close(self, name: str, seconds: float) -> int:
+        """Stop delivering one; the records that are left in it."""
+        spool = self._open.pop(name)
+        row = _row(name, spool.status())
+        left = await spool.close(seconds)
+        self._past.append(spool.metrics().of_the_past())
+        self._past = [add_metrics(self._past)]
+        if spool.removed:
+            log.info("a spool that was taken over is delivered", extra={"directory": name})
+        elif not spool.fenced:
+            self._shelf.kept[name] = row
+        return left
+
+    async def _close_all(self, seconds: float) -> int:
+        return sum(await asyncio.gather(*(self._close(name, seconds) for name in list(self._open))))
+
+    async def close(self, seconds: float) -> int:
+        """Deliver what can be delivered in that time, and stop: the records that are left."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        return await self._close_all(seconds)
+
+    # What it tells
+
+    def status(self, own: SpoolStatus) -> SpoolStatus:
+        """The status of the gateway's own spool, with what it has taken over and what is others'."""
+        told = [(name, spool.status()) for name, spool in self._open.items()]
+        rows = [_row(name, status) for name, status in told] + list(self._shelf.kept.values()) + self._failed()
+        statuses = [status for _, status in told]
+        foreign = sorted(self._sight.foreign.items())[:NAMED]
+        return own.model_copy(
+            update={
+                "backlog_records": own.backlog_records + sum(row.backlog_records for row in rows),
+                "backlog_bytes": own.backlog_bytes + sum(row.backlog_bytes for row in rows),
+                "oldest_seconds": max([own.oldest_seconds, *(each.oldest_seconds for each in statuses)]),
+                "in_flight": own.in_flight + sum(each.in_flight for each in statuses),
+                "parked": own.parked + sum(row.parked for row in rows),
+                "damaged": own.damaged + sum(row.damaged for row in rows),
+                "targets": (*own.targets, *_targets(statuses)),
+                "adopted": tuple(sorted(rows, key=lambda row: row.directory)),
+                "foreign": tuple(ForeignSpool(owner=owner, bytes=nbytes) for owner, nbytes in foreign),
+            }
+        )
+
+    def _failed(self) -> list[AdoptedSpool]:
+        """Of spools whose turn has not come, or that cannot be opened: nobody knows how many records they hold."""
+        waiting = (name for name in self._sight.mine if name not in self._open and name not in self._shelf.kept)
+        failed = self._shelf.failed
+        return [
+            AdoptedSpool(
+                directory=name, bytes=self._sight.mine[name], problem=failed[name][1] if name in failed else ""
+            )
+            for name in waiting
+        ]
+
+    def metrics(self, own: SpoolMetrics) -> SpoolMetrics:
+        """The same in numbers: what is kept counts as parked."""
+        kept = sum(row.parked for row in self._shelf.kept.values())
+        together = add_metrics([own, *(spool.metrics() for spool in self._open.values()), *self._past])
+        return replace(together, parked=together.parked + kept)
+
+
+def _row(name: str, status: SpoolStatus) -> AdoptedSpool:
+    return AdoptedSpool(
+        directory=name,
+        bytes=status.bytes,
+        backlog_records=status.backlog_records,
+        backlog_bytes=status.backlog_bytes,
+        parked=status.parked,
+        damaged=status.damaged,
+        problem=status.problem,
+    )
+
+
+def _targets(statuses: Iterable[SpoolStatus]) -> Iterable[object]:
+    return (target for status in statuses for target in status.targets)
