@@ -9,7 +9,7 @@ from tests.faults.faults import FAULTS
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs" / "guarantees.md").read_text()
 SHOWN = PAGE.partition("\n## Not shown yet")[0]
-_TEST = re.compile(r"`(tests/[a-z_/]+\.py)::([a-z0-9_]+)`")
+_TEST = re.compile(r"`(tests/[a-z0-9_/]+\.py)::([a-z0-9_]+)`")
 _FAULT = re.compile(r"`([a-z]+(?:-[a-z]+)*)`")
 _HEADINGS = ("| Mode", "| Fault", "| ---")
 
