@@ -41,8 +41,8 @@ class Cursor:
         """The number after the last entry that the courier has been told of."""
         self.waiting: dict[Target, int] = {}
         """Entries that are durable and neither with a producer nor being moved."""
-        self.away: dict[int, object] = {}
-        """By number: entries with a producer, or being moved."""
+        self.away: dict[int, Target | None] = {}
+        """By number: entries with a producer, by their target, or (None) being moved."""
         self.returned: dict[int, tuple[TargetState, tuple[int, ...], int]] = {}
         """By number: waiting entries that may turn out to have been delivered; target, buckets and end."""
         self.burying: dict[int, set[int]] = {}
@@ -88,6 +88,10 @@ class Cursor:
     def count(self, first: int, end: int) -> int:
         """How many of these records are not acknowledged."""
         return sum(stop - start for start, stop in self.log.missing(first, end))
+
+    def has_away(self, target: Target) -> bool:
+        """Whether a producer has any of a target's."""
+        return target in self.away.values()
 
     def open_positions(self, stored: Stored) -> list[int]:
         """Positions of the entry's records that are to be sent."""

@@ -79,7 +79,8 @@ class Replay:
     def _is_in_the_way(self, cursor: Cursor, state: TargetState, began: float) -> bool:
         """Whether an entry that cannot go holds up others that could."""
         courier = self._courier
-        if cursor.is_side or courier.closing:
+        if cursor.is_side or courier.closing or cursor.has_away(state.target):
+            # What comes back from a producer would find later records in the side log, which goes first.
             return False
         since = began if state.blocked_since is None else min(began, state.blocked_since)
         is_stuck = self._loop.time() - since >= courier.settings.side_after and state.last_delivery <= began

@@ -179,6 +179,8 @@ class Spool:
         For repos with Async delivery, or `onFailure: Spool`.
         """
         content = self._courier.gate.outlets.bind(config.producers[profile], lease)
+        # Now, so that the first request need not wait for it.
+        self._courier.gate.outlets.when_kept(content, _ignore)
         letter = config.kafka.dead_letter
         origin = Origin(
             repo=f"{config.namespace}/{config.name}",
@@ -331,6 +333,10 @@ class Spool:
 
 def _destination(config: RepoConfig, profile: str, topic: str) -> Destination:
     return Destination(profile, profile_hash(config.producers[profile]), topic)
+
+
+def _ignore(failure: OSError | None) -> None:
+    """Who needs the profile on disk asks again."""
 
 
 def _checkpoint_all(logs: list[Log]) -> None:
