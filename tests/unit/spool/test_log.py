@@ -333,3 +333,27 @@ def test_a_closed_log_takes_nothing_and_has_kept_what_waited() -> None:
     with pytest.raises(SpoolClosedError):
         log.append(entry(1), told)
     assert len(read_all(opened(disk))) == 30
+
+
+def test_an_entry_that_is_too_large_for_the_bound_does_not_make_the_log_full() -> None:
+    log, told = opened(PowerLossDisk(), Space(64 * KIB, 16 * KIB)), Told()
+    with pytest.raises(SpoolFullError):
+        log.append(entry(1, 100 * KIB), told)
+    assert log.state is LogState.READY
+    log.append(entry(2, KIB), told)
+    told.wait()
+    assert told.errors == [None]
+    log.close()
+
+
+def test_a_first_segment_that_its_maker_did_not_finish_is_in_nobodys_way() -> None:
+    disk, told = PowerLossDisk(), Told()
+    opened(disk).close()
+    disk.create(f"{LOG}/0000000000000000.seg").close()
+    disk.trouble = failing("unlink", errno.EACCES)
+    log = opened(disk)
+    log.append(entry(1), told)
+    told.wait()
+    assert told.errors == [None]
+    disk.trouble = well
+    log.close()
