@@ -50,6 +50,11 @@ class LogSettings:
     """One commit takes about this much at most."""
     probe_seconds: float = 1.0
     """Between two attempts to find out whether a full or failed disk writes again."""
+    is_ours: Callable[[], bool] | None = None
+    """Whether the directory is still this process's; asked in the writer's thread after each commit, before it is told.
+
+    For claims that several pods mount: one that was cut off must not report as durable what another has taken over.
+    """
 
 
 @dataclass(slots=True)
@@ -225,9 +230,15 @@ class Writer:
         file.sync(Sync.FRAME)
         if segment.size == 0:
             self._disk.sync_dir(self._directory, Sync.SEGMENT_NAME)
+        self._check_ownership()
+        if segment.size == 0:
             self._segments.add(segment)
         self._count(time.perf_counter() - began)
         return segment, offset, entries[0].accepted_ms if entries else 0
+
+    def _check_ownership(self) -> None:
+        if self._settings.is_ours is not None and not self._settings.is_ours():
+            raise OSError(errno.ESTALE, "another process has taken the directory over")
 
     def _count(self, seconds: float) -> None:
         self.counters.commits += 1

@@ -357,3 +357,19 @@ def test_a_first_segment_that_its_maker_did_not_finish_is_in_nobodys_way() -> No
     assert told.errors == [None]
     disk.trouble = well
     log.close()
+
+
+def test_who_has_lost_the_directory_tells_nobody_that_anything_is_durable() -> None:
+    told, ours = Told(), [True]
+    log = opened(PowerLossDisk(), settings=LogSettings(probe_seconds=0.01, is_ours=lambda: ours[0]))
+    log.append(entry(1), told)
+    told.wait()
+    ours[0] = False
+    log.append(entry(2), told)
+    told.wait()
+    assert told.errors == [None, SpoolFailedError]
+    assert log.state is LogState.FAILED
+    with pytest.raises(SpoolFailedError, match="taken the directory over"):
+        log.append(entry(3), told)
+    assert [one.entry for one in read_all(log)] == [entry(1)]
+    log.close()
