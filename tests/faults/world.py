@@ -56,15 +56,18 @@ class World:
     damaged: set[int] = field(default_factory=set)
     """Lines in what was damaged on disk."""
     revision: int = 0
+    profiles: int = 0
+    """How often the profile has changed."""
     _late_topic_exists: bool = False
 
-    def change_config(self) -> None:
-        """Another revision, and every second time another producer."""
+    def change_config(self, *, profile: bool = False) -> None:
+        """Another revision; with another content of the profile, hence another producer."""
         self.revision += 1
+        self.profiles += profile
         self.gateway.configure(*self._entries(), user=USER, password=PASSWORD)
 
     def _entries(self) -> list[dict[str, Any]]:
-        timeout = self.scale.delivery_ms + self.revision % 2
+        timeout = self.scale.delivery_ms + self.profiles % 2
         sasl = {
             "mechanism": "SCRAM-SHA-512",
             "usernameFile": "credential.user",
@@ -181,6 +184,8 @@ class World:
             doubled=counted + 2 * untold + self.undelivered,
             may_be_lost=self.damaged,
             may_be_unanswered=self.ended,
+            # What waits on disk for a profile as it was is overtaken by what comes for it as it is.
+            promises_order=not (self.stage.spools and self.profiles),
         )
 
 
