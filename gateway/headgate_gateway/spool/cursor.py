@@ -51,7 +51,8 @@ class Cursor:
         self._executor = executor
         self._offer = offer
         self._states = states
-        self._goes_back = False
+        self.goes_back = False
+        """Whether an earlier entry than the one on offer waits again."""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -69,7 +70,7 @@ class Cursor:
         if self.is_side:
             state.in_side += 1
         if not self.waiting or first < self.position:
-            self.position, self._goes_back = first, True
+            self.position, self.goes_back = first, True
         self.waiting[state.target] = self.waiting.get(state.target, 0) + 1
         self._wake.set()
 
@@ -129,7 +130,7 @@ class Cursor:
                 await self._wake.wait()
         except TimeoutError:
             pass
-        return not self._goes_back and bool(self.waiting)
+        return not self.goes_back and bool(self.waiting)
 
     async def _run(self) -> None:
         while True:
@@ -145,11 +146,11 @@ class Cursor:
 
     async def _pass(self) -> None:
         """One piece of the log."""
-        self._goes_back = False
+        self.goes_back = False
         loop = asyncio.get_running_loop()
         entries, after = await loop.run_in_executor(self._executor, self.log.read, self.position, READ_BYTES)
         for stored in entries:
-            if self._goes_back:
+            if self.goes_back:
                 return
             if stored.first >= self.known_end:
                 # Durable a moment ago: whoever appended it will be told first.
@@ -158,8 +159,8 @@ class Cursor:
             self.position = stored.first
             if not await self._take(stored):
                 return
-            self.position = max(self.position, stored.end) if not self._goes_back else self.position
-        if self._goes_back:
+            self.position = max(self.position, stored.end) if not self.goes_back else self.position
+        if self.goes_back:
             return
         if entries:
             self.position = min(after, self.known_end)

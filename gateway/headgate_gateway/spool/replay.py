@@ -40,6 +40,9 @@ class Replay:
                 return False
 
     def _move(self, cursor: Cursor, side: Cursor, state: TargetState, stored: Stored) -> bool:
+        # Opening a log takes time, in which earlier ones may have come back.
+        if cursor.goes_back or cursor.has_away(state.target):
+            return False
         positions = cursor.open_positions(stored)
         return bool(positions) and self._courier.sides.move(cursor, side, state, stored, positions)
 
