@@ -123,6 +123,14 @@ BENCHES = (
         fenced=True,
         quick=False,
     ),
+    Bench(
+        "The spool's log, and SQLite in its place",
+        "spool_store",
+        "Durable commits of entries of 100 lines, and a gigabyte of them found again, read and deleted. SQLite with "
+        "WAL and synchronous=FULL.",
+        fenced=True,
+        quick=False,
+    ),
 )
 
 

@@ -7,7 +7,7 @@ Takes keyless records only, knows neither credentials nor topics that are missin
 
 import asyncio
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import confluent_kafka
@@ -56,8 +56,14 @@ class ConfluentProducer(Producer):
         """Never: this is a bench."""
         return None
 
-    def submit(self, records: Records, now_ms: int, on_done: Callable[[Submission], None] | None = None) -> Submission:
-        """One call for all records; each has its own report."""
+    def submit(
+        self,
+        records: Records,
+        now_ms: int,
+        on_done: Callable[[Submission], None] | None = None,
+        on_late: Callable[[Sequence[int]], None] | None = None,
+    ) -> Submission:
+        """One call for all records; each has its own report. Nothing comes late: no time is up before librdkafka's own."""
         submission = Submission(records, now_ms, self._loop.time(), on_done)
         messages = [{"value": value} for value in records.values]  # batches take no timestamps: librdkafka sets them
         self._client.produce_batch(records.topic, messages, on_delivery=Reports(submission))

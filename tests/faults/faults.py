@@ -206,9 +206,16 @@ async def moved_clock(world: World, step: Step, random: Random) -> None:
 
 
 async def reloads(world: World, step: Step, random: Random) -> None:
-    """The config changes, and with it the producer."""
+    """The config changes, again and again."""
     for _ in range(random.randint(2, 4)):
         world.change_config()
+        await asyncio.sleep(max(0.3, step.seconds / 4))
+
+
+async def changed_profile(world: World, step: Step, random: Random) -> None:
+    """The profile changes, and with it the producer."""
+    for _ in range(random.randint(1, 3)):
+        world.change_config(profile=True)
         await asyncio.sleep(max(0.3, step.seconds / 4))
 
 
@@ -296,6 +303,7 @@ FAULTS = {
     "frozen-gateway": Fault(frozen_gateway, (GATEWAY,)),
     MOVED_CLOCK: Fault(moved_clock, (CLOCK,)),
     "reloads": Fault(reloads, (GATEWAY,)),
+    "changed-profile": Fault(changed_profile, (GATEWAY,), weight=2),
     "killed-gateway-in-replay": Fault(killed_gateway_in_replay, (GATEWAY, NETWORK), of_spools=True),
     "terminated-gateway-without-kafka": Fault(terminated_gateway_without_kafka, (GATEWAY, NETWORK), of_spools=True),
     "full-disk": Fault(full_disk, (DISK,), of_spools=True),

@@ -142,7 +142,10 @@ def _disorder(
     for line, lane, first in _in_lanes(sent, copies):
         before = latest.get(lane)
         if before is not None and before[0].partition == first.partition and first < before[0]:
-            text = f"line {line.number} at {_at(first)} is before line {before[1]} of its key at {_at(before[0])}"
+            text = (
+                f"line {line.number} ({told.get(line.number)}) of sender {line.sender} at {_at(first)} is before"
+                f" line {before[1]} ({told.get(before[1])}) of its key at {_at(before[0])}"
+            )
             yield Violation(Kind.DISORDERED, text)
         elif told.get(line.number) in terms.promised:
             latest[lane] = first, line.number

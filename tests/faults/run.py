@@ -77,7 +77,7 @@ async def run(scenario: Scenario, brokers: Brokers, folder: Path) -> Report:
         await made.terminate_gateway()
         made.ended = ended  # every request had its answer before
         if stage.spools:
-            await made.note_parked()
+            await made.inspected()
         found = await brokers.read([made.topic, made.late_topic])
         log, terms = made.traffic.log, made.terms()
         defects = [defect for process in made.gateway.processes for defect in process.defects]

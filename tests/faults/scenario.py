@@ -23,6 +23,8 @@ class Scale:
     """Of traffic after the last."""
     recovery: float
     """Within which everything is delivered again once all faults are over."""
+    pause: float
+    """Between two requests of a sender, on average: runs are about truth, not about speed."""
 
     @property
     def longest(self) -> float:
@@ -30,8 +32,8 @@ class Scale:
         return max(seconds for _, seconds in self.outages)
 
 
-QUICK = Scale("quick", 1_500, ((5, 0.2), (3, 1.0), (2, 3.0)), span=1.5, lead=0.4, tail=0.5, recovery=30)
-REAL = Scale("real", 30_000, ((12, 1.0), (7, 30.0), (1, 360.0)), span=30, lead=2, tail=5, recovery=90)
+QUICK = Scale("quick", 1_500, ((5, 0.2), (3, 1.0), (2, 3.0)), span=1.5, lead=0.4, tail=0.5, recovery=30, pause=0.01)
+REAL = Scale("real", 30_000, ((12, 1.0), (7, 30.0), (1, 360.0)), span=30, lead=2, tail=5, recovery=90, pause=0.3)
 SCALES = {scale.name: scale for scale in (QUICK, REAL)}
 MOST_FAULTS = 4
 

@@ -18,8 +18,6 @@ from .lines import Sent, build_line
 
 KEYS_OF_A_SENDER = 4
 MOST_LINES = 8
-PAUSE = 0.01
-"""Seconds between a sender's requests, on average: the suite is about truth, not about speed."""
 
 
 @dataclass
@@ -52,6 +50,8 @@ class Target:
     path: str
     patience: float
     """Seconds within which every request has its answer."""
+    pause: float
+    """Seconds between two requests, on average."""
     large: bool = False
     """Whether some lines are so large that a topic may be told not to take them."""
 
@@ -85,7 +85,7 @@ class Sender:
                 answer = await self._ask(client, lines)
                 if answer is None or answer.headers.get("connection") == "close":
                     return
-                await asyncio.sleep(self._random.uniform(0, 2 * PAUSE))
+                await asyncio.sleep(self._random.uniform(0, 2 * self._target.pause))
         finally:
             client.writer.transport.abort()
             with suppress(OSError):

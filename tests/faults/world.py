@@ -4,6 +4,8 @@ Owns the order in which these come and go. Decides nothing about what is right: 
 """
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
@@ -53,18 +55,19 @@ class World:
     """Records that were on disk and not checkpointed whenever the gateway was killed: each may be sent once more."""
     damaged: set[int] = field(default_factory=set)
     """Lines in what was damaged on disk."""
-    parked: set[int] = field(default_factory=set)
-    """Lines that the gateway has parked, since Kafka refuses them for good."""
     revision: int = 0
+    profiles: int = 0
+    """How often the profile has changed."""
     _late_topic_exists: bool = False
 
-    def change_config(self) -> None:
-        """Another revision, and every second time another producer."""
+    def change_config(self, *, profile: bool = False) -> None:
+        """Another revision; with another content of the profile, hence another producer."""
         self.revision += 1
+        self.profiles += profile
         self.gateway.configure(*self._entries(), user=USER, password=PASSWORD)
 
     def _entries(self) -> list[dict[str, Any]]:
-        timeout = self.scale.delivery_ms + self.revision % 2
+        timeout = self.scale.delivery_ms + self.profiles % 2
         sasl = {
             "mechanism": "SCRAM-SHA-512",
             "usernameFile": "credential.user",
@@ -109,10 +112,17 @@ class World:
         """Let clients send."""
         patience = 2 * self.scale.delivery_ms / 1000 + self.scale.longest + SLACK_SECONDS
         targets = [
-            Target(lambda: self.gateway.port, lambda: self.gateway.number, f"/log/repo/{each.name}", patience, each.large)
+            Target(
+                port=lambda: self.gateway.port,
+                process=lambda: self.gateway.number,
+                path=f"/log/repo/{each.name}",
+                patience=patience,
+                pause=self.scale.pause,
+                large=each.large,
+            )
             for each in self.stage.repos
             for _ in range(each.senders)
-        ]  # fmt: skip
+        ]
         self.traffic = Traffic(targets, seed)
 
     async def recovered(self) -> None:
@@ -126,7 +136,7 @@ class World:
             self.problems.append(f"{self.scale.recovery:g} s after the last fault, not everything is delivered again")
 
     async def emptied(self) -> None:
-        """Wait until the gateway has delivered all that is on its disk, and note what it has parked."""
+        """Wait until the gateway has delivered all that is on its disk, but what it has parked."""
         spool: dict[str, Any] = {}
         try:
             async with asyncio.timeout(self.scale.recovery):
@@ -136,9 +146,18 @@ class World:
         except TimeoutError:
             self.problems.append(f"{self.scale.recovery:g} s after the last request, there is still a backlog: {spool}")
 
-    async def note_parked(self) -> None:
-        """The gateway has ended: what it has parked is on its disk, with the reason, for `headgate spool replay`."""
-        self.parked = set(await asyncio.to_thread(parked_in, self.spool))
+    async def inspected(self) -> None:
+        """The gateway has ended: its disk is whole, and what it has parked is delivered by the tool for that."""
+        if not self.damaged:
+            await self._headgate_spool("verify")
+        if await asyncio.to_thread(parked_in, self.spool):
+            await self._headgate_spool("replay", "--log", "parked", "--credentials", str(self.gateway.config))
+
+    async def _headgate_spool(self, verb: str, *flags: str) -> None:
+        command = [str(Path(sys.executable).parent / "headgate"), "spool", verb, str(self.spool), *flags]
+        done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60)
+        if done.returncode:
+            self.problems.append(f"headgate spool {verb} ended with {done.returncode}: {done.stdout}{done.stderr}")
 
     def _all_served_since(self, begun: float) -> bool:
         assert self.traffic is not None
@@ -163,8 +182,10 @@ class World:
         return Terms(
             # A record may be sent again more than once in the time between two questions, though that is rare.
             doubled=counted + 2 * untold + self.undelivered,
-            may_be_lost=self.damaged | self.parked,
+            may_be_lost=self.damaged,
             may_be_unanswered=self.ended,
+            # What waits on disk for a profile as it was is overtaken by what comes for it as it is.
+            promises_order=not (self.stage.spools and self.profiles),
         )
 
 

@@ -166,6 +166,8 @@ class SpoolStatus(StatusModel):
     """Damaged places that were set aside since the gateway started."""
     targets: tuple[SpoolTargetStatus, ...] = ()
     """Those with the most bytes first, and not all of them where there are many."""
+    owner: str = ""
+    """The pod's uid, where the spool is in a directory that gateways share; empty: it is in none."""
     adopted: tuple[AdoptedSpool, ...] = ()
     foreign: tuple[ForeignSpool, ...] = ()
     """Of other pods, whether they live or not; not all of them where there are many hundreds."""

@@ -217,7 +217,7 @@ class Courier:
     def hand(self, load: EntryLoad, positions: list[int] | None, *, gives_up: bool = False) -> None:
         """Give an entry, or some of its records, to its producer."""
         entry = load.stored.entry
-        load.cursor.away[load.stored.first] = load
+        load.cursor.away[load.stored.first] = load.state.target
         self.held += load.nbytes
         records = records_of(entry, positions)
         self.handed_records += len(records.values)

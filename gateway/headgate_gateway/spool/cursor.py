@@ -41,8 +41,8 @@ class Cursor:
         """The number after the last entry that the courier has been told of."""
         self.waiting: dict[Target, int] = {}
         """Entries that are durable and neither with a producer nor being moved."""
-        self.away: dict[int, object] = {}
-        """By number: entries with a producer, or being moved."""
+        self.away: dict[int, Target | None] = {}
+        """By number: entries with a producer, by their target, or (None) being moved."""
         self.returned: dict[int, tuple[TargetState, tuple[int, ...], int]] = {}
         """By number: waiting entries that may turn out to have been delivered; target, buckets and end."""
         self.burying: dict[int, set[int]] = {}
@@ -51,7 +51,8 @@ class Cursor:
         self._executor = executor
         self._offer = offer
         self._states = states
-        self._goes_back = False
+        self.goes_back = False
+        """Whether an earlier entry than the one on offer waits again."""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -69,7 +70,7 @@ class Cursor:
         if self.is_side:
             state.in_side += 1
         if not self.waiting or first < self.position:
-            self.position, self._goes_back = first, True
+            self.position, self.goes_back = first, True
         self.waiting[state.target] = self.waiting.get(state.target, 0) + 1
         self._wake.set()
 
@@ -88,6 +89,10 @@ class Cursor:
     def count(self, first: int, end: int) -> int:
         """How many of these records are not acknowledged."""
         return sum(stop - start for start, stop in self.log.missing(first, end))
+
+    def has_away(self, target: Target) -> bool:
+        """Whether a producer has any of a target's."""
+        return target in self.away.values()
 
     def open_positions(self, stored: Stored) -> list[int]:
         """Positions of the entry's records that are to be sent."""
@@ -125,7 +130,7 @@ class Cursor:
                 await self._wake.wait()
         except TimeoutError:
             pass
-        return not self._goes_back and bool(self.waiting)
+        return not self.goes_back and bool(self.waiting)
 
     async def _run(self) -> None:
         while True:
@@ -141,11 +146,11 @@ class Cursor:
 
     async def _pass(self) -> None:
         """One piece of the log."""
-        self._goes_back = False
+        self.goes_back = False
         loop = asyncio.get_running_loop()
         entries, after = await loop.run_in_executor(self._executor, self.log.read, self.position, READ_BYTES)
         for stored in entries:
-            if self._goes_back:
+            if self.goes_back:
                 return
             if stored.first >= self.known_end:
                 # Durable a moment ago: whoever appended it will be told first.
@@ -154,8 +159,8 @@ class Cursor:
             self.position = stored.first
             if not await self._take(stored):
                 return
-            self.position = max(self.position, stored.end) if not self._goes_back else self.position
-        if self._goes_back:
+            self.position = max(self.position, stored.end) if not self.goes_back else self.position
+        if self.goes_back:
             return
         if entries:
             self.position = min(after, self.known_end)

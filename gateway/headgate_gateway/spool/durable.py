@@ -1,14 +1,22 @@
 """Directories and small files that are there for good once these return. Blocks; raises OSError."""
 
+import errno
 from contextlib import suppress
+from typing import Final
 
 from headgate_gateway.spool.disk import Disk, Sync
+
+_NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL})
 
 
 def make_directory(disk: Disk, path: str) -> None:
     """Make a directory, whose parent is there. One that is there already may not be durable: its maker was killed."""
-    disk.mkdir(path)
-    disk.sync_dir(path.rpartition("/")[0] or "/", Sync.DIRECTORY_NAME)
+    made = disk.mkdir(path)
+    try:
+        disk.sync_dir(path.rpartition("/")[0] or "/", Sync.DIRECTORY_NAME)
+    except OSError as error:
+        if made or error.errno not in _NOT_OURS:
+            raise  # else somebody else has made it, such as a mount point below a directory that we may not read
 
 
 def replace_file(disk: Disk, path: str, content: bytes) -> None:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+from headgate_gateway.pipeline.records import RECORD_OVERHEAD
 from headgate_gateway.spool.checkpoint import Checkpoint, encode_checkpoint
 from headgate_gateway.spool.damage import DAMAGED_SUFFIX, Damage
 from headgate_gateway.spool.disk import Check, Disk
@@ -39,8 +40,9 @@ __all__ = ["COMMIT_BUCKETS", "Log", "LogReport", "LogSettings", "Notify", "OnDon
 
 log = logging.getLogger(__name__)
 
-_ENTRY_BYTES = 256
-"""Counted for an entry beside its records, until it is written and its size is known."""
+_ENTRY_BYTES = 128
+_RECORD_BYTES = 24
+"""Counted for an entry beside its records, and for each of these beside its value, until its size on disk is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +165,7 @@ class Log:
         `on_done` is called once, in the event loop, never from within this call. `privileged`: it may use the headroom.
         Raises SpoolFullError, SpoolFailedError or SpoolClosedError at once where there is no point in waiting.
         """
-        cost = entry.nbytes + _ENTRY_BYTES
+        cost = entry.nbytes - (RECORD_OVERHEAD - _RECORD_BYTES) * entry.count + _ENTRY_BYTES
         if self._closed or self._fenced or (self._writer.state is not LogState.READY and not privileged):
             raise self._refusal()
         if not self._space.take(cost, privileged=privileged):

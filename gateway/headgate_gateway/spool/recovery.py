@@ -157,7 +157,9 @@ def recover(
     durable = _durable_ends([checkpoint.tail, *_previous(names, directory, reader_of)])
     for name in names:
         found.read_segment(name, disk.size(f"{directory}/{name}"), lambda first: durable.get(first, 0))
-    end = max(found.position, found.extents.end, checkpoint.end)
+    # A segment without records has the name that the next one would get.
+    taken = [segment.first + 1 for segment in found.segments if segment.end == segment.first]
+    end = max(found.position, found.extents.end, checkpoint.end, *taken)
     found.extents.add(found.position, end)
     found.position = end
     return found

@@ -40,6 +40,9 @@ class Replay:
                 return False
 
     def _move(self, cursor: Cursor, side: Cursor, state: TargetState, stored: Stored) -> bool:
+        # Opening a log takes time, in which earlier ones may have come back.
+        if cursor.goes_back or cursor.has_away(state.target):
+            return False
         positions = cursor.open_positions(stored)
         return bool(positions) and self._courier.sides.move(cursor, side, state, stored, positions)
 
@@ -79,7 +82,8 @@ class Replay:
     def _is_in_the_way(self, cursor: Cursor, state: TargetState, began: float) -> bool:
         """Whether an entry that cannot go holds up others that could."""
         courier = self._courier
-        if cursor.is_side or courier.closing:
+        if cursor.is_side or courier.closing or cursor.has_away(state.target):
+            # What comes back from a producer would find later records in the side log, which goes first.
             return False
         since = began if state.blocked_since is None else min(began, state.blocked_since)
         is_stuck = self._loop.time() - since >= courier.settings.side_after and state.last_delivery <= began

@@ -108,7 +108,10 @@ class Sides:
         """Begin to move what is left of an entry; False: not now."""
         if self._loop.time() < self._not_before:
             return False
-        entry = stored.entry if len(positions) == stored.entry.count else part_of(stored.entry, positions)
+        entry = stored.entry
+        if len(positions) < entry.count:
+            # With all its lanes: what has lost its last key would be another target's.
+            entry = msgspec.structs.replace(part_of(entry, positions), lanes=entry.lanes)
         try:
             moved = partial(self._moved, cursor, side, state, stored, positions, entry)
             side.log.append(entry, moved, privileged=True)
@@ -120,7 +123,7 @@ class Sides:
         # Its lanes stay busy, and the target's later entries behind it, while it is in neither log.
         state.waiting.add(buckets)
         state.in_side += 1
-        cursor.away[stored.first] = side
+        cursor.away[stored.first] = None
         return True
 
     def _moved(

@@ -20,6 +20,7 @@ class Space:
         self.used = 0
         self.full = False
         """Whether something was refused, and not enough has been freed since."""
+        self._reopens_at = (limit - headroom) * _REOPENS_AT
         self._lock = threading.Lock()
 
     def take(self, nbytes: int, *, privileged: bool = False) -> bool:
@@ -29,7 +30,8 @@ class Space:
                 fits = self.used + nbytes <= self.limit
             else:
                 fits = not self.full and self.used + nbytes <= self.limit - self.headroom
-                self.full = not fits
+                # An entry may be too large for what is left without the others having no room.
+                self.full = not fits and self.used > self._reopens_at
             if fits:
                 self.used += nbytes
             return fits
@@ -38,5 +40,4 @@ class Space:
         """Count what differs from what was taken, or is there already, or (negative) is gone."""
         with self._lock:
             self.used += nbytes
-            if self.full and self.used <= (self.limit - self.headroom) * _REOPENS_AT:
-                self.full = False
+            self.full = self.full and self.used > self._reopens_at

@@ -204,6 +204,8 @@ class Spool:
         For repos with Async delivery, or `onFailure: Spool`.
         """
         content = self._courier.gate.outlets.bind(config.producers[profile], lease)
+        # Now, so that the first request need not wait for it.
+        self._courier.gate.outlets.when_kept(content, _ignore)
         letter = config.kafka.dead_letter
         origin = Origin(
             repo=f"{config.namespace}/{config.name}",
@@ -318,6 +320,7 @@ class Spool:
             in_flight=courier.handed_records,
             parked=self._parked_records,
             damaged=self._damaged,
+            owner=self._settings.owner,
             targets=build_rows(courier.gate.targets.values(), self._loop.time(), self._now_ms()),
         )
 
@@ -384,6 +387,10 @@ class Spool:
 
 def _destination(config: RepoConfig, profile: str, topic: str) -> Destination:
     return Destination(profile, profile_hash(config.producers[profile]), topic)
+
+
+def _ignore(failure: OSError | None) -> None:
+    """Who needs the profile on disk asks again."""
 
 
 def _checkpoint_all(logs: list[Log]) -> None:

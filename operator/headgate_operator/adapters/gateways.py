@@ -182,4 +182,7 @@ def _spool_in(status: GatewayStatus) -> SpoolReport | None:
         oldest_seconds=said.oldest_seconds,
         parked=said.parked,
         damaged=said.damaged,
+        owner=said.owner,
+        adopted=len(said.adopted),
+        foreign=tuple(sorted({each.owner for each in said.foreign})),
     )

@@ -51,6 +51,8 @@ SPOOL_VOLUME = "spool"
 """The volume with a gateway's spool, and the template of its claim: Kubernetes names claims by it, so it never changes."""
 SPOOL_DIR = "/var/lib/headgate/spool"
 """Where a gateway finds that volume."""
+ENV_POD_UID = "HEADGATE_POD_UID"
+"""The variable that tells a gateway which spool on a shared claim is its own."""
 
 GATEWAY_GROUP = 65_532
 """The group that the gateway's image runs as: volumes of claims are made writable for it."""
@@ -102,9 +104,19 @@ def claim_name(pod: str) -> str:
     return f"{SPOOL_VOLUME}-{pod}"
 
 
+def shared_spool_dir(namespace: str, fleet: str) -> str:
+    """Where the gateways of a fleet have their spools on a claim that all of them share. Namespaces have no dots."""
+    return f"{SPOOL_DIR}/{namespace}.{fleet}"
+
+
 def shard_name(fleet: str, index: int) -> str:
     """The ConfigMap of one shard."""
     return f"{fleet}-shard-{index:02d}"
+
+
+def grants_name(fleet: str) -> str:
+    """The ConfigMap that says which gateway takes over which spool on a claim that all of them share."""
+    return f"{fleet}-spool-grants"
 
 
 def credentials_name(fleet: str) -> str:

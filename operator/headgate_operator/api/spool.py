@@ -13,6 +13,8 @@ _SPOOL_MAX_RULE = "!has(self.maxBytes) || quantity(string(self.maxBytes)).isLess
 _SPOOL_MAX_MESSAGE = "spool.maxBytes must be smaller than spool.size: a file system needs some room for itself"
 _SPOOL_CLASS_RULE = "!has(self.storageClassName) || self.mode == 'VolumeClaim'"
 _SPOOL_CLASS_MESSAGE = "only spool.mode VolumeClaim takes a storageClassName"
+_SPOOL_CLAIM_RULE = "has(self.claimName) == (has(self.mode) && self.mode == 'SharedClaim')"
+_SPOOL_CLAIM_MESSAGE = "spool.mode SharedClaim takes a claimName, and no other mode does"
 
 
 class SpoolMode(StrEnum):
@@ -21,23 +23,30 @@ class SpoolMode(StrEnum):
     DISABLED = "Disabled"
     EMPTY_DIR = "EmptyDir"
     VOLUME_CLAIM = "VolumeClaim"
+    SHARED_CLAIM = "SharedClaim"
 
 
 class FleetSpool(ResourceModel):
     """A queue on the disk of each gateway: events that it has answered for, and that Kafka does not have yet."""
 
     model_config = ConfigDict(
-        json_schema_extra=cel((_SPOOL_MAX_RULE, _SPOOL_MAX_MESSAGE), (_SPOOL_CLASS_RULE, _SPOOL_CLASS_MESSAGE))
+        json_schema_extra=cel(
+            (_SPOOL_MAX_RULE, _SPOOL_MAX_MESSAGE),
+            (_SPOOL_CLASS_RULE, _SPOOL_CLASS_MESSAGE),
+            (_SPOOL_CLAIM_RULE, _SPOOL_CLAIM_MESSAGE),
+        )
     )
 
     mode: SpoolMode = SpoolMode.DISABLED
-    """Disabled. EmptyDir: on the node, for as long as the pod is there; it outlives a crash of the gateway, not its pod. VolumeClaim: the gateways are a StatefulSet, each with a claim of its own, which outlives pods, changes of mode and the fleet; canaries have an EmptyDir."""
+    """Disabled. EmptyDir: on the node, for as long as the pod is there; it outlives a crash of the gateway, not its pod. VolumeClaim: the gateways are a StatefulSet, each with a claim of its own, which outlives pods, changes of mode and the fleet; canaries have an EmptyDir. SharedClaim: all gateways, canaries too, are on one ReadWriteMany claim that is there already, and take over from pods that are gone."""
     size: Annotated[ByteSize, Field(ge=256 * 2**20)] = 10 * 2**30
-    """Size of each gateway's volume. Claims that are there keep theirs."""
+    """Size of each gateway's volume, or of its share of a claim that all of them have. Claims that are there keep theirs."""
     max_bytes: Annotated[ByteSize, Field(ge=128 * 2**20)] | None = None
     """What a spool may take of it; nine tenths where it does not say. A spool that is full is a 503 for what needs it."""
     storage_class_name: ObjectName | None = None
     """Of the claims; the cluster's default class where it does not say."""
+    claim_name: ObjectName | None = None
+    """The ReadWriteMany claim of mode SharedClaim, in the fleet's namespace. Headgate neither makes nor deletes it. Several fleets may share one."""
 
     @property
     def limit(self) -> int:
@@ -54,6 +63,12 @@ class FleetSpool(ResourceModel):
     def _check_storage_class(self) -> Self:
         if self.storage_class_name is not None and self.mode is not SpoolMode.VOLUME_CLAIM:
             raise ValueError(_SPOOL_CLASS_MESSAGE)
+        return self
+
+    @model_validator(mode="after")
+    def _check_claim(self) -> Self:
+        if (self.claim_name is not None) != (self.mode is SpoolMode.SHARED_CLAIM):
+            raise ValueError(_SPOOL_CLAIM_MESSAGE)
         return self
 
 

@@ -13,6 +13,7 @@ from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import route_name, shared_route_name
 from headgate_operator.api.reasons import INVALID_SPEC
 from headgate_operator.api.repo import EventRepo
+from headgate_operator.reconcile.adoptions import Adoptions
 from headgate_operator.reconcile.apply import ApplyResult, Failure
 from headgate_operator.reconcile.gather import Gateways
 from headgate_operator.reconcile.holds import Holds
@@ -103,6 +104,8 @@ class FleetReconciler:
         )
         stored = state.keeper.ledger.read()
         world = await self._parts.gatherer.gather(record.parsed, state.served, state.keeper.secrets(stored))
+        grants = await state.adoptions.grants(self._parts.store, self._parts.reports, record.parsed)
+        world = replace(world, spool_grants=grants)
         try:
             decided = await self._decide(begun, world, stored)
         except TemplateError as error:
@@ -117,7 +120,8 @@ class FleetReconciler:
             rollouts, holds = self._parts.rollouts, Holds(self._parts.holding)
             parts = self._parts
             guard = TrafficGuard(parts.store, rollouts.cluster, parts.applier, parts.clock, parts.reports, key)
-            known = FleetState(holds, RolloutKeeper(rollouts, key), UpgradeKeeper(rollouts, key), guard)
+            adoptions = Adoptions(rollouts.cluster, parts.clock)
+            known = FleetState(holds, RolloutKeeper(rollouts, key), UpgradeKeeper(rollouts, key), guard, adoptions)
             self._states[key] = known
         return known
 
@@ -268,7 +272,9 @@ class FleetReconciler:
         return Outcome(
             succeeded=published and not retryable,
             awaiting=sight.current_gateways < sight.ready_gateways,
-            again=_sooner(begun.state.holds.delay(parts.clock()), refresh_in(begun.spools)),
+            again=_sooner(
+                begun.state.holds.delay(parts.clock()), _sooner(refresh_in(begun.spools), begun.state.adoptions.again)
+            ),
         )
 
     def _without_held(self, statuses: list[Status], holds: Holds) -> list[Status]:

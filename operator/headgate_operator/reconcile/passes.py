@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Clock
+from headgate_operator.reconcile.adoptions import Adoptions
 from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
 from headgate_operator.reconcile.gather import Gatherer, ServedEntries
 from headgate_operator.reconcile.holds import Holds, HoldTiming
@@ -87,6 +88,7 @@ class FleetState:
     keeper: RolloutKeeper
     upgrades: UpgradeKeeper
     guard: TrafficGuard
+    adoptions: Adoptions
     spools: SpoolLedger = field(default_factory=SpoolLedger)
     progress: ProgressWatch = field(default_factory=ProgressWatch)
     memo: RenderMemo = field(default_factory=RenderMemo)

@@ -170,7 +170,7 @@ def _check_spool(candidate: Candidate) -> Verdict | None:
     return _refuse(
         reasons.SPOOL_NOT_ENABLED,
         f"onFailure: Spool takes a fleet whose gateways have a spool, and GatewayFleet {'/'.join(fleet.key)} has none: "
-        "have its spec.spool.mode set to EmptyDir or VolumeClaim, or set spec.kafka.onFailure to Reject",
+        "have its spec.spool.mode set to EmptyDir, VolumeClaim or SharedClaim, or set spec.kafka.onFailure to Reject",
         "spec.kafka.onFailure",
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from headgate_gateway.config import SHARD_COUNT, format_duration, shard_file_name
+from headgate_gateway.config.grants import SPOOL_GRANTS_FILE, encode_grants
 from headgate_operator.api import names
 from headgate_operator.api.fleet import FleetService, GatewayFleet
 from headgate_operator.api.spool import SpoolMode
@@ -32,7 +33,7 @@ def of_candidate(fleet: GatewayFleet, replicas: int) -> GatewayFleet:
     need know nothing of those.
 
     They are reached through routes alone: a load balancer, and what annotates it, is the stable Service's. They come
-    and go, so their spools are the pods' own.
+    and go, so where stable ones have a claim each, their spools are the pods' own.
     """
     spool = fleet.spec.spool
     if spool.mode is SpoolMode.VOLUME_CLAIM:
@@ -99,6 +100,17 @@ def build_credentials_object(
     return build_child(templates, "credentials.yaml.j2", fleet, COMPONENT_CREDENTIALS, context)
 
 
+def build_grants_object(templates: Templates, fleet: GatewayFleet, grants: Mapping[str, str]) -> RenderedObject:
+    """The ConfigMap that says who takes over whose spool."""
+    context = {
+        "name": names.grants_name(fleet.metadata.name),
+        "data": {SPOOL_GRANTS_FILE: encode_grants(grants).decode()},
+        "immutable": False,
+        "fleet": fleet_context(fleet),
+    }
+    return build_child(templates, "configmap.yaml.j2", fleet, COMPONENT_CONFIG, context)
+
+
 def encode_credentials(credentials: Mapping[str, bytes]) -> dict[str, str]:
     """Credential files as the data of a Secret."""
     return {name: base64.b64encode(content).decode() for name, content in sorted(credentials.items())}
@@ -148,6 +160,9 @@ def _spool(fleet: GatewayFleet) -> dict[str, Any]:
         "directory": names.SPOOL_DIR,
         "size": format_quantity(spool.size),
         "storage_class": spool.storage_class_name,
+        "claim": spool.claim_name,
+        "uid_variable": names.ENV_POD_UID,
+        "grants": names.grants_name(fleet.metadata.name),
         "group": names.GATEWAY_GROUP,
         "labels": fleet_labels(fleet.metadata.name, COMPONENT_GATEWAY),
     }
@@ -165,7 +180,12 @@ def _spool_args(fleet: GatewayFleet) -> list[str]:
     spool = fleet.spec.spool
     if spool.mode is SpoolMode.DISABLED:
         return []
-    return ["--spool", names.SPOOL_DIR, "--spool-max-bytes", str(spool.limit)]
+    limit = ["--spool-max-bytes", str(spool.limit)]
+    if spool.mode is not SpoolMode.SHARED_CLAIM:
+        return ["--spool", names.SPOOL_DIR, *limit]
+    # Fleets may share a claim, and what one takes over must be its own.
+    root = names.shared_spool_dir(fleet.metadata.namespace, fleet.metadata.name)
+    return ["--spool", root, "--spool-owner", f"$({names.ENV_POD_UID})", *limit]
 
 
 def _args(fleet: GatewayFleet) -> list[str]:

@@ -11,8 +11,14 @@ from headgate_gateway.config import content_hash
 from headgate_gateway.config.status import credentials_hash
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import upgrade_name
+from headgate_operator.api.spool import SpoolMode
 from headgate_operator.render.canary import Canary, RenderedCanary, build_canary
-from headgate_operator.render.children import build_credentials_object, build_shard_object, build_workload
+from headgate_operator.render.children import (
+    build_credentials_object,
+    build_grants_object,
+    build_shard_object,
+    build_workload,
+)
 from headgate_operator.render.credentials import hash_repo_secrets
 from headgate_operator.render.entries import Entry
 from headgate_operator.render.judge import Content, Judged, candidate_content, intern, judge_fleet, stable_content
@@ -63,6 +69,7 @@ def render_fleet(
     objects = (
         *_credentials_objects(world, templates, memo, credentials),
         *_shard_objects(world, templates, memo, shards),
+        *_grants_objects(world, templates, memo),
         *(each for canary in canaries.values() for each in canary.config),
         *_workload_objects(world, templates, memo, judged),
         *(each for canary in canaries.values() for each in canary.workload),
@@ -190,6 +197,13 @@ def _shard_objects(
             inputs,
             lambda index=index, content=content: build_shard_object(templates, fleet, index, content),  # type: ignore[misc]
         )
+
+
+def _grants_objects(world: FleetWorld, templates: Templates, memo: RenderMemo) -> Iterator[RenderedObject]:
+    fleet, grants = world.fleet, world.spool_grants
+    if fleet.spec.spool.mode is SpoolMode.SHARED_CLAIM:
+        inputs = (templates, fleet.spec, fleet.key, fleet.metadata.uid, tuple(sorted(grants.items())))
+        yield memo.recall("grants", inputs, lambda: build_grants_object(templates, fleet, grants))
 
 
 def _workload_objects(

@@ -117,6 +117,8 @@ class FleetWorld:
     """None: the spec's image is the one that serves."""
     spool_floor: int = 0
     """Below this the autoscaler must not shrink the stable gateways: the claim of one of those holds events."""
+    spool_grants: Mapping[str, str] = field(default_factory=dict)
+    """With a claim that all gateways share: by uid of a pod that is gone, the uid of the one that takes over its spool."""
 
 
 @dataclass(frozen=True)

@@ -133,8 +133,12 @@ def _stuck(sight: FleetSight, workload: WorkloadProgress) -> tuple[Fact, ...]:
 
 
 def _incomplete(sight: FleetSight, workload: WorkloadProgress, earlier: Mapping[str, Any]) -> tuple[Fact, ...]:
-    if workload.updated < workload.desired or workload.total > workload.updated:
+    if workload.updated < workload.desired:
         return _not_ready(sight, reasons.ROLLING_OUT, f"{workload.updated} of {workload.desired} gateways are new")
+    if workload.total > workload.desired:
+        return _not_ready(
+            sight, reasons.ROLLING_OUT, f"{workload.total - workload.desired} gateways are on their way out"
+        )
     message = f"{workload.ready} of {workload.desired} gateways are ready"
     # Pods of a new template, or more of them by a new spec, take their time to start: nothing is lost yet.
     starting = earlier.get("reason") == reasons.ROLLING_OUT and not sight.pod_trouble

@@ -32,11 +32,18 @@ class SpoolReport:
     """Since the oldest of them was accepted."""
     parked: int = 0
     damaged: int = 0
+    owner: str = ""
+    """Under which uid it is in a directory that gateways share; empty: it is in none."""
+    adopted: int = 0
+    """Spools of pods that are gone, which it has taken over."""
+    foreign: tuple[str, ...] = ()
+    """By their uids: other pods that have spools in that directory."""
 
     @property
     def news(self) -> tuple[object, ...]:
         """What of it is worth a look at once: figures move with every event."""
-        return self.state, self.problem, self.backlog_records > 0, self.parked > 0, self.damaged
+        held = self.backlog_records > 0, self.parked > 0, self.damaged
+        return self.state, self.problem, *held, self.adopted, self.foreign
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.gateway.process import GatewayProcess, repo, running, until, write_config
+from tests.integration.gateway.process import (
+    GatewayProcess,
+    patient,
+    repo,
+    running,
+    silent_broker,
+    until,
+    write_config,
+)
 from tests.integration.gateway.test_async import records
 from tests.integration.gateway.way import Way, way_to
 from tests.integration.kafka.producing import new_name, read_all
@@ -163,6 +171,27 @@ async def test_sigterm_without_kafka_ends_in_time_says_what_is_left_and_loses_no
         assert (await gateway.stop())[0] == 0
         assert (await gateway.logged("stopped"))["spooled"] == 0
     assert values_in(kafka, topic) == Counter(lines(100))
+
+
+async def test_requests_that_wait_for_kafka_when_the_time_is_up_go_to_disk(config: Path, tmp_path: Path) -> None:
+    async with silent_broker() as broker:
+        write_config(config, repo("logs", broker, "t", timeout="60s", kafka=SPOOLS))
+        flags = ("--spool", str(tmp_path / "spool"), "--drain-delay", "0s", "--grace-period", "4s")
+        async with running(config, *flags) as gateway:
+            client = await gateway.connect()
+            client.send(post(b"\n".join(lines(10))))
+            await until(partial(has_in_flight, gateway, 10))
+            answering = asyncio.create_task(patient(client))
+            code, seconds = await gateway.stop()
+            assert (code, seconds < 5) == (0, True)
+            told_on_disk(await answering, 10)
+            assert (await gateway.logged("stopped"))["spooled"] == 10
+        async with running(config, *flags) as gateway:
+            assert (await gateway.logged("spool open"))["records"] == 10
+
+
+async def has_in_flight(gateway: GatewayProcess, count: int) -> bool:
+    return await records(gateway, "logs") == {"in_flight": count}
 
 
 async def test_sigterm_delivers_what_is_on_disk_while_kafka_takes_it(

@@ -95,7 +95,7 @@ def test_a_line_of_unknown_fate_may_be_there(fate: Fate) -> None:
 def test_lines_of_a_key_in_another_order_are_disordered() -> None:
     found = verdict([A, B, C], stored(B, A, C))
     assert kinds(found) == [Kind.DISORDERED]
-    assert "line 2 at 0:0 is before line 1" in found.violations[0].text
+    assert "line 2 (kafka) of sender 0 at 0:0 is before line 1 (kafka)" in found.violations[0].text
 
 
 def test_a_line_of_unknown_fate_that_overtakes_a_promised_one_is_disordered() -> None:

@@ -160,9 +160,20 @@ def test_a_spool_changes_no_revision() -> None:
         ({"mode": "EmptyDir", "size": "1Gi", "maxBytes": "1Gi"}, "spool.maxBytes must be smaller than spool.size"),
         ({"mode": "EmptyDir", "storageClassName": "fast"}, "only spool.mode VolumeClaim takes a storageClassName"),
         ({"mode": "EmptyDir", "size": "1Mi"}, "spool.size"),
-        ({"mode": "SharedClaim"}, "spool.mode"),
+        ({"mode": "SharedClaim"}, "spool.mode SharedClaim takes a claimName, and no other mode does"),
+        ({"mode": "EmptyDir", "claimName": "all"}, "spool.mode SharedClaim takes a claimName"),
+        ({"claimName": "all"}, "spool.mode SharedClaim takes a claimName"),
+        ({"mode": "SharedClaim", "claimName": "all", "storageClassName": "fast"}, "only spool.mode VolumeClaim"),
     ],
-    ids=["no room for the file system", "a class without claims", "too small", "a mode that is not there"],
+    ids=[
+        "no room for the file system",
+        "a class without claims",
+        "too small",
+        "no claim",
+        "a claim for a node",
+        "a claim for nothing",
+        "a class for a claim",
+    ],
 )
 def test_what_could_not_work_is_refused(spool: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidResourceError, match=message):

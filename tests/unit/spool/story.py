@@ -220,7 +220,9 @@ class Story:
             first = told.get(entry.id)
             if first is not None:
                 books.told_durable(first, entry)
-        return {entry.id for entry in entries if told.get(entry.id) is not None}
+        durable = {entry.id for entry in entries if told.get(entry.id) is not None}
+        promise(self.disk.is_off or len(durable) == len(entries), "a good disk takes what comes")
+        return durable
 
     def acknowledge(self, share: float) -> None:
         """Some of the oldest, with holes."""

@@ -1,5 +1,6 @@
 """The real disk does what the spool takes it for, and the one in memory that stands for it in tests does the same."""
 
+import errno
 import os
 import stat
 import subprocess
@@ -189,3 +190,17 @@ def test_a_directory_keeps_profiles_and_side_logs(place: tuple[Disk, str]) -> No
     directory.remove_side("ff")
     assert directory.sides() == []
     directory.close()
+
+
+@pytest.mark.parametrize(("code", "opens"), [(errno.EACCES, True), (errno.EROFS, True), (errno.EIO, False)])
+def test_a_mount_point_below_a_directory_that_is_not_ours_will_do(code: int, opens: bool) -> None:
+    disk = PowerLossDisk()
+    disk.mkdir("/spool")
+    disk.trouble = lambda _, path: OSError(code, "as the test wants it") if path == "/" else None
+    if opens:
+        SpoolDirectory.open(disk, "/spool").close()
+    else:
+        with pytest.raises(OSError, match="as the test wants it"):
+            SpoolDirectory.open(disk, "/spool")
+    with pytest.raises(OSError, match="as the test wants it"):
+        SpoolDirectory.open(disk, "/made-by-us")

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import threading
+import time
 from collections.abc import Callable
 from random import Random
 
@@ -12,7 +13,15 @@ from tests.unit.spool.story import ORIGIN, read_all, some_entry
 
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.spool.entry import Entry, entry_of
-from headgate_gateway.spool.errors import LogState, SpoolClosedError, SpoolError, SpoolFailedError, SpoolFullError
+from headgate_gateway.spool.epoch import Fence, raise_fence
+from headgate_gateway.spool.errors import (
+    LogState,
+    SpoolClosedError,
+    SpoolError,
+    SpoolFailedError,
+    SpoolFencedError,
+    SpoolFullError,
+)
 from headgate_gateway.spool.log import Log, LogSettings
 from headgate_gateway.spool.space import Space
 
@@ -20,9 +29,11 @@ LOG = "/log"
 KIB = 1024
 
 
-def opened(disk: PowerLossDisk, space: Space | None = None, settings: LogSettings | None = None) -> Log:
+def opened(
+    disk: PowerLossDisk, space: Space | None = None, settings: LogSettings | None = None, fence: Fence | None = None
+) -> Log:
     quick = LogSettings(probe_seconds=0.01)
-    return Log.open(disk, LOG, space or Space(10**9, 0), lambda call: call(), settings or quick)
+    return Log.open(disk, LOG, space or Space(10**9, 0), lambda call: call(), settings or quick, fence=fence)
 
 
 def entry(serial: int, nbytes: int = 100) -> Entry:
@@ -333,3 +344,47 @@ def test_a_closed_log_takes_nothing_and_has_kept_what_waited() -> None:
     with pytest.raises(SpoolClosedError):
         log.append(entry(1), told)
     assert len(read_all(opened(disk))) == 30
+
+
+def test_an_entry_that_is_too_large_for_the_bound_does_not_make_the_log_full() -> None:
+    log, told = opened(PowerLossDisk(), Space(64 * KIB, 16 * KIB)), Told()
+    with pytest.raises(SpoolFullError):
+        log.append(entry(1, 100 * KIB), told)
+    assert log.state is LogState.READY
+    log.append(entry(2, KIB), told)
+    told.wait()
+    assert told.errors == [None]
+    log.close()
+
+
+def test_a_first_segment_that_its_maker_did_not_finish_is_in_nobodys_way() -> None:
+    disk, told = PowerLossDisk(), Told()
+    opened(disk).close()
+    disk.create(f"{LOG}/0000000000000000.seg").close()
+    disk.trouble = failing("unlink", errno.EACCES)
+    log = opened(disk)
+    log.append(entry(1), told)
+    told.wait()
+    assert told.errors == [None]
+    disk.trouble = well
+    log.close()
+
+
+def test_who_has_lost_the_directory_tells_nobody_that_anything_is_durable() -> None:
+    told, disk = Told(), PowerLossDisk()
+    disk.mkdir("/shared")
+    fence = raise_fence(disk, "/shared", "me")
+    log = opened(disk, settings=LogSettings(probe_seconds=0.01), fence=fence)
+    log.append(entry(1), told)
+    told.wait()
+    raise_fence(disk, "/shared", "another")
+    log.append(entry(2), told)
+    told.wait()
+    assert told.errors == [None, SpoolFencedError]
+    raise_fence(disk, "/shared", "me")
+    time.sleep(0.05)
+    assert log.state is LogState.FAILED, "it does not come back"
+    with pytest.raises(SpoolFencedError, match="fenced: adopted by another"):
+        log.append(entry(3), told)
+    assert [one.entry for one in read_all(log)] == [entry(1)]
+    log.close()

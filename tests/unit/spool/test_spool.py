@@ -102,8 +102,8 @@ async def test_a_full_spool_says_so_to_async_and_leaves_sync_to_kafka() -> None:
     world.bind(a_repo("Async"), "async")
     world.bind(a_repo("Sync"), "sync")
     out_for_good(kafka)
-    for _ in range(100):
-        world.send("async", "a", "k", values=[b"x" * 10_000])
+    for _ in range(400):
+        world.send("async", "a", "k", values=[b"x" * 1_000])
     await world.answered()
     refused = [sent for sent in world.sent if sent.outcome is not None and sent.outcome.failed]
     assert refused

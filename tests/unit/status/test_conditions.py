@@ -119,6 +119,7 @@ def test_the_unknown_keeps_what_was_known() -> None:
         (replace(FLEET, current_gateways=1), ("True", "Ready")),
         (replace(FLEET, workload=None), ("Unknown", "RollingOut")),
         (replace(FLEET, workload=replace(BUSY, updated=1, total=3)), ("Unknown", "RollingOut")),
+        (replace(FLEET, workload=replace(BUSY, desired=1)), ("Unknown", "RollingOut")),
         (replace(FLEET, workload=replace(BUSY, ready=1)), ("False", "Degraded")),
         (replace(FLEET, verdict=BAD), ("False", "ProfileNotFound")),
         (replace(FLEET, failures=("cannot apply Service x: no",)), ("False", "ApplyFailed")),

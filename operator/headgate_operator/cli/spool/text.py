@@ -13,6 +13,12 @@ from headgate_operator.cli.terminal import clean, span, table
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
+_USES = {
+    True: "a process uses the directory",
+    False: "no process uses the directory",
+    None: "whether a process uses the directory cannot be told",
+}
+
 
 def write_size(nbytes: int) -> str:
     """`512 B`, `3.4 MiB`."""
@@ -27,10 +33,10 @@ def write_time(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def list_text(views: Sequence[LogView], *, in_use: bool, now_ms: int) -> list[str]:
+def list_text(views: Sequence[LogView], *, in_use: bool | None, now_ms: int) -> list[str]:
     """All of a directory, for people."""
     records, nbytes = sum(view.ledger.backlog for view in views), sum(view.nbytes for view in views)
-    use = "a process uses the directory" if in_use else "no process uses the directory"
+    use = _USES[in_use]
     lines = [f"{records} records wait, {write_size(nbytes)} on disk; {use}"]
     segments = [
         (

@@ -48,13 +48,20 @@ def _views(directory: str, logs: list[str], *, everything: bool = False) -> Iter
 
 
 def _list(directory: str, output: str, out: TextIO) -> int:
-    views, in_use = list(_views(directory, [])), is_in_use(OsDisk(), directory)
+    views, in_use = list(_views(directory, [])), _is_in_use(directory)
     if output == "json":
         told = {"inUse": in_use, "logs": [list_values(view) for view in views]}
         out.write(json.dumps(told, ensure_ascii=False, indent=2) + "\n")
     else:
         out.write("".join(f"{line}\n" for line in list_text(views, in_use=in_use, now_ms=time.time_ns() // 1_000_000)))
     return 0
+
+
+def _is_in_use(directory: str) -> bool | None:
+    try:
+        return is_in_use(OsDisk(), directory)
+    except OSError:
+        return None  # the directory may be looked at, and not written
 
 
 def _show(directory: str, options: argparse.Namespace, out: TextIO) -> int:
