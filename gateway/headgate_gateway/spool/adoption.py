@@ -130,6 +130,10 @@ class Adoptions:
         left = await spool.close(seconds)
         self._past.append(spool.metrics().of_the_past())
         self._past = [add_metrics(self._past)]
+        if spool.removed or spool.fenced:
+            # Opening what was seen before would make it anew.
+            mine = {each: nbytes for each, nbytes in self._sight.mine.items() if each != name}
+            self._sight = Sight(mine, self._sight.foreign)
         if spool.removed:
             log.info("a spool that was taken over is delivered", extra={"directory": name})
         elif not spool.fenced:

@@ -1,0 +1,168 @@
+"""Who takes over a spool on a shared claim: only of a pod that is gone, and a gateway that is well."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.unit.reconcile.fleetbed import fleet, profile, repo
+from tests.unit.reconcile.test_spools import LABELS, SpoolBed
+
+from headgate_operator.ports import UnavailableError
+from headgate_operator.reconcile.adoptions import LOOK_AGAIN, decide_grants
+
+GRANTS = ("ConfigMap", "events", "main-spool-grants")
+SHARED = {"mode": "SharedClaim", "claimName": "all", "size": "1Gi"}
+
+
+@pytest.mark.parametrize(
+    ("gone", "adopters", "before", "granted"),
+    [
+        (set(), {"a": 0}, {}, {}),
+        ({"x"}, {}, {}, {}),
+        ({"x"}, {"b": 0, "a": 0}, {}, {"x": "a"}),
+        ({"x"}, {"a": 1, "b": 0}, {}, {"x": "b"}),
+        ({"x", "y", "z"}, {"a": 0, "b": 0}, {}, {"x": "a", "y": "b", "z": "a"}),
+        ({"x"}, {"a": 0, "b": 9}, {"x": "b"}, {"x": "b"}),
+        ({"x", "y"}, {"a": 0, "b": 0}, {"y": "a"}, {"x": "b", "y": "a"}),
+        ({"x"}, {"a": 0}, {"x": "b"}, {"x": "a"}),
+        (set(), {"a": 0}, {"x": "a"}, {}),
+    ],
+    ids=[
+        "nobody is gone",
+        "nobody may",
+        "the first of equals",
+        "who has fewest",
+        "shared out",
+        "who was granted it keeps it",
+        "what was granted before counts",
+        "who was granted it may no more",
+        "what is delivered is granted no more",
+    ],
+)
+def test_spools_are_granted(gone: set[str], adopters: dict[str, int], before: dict[str, str], granted: Any) -> None:
+    assert decide_grants(gone, adopters, before) == granted
+
+
+class SharedBed(SpoolBed):
+    """A fleet whose gateways share a claim."""
+
+    def uid(self, name: str) -> str:
+        found: str = self.cluster.objects["Pod", "events", name]["metadata"]["uid"]
+        return found
+
+    def gateway(self, name: str, **spool: Any) -> None:
+        self.pod(name, "ReplicaSet", **spool)
+        self.say(name, **{"owner": self.uid(name)} | spool)
+
+    @property
+    def grants(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads(self.cluster.objects[GRANTS]["data"]["spool-grants.json"])
+        return found
+
+
+async def shared() -> SharedBed:
+    bed = SharedBed()
+    bed.put(fleet(spool=SHARED), profile(), repo("access"))
+    await bed.reconcile()
+    bed.gateway("main-x")
+    await bed.reconcile()
+    return bed
+
+
+async def test_the_spool_of_a_pod_that_is_gone_is_granted_and_that_of_one_that_is_there_is_not() -> None:
+    bed = await shared()
+    assert bed.grants == {}
+    bed.gateway("main-y")
+    bed.say("main-x", owner=bed.uid("main-x"), foreign=("gone", bed.uid("main-y")))
+    await bed.reconcile()
+    assert bed.grants.keys() == {"gone"}
+    assert bed.grants["gone"] in {bed.uid("main-x"), bed.uid("main-y")}
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Running", "Failed", "Succeeded", "Unknown"])
+async def test_a_pod_that_is_there_in_any_phase_is_not_gone_even_without_its_labels(phase: str) -> None:
+    bed = await shared()
+    metadata = {"name": "stray", "namespace": "events", "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    bed.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"phase": phase}})
+    stray = bed.uid("stray")
+    bed.say("main-x", owner=bed.uid("main-x"), foreign=(stray,))
+    await bed.reconcile()
+    assert bed.grants == {}
+    bed.remove("Pod", "stray")
+    bed.clock.now += LOOK_AGAIN
+    await bed.reconcile()
+    assert bed.grants == {stray: bed.uid("main-x")}
+
+
+async def test_a_watch_that_has_lost_a_pod_decides_nothing() -> None:
+    """The store does not know the pod, which the API server has: it is not gone."""
+    bed = await shared()
+    bed.cluster.put(
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "y", "namespace": "events", "labels": LABELS}}
+    )
+    bed.say("main-x", owner=bed.uid("main-x"), foreign=(bed.uid("y"),))
+    await bed.reconcile()
+    assert bed.grants == {}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{"state": "Failed"}, {"owner": ""}, {"owner": "another"}],
+    ids=["its disk fails", "its spool is not on the claim", "its spool is not its own"],
+)
+async def test_a_gateway_that_is_not_well_takes_nothing_over(state: dict[str, str]) -> None:
+    bed = await shared()
+    bed.say("main-x", **{"owner": bed.uid("main-x"), "foreign": ("gone",)} | state)
+    await bed.reconcile()
+    assert bed.grants == {}
+
+
+async def test_canaries_take_nothing_over_and_their_spools_are() -> None:
+    bed = await shared()
+    bed.pod("main-canary", "ReplicaSet", "canary")
+    bed.say("main-canary", owner=bed.uid("main-canary"), foreign=("gone",))
+    bed.say("main-x", owner=bed.uid("main-x"), adopted=50, foreign=("gone",))
+    await bed.reconcile()
+    assert bed.grants == {"gone": bed.uid("main-x")}
+
+
+async def test_a_grant_goes_on_when_its_gateway_goes_and_ends_when_the_spool_is_gone() -> None:
+    bed = await shared()
+    bed.say("main-x", owner=bed.uid("main-x"), foreign=("gone",))
+    await bed.reconcile()
+    x = bed.uid("main-x")
+    assert bed.grants == {"gone": x}
+    bed.remove("Pod", "main-x")
+    bed.gateway("main-y", foreign=("gone", x))
+    bed.clock.now += LOOK_AGAIN
+    await bed.reconcile()
+    assert bed.grants == {"gone": bed.uid("main-y"), x: bed.uid("main-y")}
+    bed.say("main-y", owner=bed.uid("main-y"))
+    await bed.reconcile()
+    assert bed.grants == {}
+
+
+async def test_pods_that_cannot_be_listed_are_not_gone() -> None:
+    bed = await shared()
+    bed.say("main-x", owner=bed.uid("main-x"), foreign=("gone",))
+    listed = bed.cluster.list
+
+    def refuse(version: str, kind: str, namespace: str | None, selector: str) -> Any:
+        if (kind, selector) == ("Pod", ""):
+            raise UnavailableError("later")
+        return listed(version, kind, namespace, selector)
+
+    bed.cluster.list = refuse  # type: ignore[method-assign]
+    await bed.reconcile()
+    assert bed.grants == {}
+    bed.cluster.list = listed  # type: ignore[method-assign]
+    bed.clock.now += LOOK_AGAIN
+    await bed.reconcile()
+    assert bed.grants == {"gone": bed.uid("main-x")}
+
+
+async def test_a_fleet_that_shares_no_claim_grants_nothing() -> None:
+    bed = SharedBed()
+    bed.put(fleet(spool={"mode": "EmptyDir"}), profile(), repo("access"))
+    await bed.reconcile()
+    assert GRANTS not in bed.cluster.objects
