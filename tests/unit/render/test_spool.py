@@ -13,6 +13,7 @@ from headgate_operator.render.world import FleetUpgrade, GatewayImage, RepoRollo
 
 CLAIMED = {"mode": "VolumeClaim", "size": "4Gi"}
 ON_NODE = {"mode": "EmptyDir", "size": "4Gi", "maxBytes": "3Gi"}
+SHARED = {"mode": "SharedClaim", "claimName": "spools", "size": "4Gi"}
 KEY = ("team", "access")
 
 
@@ -134,12 +135,42 @@ def test_a_new_image_is_tried_with_spools_of_its_own() -> None:
     assert stable["template"]["spec"]["containers"][0]["image"] == "gateway:1"
 
 
+def test_gateways_that_share_a_claim_have_a_directory_of_the_fleets_and_know_whose_they_are() -> None:
+    plan = render(world(fleet=fleet(spool=SHARED)))
+    assert names_of(plan, "StatefulSet") == []
+    spec = find(plan, "Deployment", "default-gateway")["spec"]
+    assert volumes(spec)["spool"] == {"name": "spool", "persistentVolumeClaim": {"claimName": "spools"}}
+    assert flags(spec)["--spool"] == mounts(spec)["spool"] + "/headgate.default"
+    assert flags(spec)["--spool-owner"] == "$(HEADGATE_POD_UID)"
+    (container,) = spec["template"]["spec"]["containers"]
+    field = {"apiVersion": "v1", "fieldPath": "metadata.uid"}
+    assert container["env"] == [{"name": "HEADGATE_POD_UID", "valueFrom": {"fieldRef": field}}]
+    assert spec["template"]["spec"]["securityContext"]["fsGroup"] == 65_532
+
+
+def test_who_takes_over_whose_spool_is_mounted_beside_the_config() -> None:
+    plan = render(world(fleet=fleet(spool=SHARED), spool_grants={"gone": "here"}))
+    granted = find(plan, "ConfigMap", "default-spool-grants")
+    assert granted["data"] == {"spool-grants.json": '{"gone":"here"}'}
+    sources = volumes(find(plan, "Deployment", "default-gateway")["spec"])["config"]["projected"]["sources"]
+    assert {"configMap": {"name": "default-spool-grants", "optional": True}} in sources
+    assert "default-spool-grants" not in names_of(render(world(fleet=fleet(spool=CLAIMED))), "ConfigMap")
+
+
+def test_a_canary_of_a_fleet_that_shares_a_claim_is_on_it_too() -> None:
+    rollout = RepoRollout(stable=intent(repo()), candidate=intent(repo(topic="other")), canary_replicas=1, weight=10)
+    plan = render(world(repo(), fleet=fleet(spool=SHARED), rollouts={KEY: rollout}))
+    canary = find(plan, "Deployment", canary_name("default", *KEY))["spec"]
+    assert volumes(canary)["spool"]["persistentVolumeClaim"] == {"claimName": "spools"}
+    assert flags(canary)["--spool-owner"] == "$(HEADGATE_POD_UID)"
+
+
 def test_a_repo_that_spools_is_refused_by_a_fleet_that_cannot() -> None:
     spooling = repo(kafka={"producerProfile": "main", "topic": "t", "onFailure": "Spool"})
     verdict = render(world(spooling)).repos[KEY].verdict
     assert (verdict.accepted, verdict.reason, verdict.field) == (False, "SpoolNotEnabled", "spec.kafka.onFailure")
     assert "GatewayFleet headgate/default" in verdict.message
-    for spool in (ON_NODE, CLAIMED):
+    for spool in (ON_NODE, CLAIMED, SHARED):
         assert render(world(spooling, fleet=fleet(spool=spool))).repos[KEY].verdict.accepted
 
 
