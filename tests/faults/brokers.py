@@ -13,6 +13,7 @@ from typing import Any
 import aiokafka.conn
 import aiokafka.protocol.admin
 from confluent_kafka import ElectionType, KafkaException, TopicCollection, TopicPartition
+from tests.testbed.errors import CommandError
 from tests.testbed.kafka import Kafka
 
 from .oracle import Found
@@ -27,6 +28,7 @@ USER, PASSWORD = "faults", "faults-secret"
 PARTITIONS = 3
 _ADMIN_SECONDS = 20
 _PATIENCE = 60.0
+_PAUSE_ATTEMPTS = 5
 
 
 class Brokers:
@@ -50,7 +52,15 @@ class Brokers:
 
     async def pause(self, *brokers: int) -> None:
         """Freeze brokers."""
-        await _at_once(self.kafka.pause, brokers)
+        await _at_once(self._pause, brokers)
+
+    def _pause(self, broker: int) -> None:
+        for _ in range(_PAUSE_ATTEMPTS - 1):
+            try:
+                return self.kafka.pause(broker)
+            except CommandError:  # on a busy machine, Linux may not get hold of all threads at once
+                time.sleep(0.5)
+        self.kafka.pause(broker)
 
     async def unpause(self, *brokers: int) -> None:
         """Let frozen ones go on."""
