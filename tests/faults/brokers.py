@@ -55,12 +55,14 @@ class Brokers:
         await _at_once(self._pause, brokers)
 
     def _pause(self, broker: int) -> None:
-        for _ in range(_PAUSE_ATTEMPTS - 1):
+        for attempt in range(1, _PAUSE_ATTEMPTS + 1):
             try:
-                return self.kafka.pause(broker)
+                self.kafka.pause(broker)
+                break
             except CommandError:  # on a busy machine, Linux may not get hold of all threads at once
+                if attempt == _PAUSE_ATTEMPTS:
+                    raise
                 time.sleep(0.5)
-        self.kafka.pause(broker)
 
     async def unpause(self, *brokers: int) -> None:
         """Let frozen ones go on."""
