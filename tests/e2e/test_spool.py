@@ -23,14 +23,41 @@ QUICK = {"terminationGracePeriod": "20s", "drainDelay": "3s"}
 
 
 @contextmanager
-def fleet_with(release: Release, **spool: Any) -> Iterator[SideFleet]:
+def fleet_with(release: Release, storage: str = "", **spool: Any) -> Iterator[SideFleet]:
     """A fleet of two gateways, serving one repo that keeps on disk what Kafka does not take."""
     with own_fleet(release, replicas=2, spool={"size": "1Gi", **spool}, **QUICK) as side:
         create_topic(release.cluster.kafka_bootstrap, side.namespace)
+        if "claimName" in spool:
+            release.api.apply(_claim(side, spool["claimName"], storage))
         kept = {"producerProfile": "side", "topic": side.namespace, "onFailure": "Spool"}
         release.api.apply(side.fleet, side.profile(deliveryTimeout="3s"), side.repo(REPO, "unused", kafka=kept))
         side.wait_ready()
         wait_ready(release, side.namespace, REPO)
+        yield side
+
+
+def _claim(side: SideFleet, name: str, storage: str) -> Manifest:
+    """One that all gateways share, as a platform team makes it."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": side.namespace},
+        "spec": {
+            "accessModes": ["ReadWriteMany"],
+            "storageClassName": storage,
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }
+
+
+@pytest.fixture
+def sharing(release: Release) -> Iterator[SideFleet]:
+    """One whose gateways share a claim."""
+    with (
+        lasting_kafka(release),
+        local_volumes(release, per_node=1, access="ReadWriteMany") as storage,
+        fleet_with(release, storage, mode="SharedClaim", claimName="spools") as side,
+    ):
         yield side
 
 
@@ -171,6 +198,37 @@ def test_gateways_come_and_go_while_kafka_is_away_and_nothing_acknowledged_is_lo
     say(f"{len(traffic.acknowledged)} of {len(traffic.sent)} acknowledged; {traffic.latency}")
     assert len(traffic.acknowledged) > 100
     assert_nothing_is_lost(side, traffic)
+
+
+def test_gateways_on_a_shared_claim_come_and_go_while_kafka_is_away_and_others_take_over(
+    release: Release, sharing: SideFleet, say: Callable[[str], None]
+) -> None:
+    side = sharing
+    with steady_traffic(f"{release.cluster.edge_url}/log/repo/{REPO}", side.namespace, 20, side.host) as traffic:
+        wait_requests(traffic, 60)
+        stop_kafka(release)
+        wait_for(lambda: all(held_by(side, pod) > 0 for pod in ready_pods(side)), "both have events on disk", 60)
+        first = {pod["metadata"]["uid"] for pod in ready_pods(side)}
+        replace_one(side)
+        wait_for(lambda: adopted(side) & first, "a spool of a pod that is gone is taken over", 120)
+        say("one gateway deleted, and its spool taken over")
+        roll(side)
+        change(side, replicas=1)
+        wait_for_gateways(side, 1)
+        wait_for(lambda: adopted(side) >= first, "the last gateway has what all others had", 180)
+        say(f"all replaced, and scaled down; {backlog(side)} records on disk")
+        start_kafka(release)
+        wait_until_empty(side)
+    wait_for(lambda: not adopted(side), "what was taken over is delivered", 120)
+    assert len(traffic.acknowledged) > 100
+    assert_nothing_is_lost(side, traffic)
+
+
+def adopted(side: SideFleet) -> set[str]:
+    """Pods whose spools others have taken over, by the word of those."""
+    said = [side.release.api.pod_status(pod) for pod in ready_pods(side)]
+    rows = [row for each in said if each for row in each["spool"]["adopted"]]
+    return {row["directory"].partition(".adopted.")[2] for row in rows}
 
 
 def test_a_node_that_is_drained_while_kafka_is_away_keeps_what_its_gateways_had(

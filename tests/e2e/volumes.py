@@ -15,11 +15,14 @@ PER_NODE = 2
 
 
 @contextmanager
-def local_volumes(release: Release, per_node: int = PER_NODE) -> Iterator[str]:
-    """The name of a storage class with so many volumes on each node; all of it goes at the end of the block."""
+def local_volumes(release: Release, per_node: int = PER_NODE, access: str = "ReadWriteOnce") -> Iterator[str]:
+    """The name of a storage class with so many volumes on each node; all of it goes at the end of the block.
+
+    A ReadWriteMany one is a directory of its node as well: all pods that mount it are there.
+    """
     name = f"e2e-local-{secrets.token_hex(2)}"
     docker, nodes = release.cluster.docker, release.cluster.nodes
-    volumes = [_volume(name, node, index) for node in nodes for index in range(per_node)]
+    volumes = [_volume(name, node, index, access) for node in nodes for index in range(per_node)]
     for node in nodes:
         folders = [each["spec"]["local"]["path"] for each in volumes if _node_of(each) == node]
         docker.call("exec", node, "mkdir", "-p", *folders)
@@ -45,7 +48,7 @@ def _storage_class(name: str) -> Manifest:
     }
 
 
-def _volume(name: str, node: str, index: int) -> Manifest:
+def _volume(name: str, node: str, index: int, access: str) -> Manifest:
     terms = [{"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}]}]
     return {
         "apiVersion": "v1",
@@ -53,7 +56,7 @@ def _volume(name: str, node: str, index: int) -> Manifest:
         "metadata": {"name": f"{name}-{node}-{index}"},
         "spec": {
             "capacity": {"storage": "1Gi"},
-            "accessModes": ["ReadWriteOnce"],
+            "accessModes": [access],
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": name,
             "local": {"path": f"{ROOT}/{name}/{node}-{index}"},

@@ -40,7 +40,8 @@ new is created, and what is found under its name is read before it is touched.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [httproutes]
   verbs: [get, list, watch, create, patch, delete]
-# Gateway pods: found by label, and annotated so that kubelets refresh their volumes at once.
+# Gateway pods: found by label (among all pods of the namespace, where it is to be known which are gone), and annotated
+# so that kubelets refresh their volumes at once.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch, patch]

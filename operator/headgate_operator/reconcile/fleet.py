@@ -19,7 +19,7 @@ from headgate_operator.reconcile.gather import Gateways
 from headgate_operator.reconcile.holds import Holds
 from headgate_operator.reconcile.isolation import ISOLATED
 from headgate_operator.reconcile.ledger import Stored
-from headgate_operator.reconcile.nudge import config_hash, lagging
+from headgate_operator.reconcile.nudge import adopting, config_hash, lagging
 from headgate_operator.reconcile.passes import (
     PASSWORDS_PER_PASS,
     TICK_SECONDS,
@@ -216,7 +216,9 @@ class FleetReconciler:
     async def _nudge(self, key: FleetKey, plan: FleetPlan) -> float | None:
         gateways = self._parts.gatherer.gateways(key)
         pods = lagging(gateways, self._parts.reports, plan.shard_hashes, plan.credentials_hash)
-        return await self._parts.nudger.nudge(key, pods, config_hash(plan.shard_hashes, plan.credentials_hash))
+        pods += [pod for pod in adopting(gateways, plan.spool_grants) if pod not in pods]
+        wanted = config_hash(plan.shard_hashes, plan.credentials_hash, plan.spool_grants)
+        return await self._parts.nudger.nudge(key, pods, wanted)
 
     def _unrendered(self, fleet: FleetKey, plan: FleetPlan) -> list[Failure]:
         return [

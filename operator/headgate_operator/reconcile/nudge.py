@@ -25,9 +25,11 @@ SEPARATOR = "-"
 """Before the count of a repeated nudge: only a changed annotation makes a kubelet look."""
 
 
-def config_hash(shard_hashes: Mapping[int, str], credentials_hash: str) -> str:
+def config_hash(shard_hashes: Mapping[int, str], credentials_hash: str, grants: Mapping[str, str] | None = None) -> str:
     """One hash over all that is mounted; 16 hex digits."""
-    text = ",".join((*(f"{index}:{shard_hashes[index]}" for index in sorted(shard_hashes)), credentials_hash))
+    granted = (f"{gone}:{adopter}" for gone, adopter in sorted((grants or {}).items()))
+    shards = (f"{index}:{shard_hashes[index]}" for index in sorted(shard_hashes))
+    text = ",".join((*shards, credentials_hash, *granted))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -35,6 +37,12 @@ def lagging(gateways: Gateways, reports: Reports, shards: Mapping[int, str], cre
     """Pods that have said what they hold, and hold something older."""
     said = ((pod, reports(pod.uid)) for pod in (*gateways.pods, *gateways.newer))
     return [pod for pod, report in said if report is not None and behind(report, shards, credentials)]
+
+
+def adopting(gateways: Gateways, grants: Mapping[str, str]) -> list[PodView]:
+    """Pods that are to take over spools which are seen under another's name still."""
+    adopters = set(grants.values())
+    return [pod for pod in gateways.pods if pod.uid in adopters]
 
 
 @dataclass(slots=True)

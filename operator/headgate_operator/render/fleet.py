@@ -86,6 +86,7 @@ def render_fleet(
         credentials_hash=credentials_hash(credentials),
         contract_version=version,
         unrendered=unrendered,
+        spool_grants=world.spool_grants,
         unfinished=budget is not None and budget.exceeded,
     )
 

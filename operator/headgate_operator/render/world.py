@@ -214,5 +214,7 @@ class FleetPlan:
     contract_version: int
     unrendered: Mapping[RepoKey, str] = field(default_factory=dict)
     """Repos whose canary cannot be rendered, and why: no request goes there, and what is live of it stays until it goes."""
+    spool_grants: Mapping[str, str] = field(default_factory=dict)
+    """As in FleetWorld."""
     unfinished: bool = False
     """Whether passwords are left to hash: what was served of them stays, and the next rendering goes on."""

@@ -142,6 +142,17 @@ async def test_a_grant_goes_on_when_its_gateway_goes_and_ends_when_the_spool_is_
     assert bed.grants == {}
 
 
+async def test_the_kubelet_of_who_takes_over_is_told_at_once() -> None:
+    bed = await shared()
+    annotations = bed.cluster.objects["Pod", "events", "main-x"]["metadata"].get("annotations") or {}
+    before = annotations.get("headgate.dev/config-hash")
+    bed.say("main-x", owner=bed.uid("main-x"), foreign=("gone",))
+    await bed.reconcile()
+    assert (
+        bed.cluster.objects["Pod", "events", "main-x"]["metadata"]["annotations"]["headgate.dev/config-hash"] != before
+    )
+
+
 async def test_pods_that_cannot_be_listed_are_not_gone() -> None:
     bed = await shared()
     bed.say("main-x", owner=bed.uid("main-x"), foreign=("gone",))
@@ -152,7 +163,7 @@ async def test_pods_that_cannot_be_listed_are_not_gone() -> None:
             raise UnavailableError("later")
         return listed(version, kind, namespace, selector)
 
-    bed.cluster.list = refuse  # type: ignore[method-assign]
+    bed.cluster.list = refuse  # type: ignore[assignment, method-assign]
     await bed.reconcile()
     assert bed.grants == {}
     bed.cluster.list = listed  # type: ignore[method-assign]
