@@ -105,7 +105,6 @@ def _add_spool(parser: argparse.ArgumentParser) -> None:
     add(
         "--spool-owner",
         type=_owner,
-        default="",
         metavar="UID",
         help="where --spool is shared by many gateways: the uid of this one's pod. Its own directory is DIR/UID; those of pods"
         " that are gone it takes over as spool-grants.json in --config says",
@@ -197,9 +196,10 @@ def read_spool(arguments: argparse.Namespace) -> SpoolSettings | None:
     """The same of the spool; None: there is none."""
     if arguments.spool is None:
         return None
+    owner = arguments.spool_owner or ""
     return SpoolSettings(
-        directory=str(arguments.spool.absolute() / arguments.spool_owner),
-        owner=arguments.spool_owner,
+        directory=str(arguments.spool.absolute() / owner),
+        owner=owner,
         max_bytes=arguments.spool_max_bytes,
         segment_bytes=arguments.spool_segment_bytes,
         track=arguments.track,

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY = 2.0
 """Seconds."""
+MEASURE_EVERY = 30.0
+"""Seconds: what others hold is told for people, and there may be many files."""
 AT_ONCE = 4
 """Spools that are delivered at a time: each holds memory and threads."""
 OPEN_AGAIN = 10.0
@@ -59,6 +61,7 @@ class Adoptions:
         self._open: dict[str, Spool] = {}
         self._shelf = _Shelf()
         self._sight = NOTHING
+        self._measure_at = 0.0
         self._past: list[SpoolMetrics] = []
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
@@ -97,7 +100,10 @@ class Adoptions:
             if adopter == owner:
                 for name in take_over(self._disk, root, owner, gone):
                     log.warning("took over the spool of a pod that is gone", extra={"pod": gone, "directory": name})
-        return look(self._disk, root, owner)
+        if self._loop.time() >= self._measure_at:
+            self._measure_at = self._loop.time() + MEASURE_EVERY
+            return look(self._disk, root, owner)
+        return look(self._disk, root, owner, self._sight.sizes)
 
     def _is_due(self, name: str) -> bool:
         if name in self._open or name in self._shelf.kept or len(self._open) >= AT_ONCE:

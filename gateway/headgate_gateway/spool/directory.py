@@ -8,7 +8,7 @@ import re
 from contextlib import suppress
 from typing import Self
 
-from headgate_gateway.spool.disk import Disk, File, Sync
+from headgate_gateway.spool.disk import REFRESH_NAME, Disk, File, Sync
 from headgate_gateway.spool.durable import make_directory, replace_file
 from headgate_gateway.spool.epoch import EPOCH_NAME, Fence, raise_fence
 from headgate_gateway.spool.errors import SpoolLockedError
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 LOCK_NAME = "lock"
 _PROFILE = re.compile(r"([0-9A-Za-z_-]{1,128})\.json")
-_OF_AN_EMPTY_LOG = {"checkpoint", "checkpoint.tmp"}
+_OF_AN_EMPTY_LOG = {"checkpoint", "checkpoint.tmp", REFRESH_NAME}
 _LARGEST_PROFILE = 2**24
 
 
@@ -70,7 +70,7 @@ class SpoolDirectory:
 
     def sides(self) -> list[str]:
         """The names of the side logs that are there."""
-        return self._disk.listdir(f"{self._path}/side")
+        return [name for name in self._disk.listdir(f"{self._path}/side") if name != REFRESH_NAME]
 
     def remove_side(self, name: str) -> None:
         """Delete a closed side log, unless something is left in it, such as damaged bytes for people to look at."""
@@ -108,14 +108,10 @@ class SpoolDirectory:
         own = {LOCK_NAME, EPOCH_NAME, f"{EPOCH_NAME}.tmp", "profiles", "side"}
         if self.sides() or not set(self._disk.listdir(self._path)) <= own:
             return False
-        for path in (f"{self._path}/profiles", self._path):
+        for path in (f"{self._path}/profiles", f"{self._path}/side", self._path):
             for name in self._disk.listdir(path):
-                if name not in ("profiles", "side"):
-                    self._disk.unlink(f"{path}/{name}")
-            if path != self._path:
-                self._disk.rmdir(path)
-        self._disk.rmdir(f"{self._path}/side")
-        self._disk.rmdir(self._path)
+                self._disk.unlink(f"{path}/{name}")
+            self._disk.rmdir(path)
         return True
 
 

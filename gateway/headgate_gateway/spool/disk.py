@@ -7,7 +7,6 @@ Calls block, raise OSError, and are made from threads. Every place that makes so
 import errno
 import fcntl
 import os
-import tempfile
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -117,6 +116,8 @@ class Disk(Protocol):
         ...
 
 
+REFRESH_NAME = ".refresh"
+"""Made and deleted again by `OsDisk.refresh`; a process that is killed may leave it."""
 _PRIVATE = 0o600
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
 
@@ -197,9 +198,9 @@ class OsDisk:
 
         Merely listing may show what it was half a minute ago (nfs(5), "acdirmax").
         """
-        descriptor, name = tempfile.mkstemp(prefix=".refresh-", dir=path)
-        os.close(descriptor)
-        Path(name).unlink()
+        mark = f"{path}/{REFRESH_NAME}"
+        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _PRIVATE))
+        Path(mark).unlink(missing_ok=True)
 
     def listdir(self, path: str) -> list[str]:
         """Names, sorted."""

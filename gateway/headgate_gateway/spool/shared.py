@@ -10,7 +10,7 @@ import errno
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple, Self
 
@@ -48,22 +48,26 @@ class Sight:
     """By name: spools that this pod has taken over, and their bytes."""
     foreign: Mapping[str, int]
     """By uid: other pods, and the bytes of all that they have."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of each directory, by name."""
 
 
-def look(disk: Disk, root: str, owner: str) -> Sight:
-    """See what is there. Raises OSError."""
+def look(disk: Disk, root: str, owner: str, known: Mapping[str, int] | None = None) -> Sight:
+    """See what is there. `known`: the bytes of directories that were measured before, by name. Raises OSError."""
     mine: dict[str, int] = {}
     foreign: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for name in disk.listdir(root):
         parsed = SpoolName.parse(name)
         if parsed is None or name == owner:
             continue
-        nbytes = sum(_sizes(disk, f"{root}/{name}"))
+        nbytes = known[name] if known and name in known else sum(_sizes(disk, f"{root}/{name}"))
+        sizes[name] = nbytes
         if parsed.holder == owner:
             mine[name] = nbytes
         else:
             foreign[parsed.holder] = foreign.get(parsed.holder, 0) + nbytes
-    return Sight(mine, foreign)
+    return Sight(mine, foreign, sizes)
 
 
 def _sizes(disk: Disk, path: str) -> Iterator[int]:

@@ -60,9 +60,9 @@ class SpoolSettings:
     """Absolute; made if it is missing."""
     max_bytes: int
     segment_bytes: int = 64 * 2**20
+    track: str = "stable"
     owner: str = ""
     """The uid of this process's pod, where other processes can reach the directory; empty: none can."""
-    track: str = "stable"
     unknown_topic_patience: float = 600.0
     """Seconds for which what Kafka refuses as a topic (missing, not authorised) is tried again, before it is given up."""
     backoff: Backoff = PATIENT

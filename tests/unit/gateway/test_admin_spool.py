@@ -113,6 +113,11 @@ def test_flags_of_the_spool() -> None:
     assert read("--spool", "here") == SpoolSettings(here, 2**30)
     sized = read("--spool", "here", "--spool-max-bytes", "2Gi", "--spool-segment-bytes", "1Mi", "--track", "canary")
     assert sized == SpoolSettings(here, 2**31, 2**20, "canary")
+    assert read("--spool", "here", "--spool-owner", "8a1f-22") == SpoolSettings(
+        f"{here}/8a1f-22", 2**30, owner="8a1f-22"
+    )
+    with pytest.raises(SystemExit):
+        read("--spool", "here", "--spool-owner", "../other")
 
 
 def test_status_of_a_spool_is_read_back_and_unknown_states_are_passed_on() -> None:

@@ -13,7 +13,7 @@ from tests.unit.spool.power import PowerLossDisk
 from tests.unit.spool.story import read_all, some_entry
 
 from headgate_gateway.spool.directory import SpoolDirectory
-from headgate_gateway.spool.disk import Disk, OsDisk, Sync
+from headgate_gateway.spool.disk import Check, Disk, OsDisk, Sync
 from headgate_gateway.spool.errors import SpoolLockedError
 from headgate_gateway.spool.log import Log, LogSettings
 from headgate_gateway.spool.space import Space
@@ -46,6 +46,39 @@ def test_files_are_made_grown_read_renamed_and_deleted(place: tuple[Disk, str]) 
     disk.unlink(f"{here}/b")
     assert disk.listdir(here) == []
     assert disk.free_bytes(here) > 0
+
+
+def test_a_file_is_found_to_hold_something_or_not(place: tuple[Disk, str]) -> None:
+    disk, here = place
+    file = disk.create(f"{here}/a")
+    file.append(b"abc")
+    file.close()
+    asked = {content: disk.holds(f"{here}/a", content, Check.COMMIT) for content in (b"abc", b"ab", b"abcd", b"abd")}
+    assert asked == {b"abc": True, b"ab": False, b"abcd": False, b"abd": False}
+    assert not disk.holds(f"{here}/b", b"abc", Check.COMMIT)
+    assert not disk.holds(f"{here}/a/b", b"abc", Check.COMMIT)
+
+
+def test_directories_are_moved_with_what_is_in_them_and_never_over_others(place: tuple[Disk, str]) -> None:
+    disk, here = place
+    for name in ("one", "two"):
+        disk.mkdir(f"{here}/{name}")
+        disk.create(f"{here}/{name}/file").close()
+    with pytest.raises(OSError, match="not empty"):
+        disk.move(f"{here}/one", f"{here}/two")
+    disk.move(f"{here}/one", f"{here}/three")
+    assert disk.listdir(here) == ["three", "two"]
+    assert disk.listdir(f"{here}/three") == ["file"]
+    with pytest.raises(FileNotFoundError):
+        disk.move(f"{here}/one", f"{here}/four")
+
+
+def test_names_are_read_anew_without_a_trace(place: tuple[Disk, str]) -> None:
+    disk, here = place
+    disk.refresh(here)
+    assert disk.listdir(here) == []
+    with pytest.raises(FileNotFoundError):
+        disk.refresh(f"{here}/nowhere")
 
 
 def test_directories_are_made_once_and_deleted_when_empty(place: tuple[Disk, str]) -> None:
