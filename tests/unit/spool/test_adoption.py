@@ -13,7 +13,7 @@ from headgate_gateway.spool.spool import Spool, SpoolSettings
 from .brokers import Kafka
 from .power import PowerLossDisk
 from .test_spool import out_for_good
-from .world import World, a_repo, settings, until
+from .world import World, a_repo, cursor_tasks, settings, until
 
 ROOT = "/spools"
 
@@ -45,6 +45,15 @@ class Pod(World):
             ):
                 await self.adoptions.look()
                 await asyncio.sleep(0.02)
+
+    def die(self) -> PowerLossDisk:
+        """It is killed, with all that it does: the disk as others find it."""
+        self.disk.steps_left = -1
+        for spool in (self.spool, *self.adoptions._open.values()):
+            for task in [*spool._tasks, *cursor_tasks(spool)]:
+                task.cancel()
+        self.pool.cut()
+        return self.disk.after_kill()
 
     async def end(self) -> None:
         await self.adoptions.close(0.0)
@@ -139,8 +148,7 @@ async def test_a_pod_that_is_gone_leaves_what_it_had_taken_over_to_the_next() ->
     middle = await Pod.begin("b", kafka, disk, {"a": "b"})
     middle.bind(a_repo("Async"))
     await middle.adoptions.look()
-    reborn = disk.after_kill()  # it is killed, and its pod deleted
-    middle.disk.steps_left = -1
+    reborn = middle.die()
     last = await Pod.begin("c", kafka, reborn, {"b": "c"})
     last.bind(a_repo("Async"))
     kafka.heal()
