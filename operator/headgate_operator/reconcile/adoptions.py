@@ -70,7 +70,13 @@ class Adoptions:
         seen = _see(store.all_pods_of(fleet.key), reports)
         self._gone &= seen.foreign
         await self._look_for(seen.foreign - self._gone, store, fleet.key)
-        return decide_grants(self._gone, seen.adopters, _granted_before(store, fleet.key))
+        before = _granted_before(store, fleet.key)
+        grants = decide_grants(self._gone, seen.adopters, before)
+        for gone, adopter in grants.items() - before.items():
+            logger.info(
+                "pod %s of fleet %s/%s takes over the spool of pod %s, which is gone", adopter, *fleet.key, gone
+            )
+        return grants
 
     async def _look_for(self, owners: AbstractSet[str], store: Store, fleet: FleetKey) -> None:
         unknown = owners - {pod.uid for pod in store.pods() if pod.namespace == fleet[0]}
