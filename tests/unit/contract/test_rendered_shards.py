@@ -20,6 +20,7 @@ from headgate_gateway.config import (
     repo_secret_file,
     shard_file_name,
 )
+from headgate_gateway.config.grants import SPOOL_GRANTS_FILE, parse_grants
 from headgate_gateway.config.status import CREDENTIAL_PREFIX, credentials_hash
 from headgate_gateway.http.auth import Admitted, Denied, compile_auth
 from headgate_operator.api.names import LABEL_TRACK, TRACK_CANARY, TRACK_STABLE
@@ -41,7 +42,10 @@ def _mounted(plan: FleetPlan, track: str) -> dict[str, bytes]:
     )
     (volume,) = (each for each in pods["spec"]["volumes"] if "projected" in each)
     mounted = [source["configMap"]["name"] for source in volume["projected"]["sources"] if "configMap" in source]
-    return {file: text.encode() for config in mounted for file, text in objects["ConfigMap", config]["data"].items()}
+    files = {file: text.encode() for config in mounted for file, text in objects["ConfigMap", config]["data"].items()}
+    granted = files.pop(SPOOL_GRANTS_FILE, None)
+    assert granted is None or parse_grants(granted) == plan.spool_grants
+    return files
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -169,6 +169,8 @@ class PowerLossDisk:
     def replace(self, source: str, target: str) -> None:
         with self.step("replace", target) as goes_on:
             (old, old_name), (new, new_name) = self._locate(source), self._locate(target)
+            if old_name not in old.names:
+                raise FileNotFoundError(source)
             new.set(new_name, old.names[old_name])
             old.set(old_name, None)
             goes_on()
