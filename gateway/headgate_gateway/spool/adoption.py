@@ -27,6 +27,9 @@ MEASURE_EVERY = 30.0
 """Seconds: what others hold is told for people, and there may be many files."""
 AT_ONCE = 4
 """Spools that are delivered at a time: each holds memory and threads."""
+REOPEN_AFTER = 600.0
+"""Seconds without any progress after which one is looked at afresh: a former owner that was in the midst of a checkpoint may
+have deleted a segment, delivered by it, after that had been found here."""
 OPEN_AGAIN = 10.0
 """Seconds after one could not be opened."""
 NAMED = 500
@@ -62,6 +65,8 @@ class Adoptions:
         self._shelf = _Shelf()
         self._sight = NOTHING
         self._measure_at = 0.0
+        self._progress: dict[str, tuple[int, float]] = {}
+        """Of each that is open: what was left of it last, and since when."""
         self._past: list[SpoolMetrics] = []
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
@@ -86,13 +91,21 @@ class Adoptions:
         except (OSError, ValueError) as error:
             log.warning("the shared spools cannot be looked at", extra={"error": str(error)})
             return
-        for name in [name for name, spool in self._open.items() if spool.fenced or not spool.backlog]:
+        for name in [name for name, spool in self._open.items() if self._is_over(name, spool)]:
             await self._close(name, 0.0)
         for name, nbytes in self._sight.mine.items():
             if self._is_due(name):
                 await self._begin(name, nbytes)
         for spool in self._open.values():
             spool.take_credentials_of(self._own)
+
+    def _is_over(self, name: str, spool: Spool) -> bool:
+        now = self._loop.time()
+        backlog, since = self._progress.get(name, (-1, now))
+        if backlog != spool.backlog:
+            since = now
+        self._progress[name] = spool.backlog, since
+        return bool(spool.fenced) or not spool.backlog or now - since >= REOPEN_AFTER
 
     def _take(self) -> Sight:
         root, owner = self._settings.root, self._settings.owner
@@ -132,6 +145,7 @@ class Adoptions:
     async def _close(self, name: str, seconds: float) -> int:
         """Stop delivering one; the records that are left in it."""
         spool = self._open.pop(name)
+        self._progress.pop(name, None)
         row = _row(name, spool.status())
         left = await spool.close(seconds)
         self._past.append(spool.metrics().of_the_past())
@@ -142,7 +156,7 @@ class Adoptions:
             self._sight = Sight(mine, self._sight.foreign)
         if spool.removed:
             log.info("a spool that was taken over is delivered", extra={"directory": name})
-        elif not spool.fenced:
+        elif not spool.fenced and not left:
             self._shelf.kept[name] = row
         return left
 

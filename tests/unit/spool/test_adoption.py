@@ -200,6 +200,26 @@ async def test_what_is_parked_stays_and_is_told() -> None:
     await pod.end()
 
 
+async def test_a_spool_without_progress_is_looked_at_afresh() -> None:
+    kafka, disk = Kafka(Random(1)), PowerLossDisk()
+    out_for_good(kafka)
+    await (await holding("a", kafka, disk, "k", "j")).close()
+    pod = await Pod.begin("b", kafka, disk, {"a": "b"})
+    pod.bind(a_repo("Async"))
+    await pod.adoptions.look()
+    before = pod.adoptions._open["b.adopted.a"]
+    await pod.adoptions.look()
+    assert pod.adoptions._open["b.adopted.a"] is before
+    pod.adoptions._progress["b.adopted.a"] = before.backlog, -1e9
+    await pod.adoptions.look()
+    assert pod.adoptions._open["b.adopted.a"] is not before
+    assert pod.adoptions.status(pod.spool.status()).backlog_records == 2
+    kafka.heal()
+    await pod.adopt(disk, "a")
+    assert sorted(kafka.values("a")) == [b"0", b"1"]
+    await pod.end()
+
+
 @pytest.mark.parametrize("failure", [OSError(5, "Input/output error"), ValueError("no JSON")], ids=["disk", "content"])
 async def test_grants_that_cannot_be_read_change_nothing(failure: Exception) -> None:
     kafka, disk = Kafka(Random(1)), PowerLossDisk()
