@@ -132,17 +132,17 @@ def _together(measurements: tuple[Measurement, ...]) -> Verdict:
 
 
 def _is_sick(case: _Case, bounds: MetricBounds) -> bool:
-    stable = share_of_requests(case.stable.server_errors, case.stable.requests)
+    stable = share_of_requests(case.stable.failed, case.stable.requests)
     return case.comparable and stable.exceeds(parse_share(bounds.max), SICK_ALPHA)
 
 
 def _judge_server_errors(case: _Case, bounds: MetricBounds, *, sick: bool) -> Measurement:
     """As every share; but where the stable side itself surely fails too, it is Kafka and no reason to promote."""
-    stable = share_of_requests(case.stable.server_errors, case.stable.requests)
+    stable = share_of_requests(case.stable.failed, case.stable.requests)
     share = _Share(
         "serverErrors",
-        share_of_requests(case.canary.server_errors, case.canary.requests), stable,
-        parse_share(bounds.max), float(bounds.factor), "requests were answered 5xx",
+        share_of_requests(case.canary.failed, case.canary.requests), stable,
+        parse_share(bounds.max), float(bounds.factor), "requests failed",
     )  # fmt: skip
     measurement = _judge_share(case, share)
     if not sick or measurement.verdict in (Verdict.FAIL, Verdict.WAITING):

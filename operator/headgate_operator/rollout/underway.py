@@ -276,7 +276,7 @@ def _is_quiet(state: RolloutState, seen: Observation, elapsed: float) -> bool:
         return False
     canary, analysis = count_totals(seen.gauges_canary, state.marks.canary), seen.policy.analysis
     limit = transitions.step_of(state, seen.policy).hold_seconds + analysis.deadline / 1_000
-    return canary.server_errors == 0 and canary.requests * limit < analysis.min_requests * elapsed
+    return canary.failed == 0 and canary.requests * limit < analysis.min_requests * elapsed
 
 
 def _give_up(state: RolloutState, seen: Observation) -> RolloutState:
