@@ -22,6 +22,7 @@ from headgate_gateway.http.passwords import Check, Passwords
 from headgate_gateway.http.preparation import DECODING_THREADS, BodyDecoding, GuardedBody
 from headgate_gateway.http.router import Route, Router
 from headgate_gateway.http.upload import BodyUpload, SharedByUploads
+from headgate_gateway.http.webhook import answer_handshake, judged_as
 from headgate_gateway.http.workers import Workers
 from headgate_gateway.pipeline.cloudevents import Mode, mode_of
 from headgate_gateway.pipeline.topic import TopicRefusedError
@@ -189,17 +190,19 @@ def _status(head: Head, request_id: str) -> Response:
     return Response(200, b"ok\n", TEXT)
 
 
-def _refuse(response: Response, route: Route, request_id: str, judged_as: int | None = None) -> Response:
+def _refuse(response: Response, route: Route, request_id: str, judged: int | None = None) -> Response:
     """An answer without a body, counted."""
     repo = route.repo
     request_answered(repo.counters, repo.config.name, response.status, request_id)
-    repo.analysis.count(judged_as or response.status, None, None, False)
+    repo.analysis.count(judged or judged_as(response) or response.status, None, None, False)
     return response
 
 
 def _refuse_by_head(head: Head, route: Route, request_id: str) -> Response | None:
+    """An answer that needs no body: to what is refused, and to the handshake of a webhook."""
     if head.method != "POST":
-        return refusals.method_not_allowed(head, b"POST", request_id)
+        consent = answer_handshake(head, route.endpoint, route.repo.config.limits)
+        return consent or refusals.method_not_allowed(head, b"POST", request_id)
     return (
         _refuse_media(head, route, request_id)
         or _refuse_size(head, route, request_id)
