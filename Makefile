@@ -33,7 +33,7 @@ check: setup ## Format, lint, types, layers, generated files, unit tests. Under 
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports > .lint-imports.log 2>&1 || { cat .lint-imports.log; exit 1; }
 	@$(PYTHON) -m headgate_operator.api.crd --check
-	@$(PYTHON) -m pytest -q -n 2 tests/unit
+	@$(PYTHON) -m pytest -q -n 2 -m "not thorough" tests/unit
 
 fuzz: setup ## Fuzz the parser and all decoders with atheris, a minute each; longer: make fuzz ARGS="--seconds 600 parser".
 	@$(BIN)/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/fuzz.txt

@@ -15,6 +15,8 @@ from typing import IO
 
 import pytest
 
+pytestmark = pytest.mark.thorough
+
 HEADGATE = Path(sys.executable).with_name("headgate")
 REPO = """\
 apiVersion: headgate.dev/v1alpha1

@@ -8,6 +8,7 @@ import json
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.gateway.builders import FakeProducer, constraint, entry, expression, repo_config, served_repo
@@ -23,6 +24,8 @@ from headgate_gateway.pipeline import reshape
 from headgate_gateway.pipeline.compile import compile_repo
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
+
+pytestmark = pytest.mark.thorough
 
 OTHER = {"name": "other", "bootstrapServers": ["127.0.0.1:9093"]}
 PATH = "/events"

@@ -11,6 +11,8 @@ from headgate_gateway.config import shard_of
 from headgate_gateway.config.analysis import RepoSample
 from headgate_operator.reconcile.relist import Relister
 
+pytestmark = pytest.mark.thorough
+
 AFTER = {"matchExpressions": [{"field": "status", "operator": "Ge", "values": [400]}]}
 HASTY = {**QUICK, "progressDeadline": "60s"}
 NAMESPACES = ("events", "team")
