@@ -12,7 +12,7 @@ import pytest
 from tests.unit.gateway.builders import process
 from tests.unit.gateway.reading import only, refused, sent
 
-from headgate_gateway.pipeline.records import NO_VALUE
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 from headgate_gateway.pipeline.result import Processed
 
 CLOUD_EVENTS: dict[str, Any] = {"endpoints": [{"path": "/ce", "format": "CloudEvents"}]}
