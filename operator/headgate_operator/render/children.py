@@ -108,6 +108,7 @@ def _replicas(fleet: GatewayFleet) -> int | None:
 
 def _args(fleet: GatewayFleet) -> list[str]:
     spec = fleet.spec
+    connections = spec.limits.connections
     return [
         *("--config", names.CONFIG_DIR),
         *("--port", str(names.PORT_HTTP)),
@@ -115,4 +116,6 @@ def _args(fleet: GatewayFleet) -> list[str]:
         *("--buffer-bytes", str(spec.limits.buffer_bytes)),
         *("--grace-period", format_duration(spec.termination_grace_period)),
         *("--drain-delay", format_duration(spec.drain_delay)),
+        # Left out by default: an argument that appears would restart the gateways of every fleet.
+        *(() if connections is None else ("--max-connections", str(connections))),
     ]
