@@ -1,7 +1,7 @@
 """Requests' heads and answers as values, and how an answer becomes bytes. No sockets, no decisions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from http import HTTPStatus
 
@@ -67,14 +67,15 @@ class Response:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-@dataclass
 class HttpError(Exception):
     """A request that cannot be understood, or not in time. The connection closes after the answer."""
 
-    status: int
-    reason: str
-    message: str
-    headers: tuple[tuple[bytes, bytes], ...] = field(default=())
+    def __init__(self, status: int, reason: str, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(status, reason, message, headers)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.headers = headers
 
 
 def json_response(status: int, body: object, *headers: tuple[bytes, bytes]) -> Response:

@@ -90,7 +90,7 @@ def sent(
     return [
         said,
         [(r, r.values, r.keys) for r in producer.submitted],
-        {name: getattr(counters, name) for name in counters.__slots__},
+        {name: getattr(counters, name) for name in dir(counters) if name[0] != "_" and name != "count_request"},
         analysis.model_copy(update={"latency": (sum(analysis.latency),)}),
         (profile.records_per_request.counts, sum(profile.delivery_seconds.counts)),
         held,
