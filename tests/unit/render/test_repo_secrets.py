@@ -23,7 +23,14 @@ from tests.unit.render.builders import (
     world,
 )
 
-from headgate_gateway.config import API_KEYS_PART, BASIC_PART, HashedApiKeys, HashedPasswords, repo_secret_file
+from headgate_gateway.config import (
+    API_KEYS_PART,
+    BASIC_PART,
+    HashedApiKeys,
+    HashedPassword,
+    HashedPasswords,
+    repo_secret_file,
+)
 from headgate_operator.api import reasons
 from headgate_operator.api.names import canary_name
 from headgate_operator.api.repo import EventRepo
@@ -31,7 +38,7 @@ from headgate_operator.render import credentials as carried
 from headgate_operator.render.fleet import render_fleet
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.repo_secrets import (
-    Budget,
+    Password,
     RepoSecret,
     hash_secrets,
     measure_secrets,
@@ -55,6 +62,19 @@ MASKED = [
     {"remove": {"fields": ["x"]}},
     {"mask": {"fields": ["ip"], "hash": {"secretRef": {"name": "mask"}, "key": "current"}}},
 ]
+
+
+class OneAtATime:
+    """A hasher that is done with so many passwords."""
+
+    def __init__(self, most: int = 1) -> None:
+        self._left = most
+        self.unfinished = False
+
+    def find(self, password: Password) -> HashedPassword | None:
+        self._left -= 1
+        self.unfinished = self.unfinished or self._left < 0
+        return password.hashed() if self._left >= 0 else None
 
 
 def guarded(topic: str = "access", **spec: Any) -> EventRepo:
@@ -303,7 +323,7 @@ def test_a_secret_that_outgrows_its_bound_keeps_what_was_served() -> None:
     assert files_of(after) == files_of(before)
 
 
-def test_passwords_beyond_the_budget_keep_what_is_served_and_are_hashed_the_next_time() -> None:
+def test_passwords_that_are_not_hashed_yet_keep_what_is_served_and_are_asked_for_again() -> None:
     users = {name: f"secret of {name}".encode() for name in ("alice", "bob", "carol")}
     before = files_of(render(guarded_world(repo_secrets=SECRETS | {USERS: users})))
     memo, wanted = RenderMemo(), {"bob": b"new", "carol": users["carol"], "dave": b"newest"}
@@ -311,7 +331,7 @@ def test_passwords_beyond_the_budget_keep_what_is_served_and_are_hashed_the_next
     final = files_of(render(of))[BASIC]
     seen, plans = [], []
     for _ in range(3):
-        plans.append(render_fleet(of, TEMPLATES, memo, budget=Budget(1)))
+        plans.append(render_fleet(of, TEMPLATES, memo, hasher=OneAtATime()))
         of = replace(of, served_credentials=files_of(plans[-1]))
         seen.append([user["user"] for user in json.loads(files_of(plans[-1])[BASIC])["users"]])
     assert seen == [["bob", "carol"], ["bob", "carol"], ["bob", "carol", "dave"]]
@@ -323,15 +343,15 @@ def test_a_new_file_waits_for_all_of_its_users_and_goes_before_those_that_are_se
     one, two = (RepoSecret("team", name, BASIC_PART, "") for name in ("a", "b"))
     secrets = {named.key: {"ann": b"1", "bob": b"2"} for named in (one, two)}
     memo, known = RenderMemo(), {one.file: b'{"users":[]}'}
-    first = hash_secrets([one, two], secrets, "uid", memo, known, Budget(1))
+    first = hash_secrets([one, two], secrets, "uid", memo, known, OneAtATime())
     assert first == {one.file: b'{"users":[]}'}
-    second = hash_secrets([one, two], secrets, "uid", memo, known, Budget(1))
+    second = hash_secrets([one, two], secrets, "uid", memo, known, OneAtATime())
     assert [user["user"] for user in json.loads(second[two.file])["users"]] == ["ann", "bob"]
 
 
-def test_a_restart_that_has_no_budget_left_writes_nothing() -> None:
+def test_a_restart_before_anything_is_hashed_writes_nothing() -> None:
     before = files_of(render(guarded_world()))
-    plan = render_fleet(guarded_world(served_credentials=before), TEMPLATES, RenderMemo(), budget=Budget(0))
+    plan = render_fleet(guarded_world(served_credentials=before), TEMPLATES, RenderMemo(), hasher=OneAtATime(0))
     assert files_of(plan) == before
 
 
