@@ -6,7 +6,7 @@ PYTHON := $(BIN)/python
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo demo-down test check fuzz generate format lock images bench clean
+.PHONY: help setup demo demo-down test check check-native fuzz generate format lock images bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
@@ -35,6 +35,13 @@ check: setup ## Format, lint, types, layers, generated files, unit tests. Under 
 	@$(PYTHON) -m headgate_operator.api.crd --check
 	@$(PYTHON) -m pytest -q -n 2 -m "not thorough" tests/unit
 
+check-native: setup ## The gateway's unit tests against its compiled modules, as its image has them. Some minutes.
+	@$(BIN)/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/compile.txt
+	@rm -rf .native && mkdir .native && cp -r gateway/headgate_gateway .native/
+	@$(PYTHON) gateway/build_native.py .native >.native/build.log 2>&1 || { tail -n 40 .native/build.log; exit 1; }
+	@PYTHONPATH=.native $(PYTHON) -c 'import headgate_gateway.http.express as m; assert m.__file__.endswith(".so")'
+	@PYTHONPATH=.native $(PYTHON) -m pytest -q -n 2 tests/unit/gateway tests/unit/pipeline tests/unit/kafka
+
 fuzz: setup ## Fuzz the parser and all decoders with atheris, a minute each; longer: make fuzz ARGS="--seconds 600 parser".
 	@$(BIN)/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/fuzz.txt
 	@$(PYTHON) -m tests.fuzz $(ARGS)
@@ -58,4 +65,4 @@ bench: setup ## Measure, and write docs/performance.md. About an hour; some of i
 
 clean: ## Remove all that was made: cluster, containers, our engine, caches, the virtual environment.
 	@if [ -x $(PYTHON) ]; then $(PYTHON) -m tests.testbed clean; fi
-	@rm -rf $(VENV) .fuzz .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .lint-imports.log dist
+	@rm -rf $(VENV) .fuzz .native .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .lint-imports.log dist

@@ -8,7 +8,14 @@ from pathlib import Path
 from tests.testbed.cluster import Cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-SHARED = ("pyproject.toml", "requirements/build.txt", ".dockerignore", "operator", "gateway")
+SHARED = (
+    "pyproject.toml",
+    "requirements/build.txt",
+    "requirements/compile.txt",
+    ".dockerignore",
+    "operator",
+    "gateway",
+)
 
 
 @dataclass(frozen=True)
@@ -25,13 +32,14 @@ def ensure_images(cluster: Cluster) -> Images:
 
 
 def _ensure(cluster: Cluster, role: str) -> str:
-    reference = f"headgate/{role}:dev-{_source_hash(role)}"
+    reference = f"headgate/{role}:dev-{source_hash(role)}"
     cluster.build_image(ROOT / f"Dockerfile.{role}", reference)
     cluster.load_image(reference)
     return reference
 
 
-def _source_hash(role: str) -> str:
+def source_hash(role: str) -> str:
+    """Of all that an image is made of."""
     digest = hashlib.sha256()
     for path in _source_files(role):
         digest.update(f"{path.relative_to(ROOT)}\0".encode())

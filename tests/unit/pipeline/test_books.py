@@ -5,6 +5,7 @@ records: of accepted lines = delivered + dead_lettered + failed + unknown + in_f
 """
 
 import json
+from dataclasses import fields
 from typing import Any
 from unittest.mock import patch
 
@@ -170,7 +171,7 @@ def test_what_executors_make_is_the_same_in_one_part_and_in_many(
 
 
 def told_of(result: Processed) -> list[Any]:
-    told = [getattr(result, name) for name in Processed.__slots__ if name not in {"refused", "records"}]
+    told = [getattr(result, field.name) for field in fields(Processed) if field.name not in {"refused", "records"}]
     return [*told, result.refused.texts(), sorted(map(repr, result.records))]
 
 
