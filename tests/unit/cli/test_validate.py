@@ -124,7 +124,7 @@ def test_good_files_are_said_to_be_good(tmp_path: Path) -> None:
         ),
         (
             REPO + RESHAPED.replace("(?P<a>x)", "(?P<a>x"),
-            "file.yaml:17: error: EventRepo team/access: spec.executors.2.decoder: regular expression '(?P<a>x' does not",
+            "file.yaml:17: error: EventRepo team/access: spec.executors.2.decoder: pattern does not compile as RE2",
         ),
         (
             REPO
