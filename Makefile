@@ -2,15 +2,16 @@
 VENV   := .venv
 BIN    := $(VENV)/bin
 PYTHON := $(BIN)/python
+NIGHTLY_FUZZ_SECONDS := 600
 # Tools read no user site and no leftovers of the calling shell.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONDONTWRITEBYTECODE := 1
 
-.PHONY: help setup demo demo-down test check check-native fuzz generate format lock images bench clean
+.PHONY: help setup demo demo-down test check check-native fuzz nightly generate format lock images bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets.
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.installed ## Make the virtual environment from the locked requirements.
 
@@ -42,9 +43,15 @@ check-native: setup ## The gateway's unit tests against its compiled modules, as
 	@PYTHONPATH=.native $(PYTHON) -c 'import headgate_gateway.http.express as m; assert m.__file__.endswith(".so")'
 	@PYTHONPATH=.native $(PYTHON) -m pytest -q -n 2 tests/unit/gateway tests/unit/pipeline tests/unit/kafka
 
-fuzz: setup ## Fuzz the parser and all decoders with atheris, a minute each; longer: make fuzz ARGS="--seconds 600 parser".
+fuzz: setup ## Fuzz parser, requests and decoders with atheris, a minute each; longer: make fuzz ARGS="--seconds 600 parser".
 	@$(BIN)/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/fuzz.txt
 	@$(PYTHON) -m tests.fuzz $(ARGS)
+
+# Each line is one thing that takes long; all are run, whichever fails, and then the target fails.
+nightly: setup ## What is too long for make test: fuzzing, ten minutes for each target.
+	@failed=; \
+	$(MAKE) --no-print-directory fuzz ARGS="--seconds $(NIGHTLY_FUZZ_SECONDS)" || failed="$$failed fuzz"; \
+	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
 generate: setup ## Write what is generated: CRDs, the chart's copies and its values schema.
 	@$(PYTHON) -m headgate_operator.api.crd
