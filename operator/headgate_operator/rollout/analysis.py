@@ -37,6 +37,8 @@ FAMILIES = 6
 """Measurements that share alpha; the topics of writeRate share one part."""
 SLOW_SHARE = 0.01
 """The share of requests that may be slower than a p99."""
+NO_VALUE = "-"
+"""Shown of a query without a number."""
 SICK_ALPHA = 0.01
 """How sure it has to be that the stable side fails by itself; this only withholds a verdict, so it spends nothing."""
 
@@ -334,7 +336,7 @@ def _judge_query(case: _Case, query: MetricQuery, result: QueryResult | None) ->
     outside = value is not None and not _is_within(query, value)
     return Measurement(
         name=query.name,
-        value="-" if value is None else f"{value:.6g}",
+        value=NO_VALUE if value is None else f"{value:.6g}",
         threshold=span,
         requests=case.canary.requests,
         verdict=_query_verdict(case, value, outside=outside),
