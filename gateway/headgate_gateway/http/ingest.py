@@ -94,12 +94,17 @@ class Ingest:
 
     def take(self, head: Head, body: bytes, request_id: str, reply: Reply) -> Response | BodyUpload | None:
         """As `admit`, for a request whose body is there: None where that was enough to send it on its way."""
-        found = self._find(head, request_id)
+        express = self._express.get(head.path)
+        if express is not None and express.takes(head):
+            found: Response | Route | Doubtful = express.route
+        else:
+            found = self._find(head, request_id)
         if isinstance(found, Response):
             return found
-        express = self._express.get(head.path) if isinstance(found, Route) else None
-        if express is not None and express.begin(head, body, request_id, reply):
-            return None
+        if express is not None and isinstance(found, Route):
+            express.remember(head)
+            if express.begin(head, body, request_id, reply):
+                return None
         return self._receive(found, head, request_id)
 
     def _find(self, head: Head, request_id: str) -> Response | Route | Doubtful:
