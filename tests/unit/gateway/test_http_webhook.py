@@ -9,7 +9,7 @@ from tests.unit.gateway.hashes import API_KEYS, BASIC, basic, credentials
 from headgate_gateway.config.analysis import RepoSample
 from headgate_gateway.http.ingest import Ingest
 
-EVENTS = {"endpoints": [{"path": "/ce", "format": "CloudEvents"}, {"path": "/lines"}]}
+EVENTS: dict[str, Any] = {"endpoints": [{"path": "/ce", "format": "CloudEvents"}, {"path": "/lines"}]}
 ORIGIN = "WebHook-Request-Origin: eventemitter.example.com"
 
 
