@@ -10,7 +10,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from tests.e2e.images import source_hash
+from tests.e2e.images import hash_of
 from tests.testbed import building
 from tests.testbed.artifacts import Artifact
 from tests.testbed.commands import run
@@ -20,6 +20,9 @@ from tests.testbed.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "/opt/headgate/venv/bin/python"
+REQUIREMENTS = tuple(f"requirements/{name}.txt" for name in ("build", "compile", "gateway"))
+SOURCES = ("Dockerfile.gateway", "pyproject.toml", *REQUIREMENTS, "gateway")
+"""Of the image, without the operator: it is in there too, but nothing of it runs."""
 CHECKOUT = "opt/checkout"
 """Where the root file system has the repository, for modules of this folder that stand for the gateway's program."""
 # A mount namespace of its own: nothing is left behind, and the process keeps the id that it was started with.
@@ -53,7 +56,7 @@ def describe() -> str:
 def root_file_system() -> Path:
     """The image's, unpacked."""
     settings = Settings.read()
-    made = Artifact("bench-gateway", source_hash("gateway"), settings)
+    made = Artifact("bench-gateway", hash_of(*SOURCES), settings)
     if not made.exists():
         with opened(settings, Progress()) as session:
             made.make(lambda target: _unpack(session, target, settings))
@@ -61,7 +64,7 @@ def root_file_system() -> Path:
 
 
 def _unpack(session: Session, target: Path, settings: Settings) -> None:
-    reference, docker = f"headgate/gateway:bench-{source_hash('gateway')}", session.docker
+    reference, docker = f"headgate/gateway:bench-{hash_of(*SOURCES)}", session.docker
     dockerfile = ROOT / "Dockerfile.gateway"
     building.build_image(docker, settings, session.images.python, dockerfile, reference, session.progress)
     container = docker.call("create", reference).strip()
