@@ -32,14 +32,15 @@ def ensure_images(cluster: Cluster) -> Images:
 
 
 def _ensure(cluster: Cluster, role: str) -> str:
-    reference = f"headgate/{role}:dev-{_source_hash(role)}"
+    reference = reference_of(role)
     cluster.build_image(ROOT / f"Dockerfile.{role}", reference)
     cluster.load_image(reference)
     return reference
 
 
-def _source_hash(role: str) -> str:
-    return hash_of(f"Dockerfile.{role}", f"requirements/{role}.txt", *SHARED)
+def reference_of(role: str) -> str:
+    """What the image of the present sources is called, whether or not it is built."""
+    return f"headgate/{role}:dev-{hash_of(f'Dockerfile.{role}', f'requirements/{role}.txt', *SHARED)}"
 
 
 def hash_of(*names: str) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from tests.e2e.images import ROOT, source_hash
+from tests.e2e.images import ROOT, reference_of
 from tests.testbed import building
 from tests.testbed.engine.docker import Docker
 from tests.testbed.session import opened
@@ -33,7 +33,7 @@ print(json.dumps(chain({"client_ip": "10.20.30.40"})))
 def images() -> Iterator[tuple[Docker, str, str]]:
     """The engine, the gateway's image and the example's over it."""
     settings = Settings.read()
-    gateway = f"headgate/gateway:dev-{source_hash('gateway')}"
+    gateway = reference_of("gateway")
     with opened(settings, None, quiet=True) as session:
         docker, base = session.docker, session.images.python
         if not docker.has_image(gateway):
