@@ -31,6 +31,7 @@ from headgate_operator.reconcile.apply import Applier
 from headgate_operator.reconcile.events import BURST, RATE, EventPoster, TokenBucket
 from headgate_operator.reconcile.fleet import FleetReconciler
 from headgate_operator.reconcile.gather import Gatherer
+from headgate_operator.reconcile.hashing import PasswordHashing
 from headgate_operator.reconcile.holds import HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.passes import Parts
@@ -103,6 +104,7 @@ class Operator:
         applier = Applier(cluster, store, self.metrics)
         self.prometheus = _build_prometheus(settings)
         self.queries = QueryBoard(self.prometheus.poll if self.prometheus is not None else None, time.time)
+        self.hashing = PasswordHashing()
         parts = Parts(
             store=store,
             gatherer=gatherer,
@@ -126,6 +128,7 @@ class Operator:
                 queries=self.queries.read,
                 now=time.time,
             ),
+            hashing=self.hashing,
             watch=self.counters.watch,
         )
         self.runner = Runner(
@@ -200,6 +203,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> int:
         kopf_stop.set()
         await _stop(tasks, operator.lease)
         waiter.cancel()
+        operator.hashing.close()
         await server.cleanup()
         if operator.prometheus is not None:
             await operator.prometheus.close()

@@ -6,10 +6,11 @@ from tests.e2e.release import Release
 
 _PRODUCER = "/opt/headgate/app/headgate_gateway/kafka/producer.py"
 """Every request's records go through it, whichever way they come."""
+# Compiled modules would hide what is edited: such an image runs interpreted.
 _EDIT = """\
 FROM {image}
 USER 0
-RUN ["python3", "-c", "import pathlib, py_compile; p = pathlib.Path('{file}'); t = p.read_text(); assert {old!r} in t; p.write_text(t.replace({old!r}, {new!r})); py_compile.compile('{file}', doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)"]
+RUN ["python3", "-c", "import pathlib, py_compile; [c.unlink() for c in pathlib.Path('/opt/headgate/app').rglob('*.so')]; p = pathlib.Path('{file}'); t = p.read_text(); assert {old!r} in t; p.write_text(t.replace({old!r}, {new!r})); py_compile.compile('{file}', doraise=True, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)"]
 USER 65532:65532
 """
 _VARIANTS = {

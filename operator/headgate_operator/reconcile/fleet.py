@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import route_name, shared_route_name
@@ -15,12 +16,12 @@ from headgate_operator.api.reasons import INVALID_SPEC
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.reconcile.apply import ApplyResult, Failure
 from headgate_operator.reconcile.gather import Gateways
+from headgate_operator.reconcile.hashing import FleetHasher
 from headgate_operator.reconcile.holds import Holds
 from headgate_operator.reconcile.isolation import ISOLATED
 from headgate_operator.reconcile.ledger import Stored
 from headgate_operator.reconcile.nudge import config_hash, lagging
 from headgate_operator.reconcile.passes import (
-    PASSWORDS_PER_PASS,
     TICK_SECONDS,
     Begun,
     Decided,
@@ -55,7 +56,6 @@ from headgate_operator.reconcile.upgrades import UpgradeKeeper
 from headgate_operator.render.accept import fleet_not_found
 from headgate_operator.render.fleet import render_fleet
 from headgate_operator.render.judge import Judged, judge_fleet
-from headgate_operator.render.repo_secrets import Budget
 from headgate_operator.render.templates import TemplateError
 from headgate_operator.render.world import FleetPlan, FleetWorld, RepoKey, Verdict
 from headgate_operator.status import reasons
@@ -117,7 +117,8 @@ class FleetReconciler:
             rollouts, holds = self._parts.rollouts, Holds(self._parts.holding)
             parts = self._parts
             guard = TrafficGuard(parts.store, rollouts.cluster, parts.applier, parts.clock, parts.reports, key)
-            known = FleetState(holds, RolloutKeeper(rollouts, key), UpgradeKeeper(rollouts, key), guard)
+            hasher = FleetHasher(parts.hashing)
+            known = FleetState(holds, RolloutKeeper(rollouts, key), UpgradeKeeper(rollouts, key), guard, hasher)
             self._states[key] = known
         return known
 
@@ -132,8 +133,11 @@ class FleetReconciler:
         upgraded = await state.upgrades.advance(sightings)
         advanced = await state.keeper.advance(replace(sightings, commands=upgraded.commands, held=upgraded.held))
         world = replace(world, rollouts=advanced.rollouts, upgrade=upgraded.upgrade)
-        budget = Budget(PASSWORDS_PER_PASS)
-        plan = await asyncio.to_thread(render_fleet, world, templates, state.memo, judged, budget)
+        state.hasher.begin_pass()
+        render = partial(render_fleet, world, templates, state.memo, judged, state.hasher)
+        plan = await asyncio.to_thread(render)
+        if plan.unfinished and await state.hasher.is_soon_done():
+            plan = await asyncio.to_thread(render)
         return Decided(upgraded, take_together(advanced, upgraded), plan, plan.unfinished or world.unasked_secrets)
 
     def _sightings(self, begun: Begun, world: FleetWorld, judged: Judged, stored: Stored) -> FleetSightings:
@@ -330,7 +334,9 @@ class FleetReconciler:
         return await parts.publisher.publish(statuses)
 
     async def _forget(self, key: FleetKey) -> None:
-        self._states.pop(key, None)
+        state = self._states.pop(key, None)
+        if state is not None:
+            state.hasher.forget()
         self._parts.secrets.forget(key)
         self._parts.profiles.forget(key)
         self._parts.applier.forget(key)

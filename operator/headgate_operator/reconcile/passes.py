@@ -8,6 +8,7 @@ from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Clock
 from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
 from headgate_operator.reconcile.gather import Gatherer, ServedEntries
+from headgate_operator.reconcile.hashing import FleetHasher, PasswordHashing
 from headgate_operator.reconcile.holds import Holds, HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.profiles import ProfileLedger
@@ -33,8 +34,6 @@ from headgate_operator.status.rollout import Shown
 
 TICK_SECONDS = 1.0
 """Between looks at a fleet with rollouts under way, where nothing else brings one."""
-PASSWORDS_PER_PASS = 20
-"""So many are hashed in one pass, which takes a second or two: rollouts of the fleet wait meanwhile."""
 IDLE_SECONDS = 5.0
 """The same where all of them wait for a person: a canary that dies brings a look by itself."""
 
@@ -69,6 +68,7 @@ class Parts:
     clock: Clock
     holding: HoldTiming
     rollouts: RolloutParts
+    hashing: PasswordHashing
     watch: Callable[[FleetKey, Iterable[RepoKey]], None]
     """Has the counters of these repos of a fleet read from now on."""
 
@@ -87,6 +87,7 @@ class FleetState:
     keeper: RolloutKeeper
     upgrades: UpgradeKeeper
     guard: TrafficGuard
+    hasher: FleetHasher
     spools: SpoolLedger = field(default_factory=SpoolLedger)
     progress: ProgressWatch = field(default_factory=ProgressWatch)
     memo: RenderMemo = field(default_factory=RenderMemo)

@@ -96,9 +96,9 @@ def _first(texts: Iterable[str]) -> str:
 
 
 def _delivers(eyes: Eyes, tracks: Tracks, repo: RepoKey, revision: str) -> bool:
-    """Whether the old image's gateways have answered a request of the repo without an error."""
+    """Whether the old image's gateways have delivered a request of the repo, as far as they know."""
     found = gauges(eyes, repo, tracks.stable, revision)
-    return any(gauge.sample.requests > gauge.sample.server_errors for gauge in found)
+    return any(gauge.sample.requests > gauge.sample.server_errors + gauge.sample.lost for gauge in found)
 
 
 def requests_of(eyes: Eyes, pods: Iterable[PodView]) -> dict[RepoKey, float]:

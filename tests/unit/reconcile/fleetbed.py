@@ -13,6 +13,7 @@ from headgate_operator.reconcile.apply import Applier
 from headgate_operator.reconcile.events import BURST, RATE, EventPoster, TokenBucket
 from headgate_operator.reconcile.fleet import FleetReconciler
 from headgate_operator.reconcile.gather import Gatherer
+from headgate_operator.reconcile.hashing import PasswordHashing
 from headgate_operator.reconcile.holds import HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.passes import Outcome, Parts
@@ -65,7 +66,11 @@ class Bed:
     """One operator process; a second Bed on the same cluster is its restart."""
 
     def __init__(
-        self, cluster: FakeCluster | None = None, namespaces: tuple[str, ...] = (), holding: HoldTiming = AT_ONCE
+        self,
+        cluster: FakeCluster | None = None,
+        namespaces: tuple[str, ...] = (),
+        holding: HoldTiming = AT_ONCE,
+        hashing: PasswordHashing | None = None,
     ) -> None:
         self.cluster = cluster or FakeCluster()
         self.clock, self.metrics = Clock(), Metrics()
@@ -85,6 +90,7 @@ class Bed:
         self.counted: dict[str, tuple[AnalysisReport, float]] = {}
         self.watched: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
         applier, templates = Applier(self.cluster, self.store, self.metrics), load_templates()
+        hashing = hashing or PasswordHashing(threads=2)
         self.reconciler = FleetReconciler(
             Parts(
                 store=self.store,
@@ -109,6 +115,7 @@ class Bed:
                     queries=lambda *_: {},
                     now=self.clock,
                 ),
+                hashing=hashing,
                 watch=lambda fleet, repos: self.watched.update({fleet: tuple(repos)}),
             )
         )
