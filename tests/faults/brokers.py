@@ -13,6 +13,7 @@ from typing import Any
 import aiokafka.conn
 import aiokafka.protocol.admin
 from confluent_kafka import ElectionType, KafkaException, TopicCollection, TopicPartition
+from tests.testbed.errors import CommandError
 from tests.testbed.kafka import Kafka
 
 from .oracle import Found
@@ -27,6 +28,7 @@ USER, PASSWORD = "faults", "faults-secret"
 PARTITIONS = 3
 _ADMIN_SECONDS = 20
 _PATIENCE = 60.0
+_PAUSE_ATTEMPTS = 5
 
 
 class Brokers:
@@ -50,7 +52,17 @@ class Brokers:
 
     async def pause(self, *brokers: int) -> None:
         """Freeze brokers."""
-        await _at_once(self.kafka.pause, brokers)
+        await _at_once(self._pause, brokers)
+
+    def _pause(self, broker: int) -> None:
+        for attempt in range(1, _PAUSE_ATTEMPTS + 1):
+            try:
+                self.kafka.pause(broker)
+                break
+            except CommandError:  # on a busy machine, Linux may not get hold of all threads at once
+                if attempt == _PAUSE_ATTEMPTS:
+                    raise
+                time.sleep(0.5)
 
     async def unpause(self, *brokers: int) -> None:
         """Let frozen ones go on."""

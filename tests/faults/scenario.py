@@ -32,7 +32,7 @@ class Scale:
         return max(seconds for _, seconds in self.outages)
 
 
-QUICK = Scale("quick", 1_500, ((5, 0.2), (3, 1.0), (2, 3.0)), span=1.5, lead=0.4, tail=0.5, recovery=30, pause=0.01)
+QUICK = Scale("quick", 2_000, ((5, 0.2), (3, 1.0), (2, 3.0)), span=1.5, lead=0.4, tail=0.5, recovery=90, pause=0.01)
 REAL = Scale("real", 30_000, ((12, 1.0), (7, 30.0), (1, 360.0)), span=30, lead=2, tail=5, recovery=90, pause=0.3)
 SCALES = {scale.name: scale for scale in (QUICK, REAL)}
 MOST_FAULTS = 4
