@@ -114,7 +114,12 @@ async def test_a_refused_record_is_named_with_its_reason_and_its_neighbours_go_o
 async def test_what_is_taken_back_while_others_expire_is_told_once() -> None:
     world = World()
     submissions = [world.submit("a") for _ in range(3)]
-    submissions[0].on_done = lambda first: (world.done.append(first), world.producer.recall(submissions[1:]))[0]
+
+    def done(first: Submission) -> None:
+        world.done.append(first)
+        world.producer.recall(submissions[1:])
+
+    submissions[0].on_done = done
     world.producer._timeout = -1.0
     world.producer._expire()
     assert world.done == submissions
