@@ -6,13 +6,13 @@ Owns what faults do to Kafka, and the way back. Everything goes by the testbed's
 import asyncio
 import importlib
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
 
 import aiokafka.conn
 import aiokafka.protocol.admin
-from confluent_kafka import ElectionType, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import ElectionType, KafkaError, KafkaException, TopicCollection, TopicPartition
 from tests.testbed.errors import CommandError
 from tests.testbed.kafka import Kafka
 
@@ -26,7 +26,8 @@ _Reassignment: Any = aiokafka.protocol.admin.AlterPartitionReassignmentsRequest
 
 USER, PASSWORD = "faults", "faults-secret"
 PARTITIONS = 3
-_ADMIN_SECONDS = 20
+_ADMIN_SECONDS = 10
+T = TypeVar("T")
 _PATIENCE = 60.0
 _PAUSE_ATTEMPTS = 5
 
@@ -103,11 +104,11 @@ class Brokers:
         operation = _API.AlterConfigOpType.SET if value is not None else _API.AlterConfigOpType.DELETE
         entry = _API.ConfigEntry(setting, value, incremental_operation=operation)
         wish = _API.ConfigResource(_API.ConfigResource.Type.TOPIC, name, incremental_configs=[entry])
-        await self._done(self._admin.incremental_alter_configs([wish]))
+        await self._done(lambda: self._admin.incremental_alter_configs([wish]))
 
     async def move_leaders(self, topic: str) -> None:
         """Give each partition to the next of its replicas, all of them alive."""
-        described = await self._done(self._admin.describe_topics(TopicCollection([topic])))
+        described = await self._done(lambda: self._admin.describe_topics(TopicCollection([topic])))
         orders = {row.id: _turned([each.id for each in row.replicas]) for row in described[topic].partitions}
         rows = [(number, order, {}) for number, order in orders.items()]  # type: ignore[var-annotated]
         await self._send_raw(_Reassignment(20_000, [(topic, rows, {})], {}))
@@ -125,19 +126,20 @@ class Brokers:
 
     async def add_user(self) -> None:
         """The user that gateways are, or its password anew."""
-        await asyncio.to_thread(self.kafka.add_scram_user, USER, PASSWORD)
+        await self._persist(lambda: self.kafka.add_scram_user(USER, PASSWORD))
 
     async def revoke_user(self) -> None:
         """Take the user away; connections that it has stay, as Kafka does it, until something ends them."""
-        await asyncio.to_thread(self.kafka.delete_scram_user, USER)
+        with suppress(KafkaException):  # an attempt that was not answered may have done it
+            await self._persist(lambda: self.kafka.delete_scram_user(USER))
 
     async def deny_writing(self, topic: str) -> None:
         """An ACL against the user."""
-        await self._done(self._admin.create_acls([_denial(_API.AclBinding, topic)]))
+        await self._done(lambda: self._admin.create_acls([_denial(_API.AclBinding, topic)]))
 
     async def allow_writing(self, topic: str) -> None:
         """The ACL goes."""
-        await self._done(self._admin.delete_acls([_denial(_API.AclBindingFilter, topic)]))
+        await self._done(lambda: self._admin.delete_acls([_denial(_API.AclBindingFilter, topic)]))
 
     async def heal(self) -> None:
         """Fine weather, and all brokers up."""
@@ -148,9 +150,24 @@ class Brokers:
         """All records of topics."""
         return await asyncio.to_thread(read_to_end, self.kafka.bootstrap, topics)
 
-    async def _done(self, futures: dict[Any, Any]) -> dict[Any, Any]:
-        results = [(key, await asyncio.to_thread(future.result, _ADMIN_SECONDS)) for key, future in futures.items()]
-        return dict(results)
+    async def _done(self, ask: Callable[[], dict[Any, Any]]) -> dict[Any, Any]:
+        """What an admin request brings, once it has been done."""
+        return await self._persist(lambda: {key: each.result(_ADMIN_SECONDS) for key, each in ask().items()})
+
+    async def _persist(self, ask: Callable[[], T]) -> T:
+        """Ask brokers, some of whom may be away, until they have answered: asking again changes nothing."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return await asyncio.to_thread(ask)
+            except (KafkaException, TimeoutError) as error:
+                if time.monotonic() > until or (isinstance(error, KafkaException) and _is_gone(error)):
+                    raise
+            await asyncio.sleep(0.3)
+
+
+def _is_gone(error: KafkaException) -> bool:
+    return bool(error.args[0].code() == KafkaError.RESOURCE_NOT_FOUND)
 
 
 @asynccontextmanager

@@ -65,6 +65,8 @@ class Terms:
     may_be_unanswered: bool = False
     """Whether a gateway was ended, so that connections broke."""
     promises_order: bool = True
+    set_aside: Collection[int] = frozenset()
+    """Lines that Kafka refused for good, and somebody sent again by hand: they have lost their place."""
     one_partition_a_key: bool = True
 
 
@@ -140,6 +142,8 @@ def _disorder(
     """Lines whose first occurrence comes before that of an earlier line of their lane, of which that was promised."""
     latest: dict[Lane, tuple[Found, int]] = {}
     for line, lane, first in _in_lanes(sent, copies):
+        if line.number in terms.set_aside:
+            continue
         before = latest.get(lane)
         if before is not None and before[0].partition == first.partition and first < before[0]:
             text = (

@@ -55,6 +55,8 @@ class World:
     """Records that were on disk and not checkpointed whenever the gateway was killed: each may be sent once more."""
     damaged: set[int] = field(default_factory=set)
     """Lines in what was damaged on disk."""
+    parked: set[int] = field(default_factory=set)
+    """Lines that the gateway has parked, since Kafka refuses them for good."""
     revision: int = 0
     profiles: int = 0
     """How often the profile has changed."""
@@ -150,7 +152,8 @@ class World:
         """The gateway has ended: its disk is whole, and what it has parked is delivered by the tool for that."""
         if not self.damaged:
             await self._headgate_spool("verify")
-        if await asyncio.to_thread(parked_in, self.spool):
+        self.parked |= set(await asyncio.to_thread(parked_in, self.spool))
+        if self.parked:
             await self._headgate_spool("replay", "--log", "parked", "--credentials", str(self.gateway.config))
 
     async def _headgate_spool(self, verb: str, *flags: str) -> None:
@@ -184,6 +187,7 @@ class World:
             doubled=counted + 2 * untold + self.undelivered,
             may_be_lost=self.damaged,
             may_be_unanswered=self.ended,
+            set_aside=self.parked,
             # What waits on disk for a profile as it was is overtaken by what comes for it as it is.
             promises_order=not (self.stage.spools and self.profiles),
         )

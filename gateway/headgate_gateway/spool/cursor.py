@@ -147,7 +147,7 @@ class Cursor:
     async def _pass(self) -> None:
         """One piece of the log."""
         self.goes_back = False
-        loop = asyncio.get_running_loop()
+        loop, limit = asyncio.get_running_loop(), min(self.log.end, self.known_end)
         entries, after = await loop.run_in_executor(self._executor, self.log.read, self.position, READ_BYTES)
         for stored in entries:
             if self.goes_back:
@@ -163,7 +163,8 @@ class Cursor:
         if self.goes_back:
             return
         if entries:
-            self.position = min(after, self.known_end)
+            # What has become durable while it read may be in the answer, or not.
+            self.position = min(after, limit)
         elif self.log.backlog or self.away:
             self.position = self.log.start
             await self.pause()

@@ -65,7 +65,8 @@ class Reader:
                 one.number = segment.end
         if one.problem is not None and not one.found:
             raise one.problem
-        return one.found, one.number
+        # A segment's end may be ahead of what was durable when this began: that is the next call's.
+        return one.found, min(one.number, max(number, one.limit))
 
     def _read_segment(self, segment: Segment, one: "_Pass") -> None:
         """Take a segment's entries, whole frames of them, until there is no room."""

@@ -124,6 +124,12 @@ def test_no_order_is_judged_where_none_is_promised() -> None:
     assert kinds(verdict([A, B], stored(B, A), Terms(promises_order=False))) == []
 
 
+def test_lines_that_were_set_aside_have_lost_their_place_and_others_have_not() -> None:
+    terms = Terms(set_aside={1})
+    assert kinds(verdict([A, B, C], stored(B, C, A), terms)) == []
+    assert kinds(verdict([A, B, C], stored(C, B, A), terms)) == [Kind.DISORDERED]
+
+
 def test_a_key_in_two_partitions_is_scattered() -> None:
     found = [*stored(A), *stored(B, partition=1)]
     assert kinds(verdict([A, B], found)) == [Kind.SCATTERED]

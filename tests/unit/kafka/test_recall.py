@@ -115,11 +115,11 @@ async def test_what_is_taken_back_while_others_expire_is_told_once() -> None:
     world = World()
     submissions = [world.submit("a") for _ in range(3)]
 
-    def done(first: Submission) -> None:
+    def take_back_others(first: Submission) -> None:
         world.done.append(first)
         world.producer.recall(submissions[1:])
 
-    submissions[0].on_done = done
+    submissions[0].on_done = take_back_others
     world.producer._timeout = -1.0
     world.producer._expire()
     assert world.done == submissions

@@ -140,3 +140,55 @@ async def test_parked_records_are_counted_over_restarts_and_keep_their_profile()
     assert reborn.spool.status().backlog_records == 0
     assert len(world.disk.listdir("/spool/profiles")) == 1
     await reborn.close()
+
+
+async def test_a_topic_in_the_way_of_others_gets_a_log_of_its_own_that_outlives_the_process() -> None:
+    kafka = Kafka(Random(1))
+    world = await World.open(kafka)
+    out_for_good(kafka)
+    kafka.topics.discard("b")
+    world.bind(a_repo("Async"))
+    for serial in range(20):
+        world.send("logs", "b", "k", values=[b"%d" % serial * 8_000])
+        world.send("logs", "a", "k", values=[b"a%d" % serial])
+    await world.answered()
+    kafka.heal()
+    await until(lambda: len(kafka.values("a")) == 20)
+    [row] = world.spool.status().targets
+    assert (row.topic, row.own_log, row.backlog_records) == ("b", True, 20)
+    assert len(world.disk.listdir("/spool/side")) == 1
+    await world.close()
+    kafka.topics.add("b")
+    reborn = await World.open(kafka, world.disk)
+    assert reborn.spool.status().backlog_records == 20
+    reborn.bind(a_repo("Async"))
+    reborn.send("logs", "b", "k", values=[b"last"])
+    await reborn.drained()
+    reborn.sent = [*world.sent, *reborn.sent]
+    reborn.check()
+    assert kafka.values("b")[-1] == b"last"
+    await until(lambda: not world.disk.listdir("/spool/side"))
+    await reborn.close()
+
+
+async def test_new_credentials_keep_the_order_of_what_the_old_ones_could_not_deliver() -> None:
+    kafka = Kafka(Random(1))
+    world = await World.open(kafka)
+    config = a_repo("Sync", deliveryTimeout="2s")
+    world.bind(config)
+    kafka.stalled_until["a"] = asyncio.get_running_loop().time() + 1e9
+    for _ in range(5):
+        world.send("logs", "a", "k")
+    [content] = world.pool.producers
+    old = world.pool.producers.pop(content)
+    world.pool.acquire(config.producers["main"], {}).release()
+    old.successor = world.pool.producers[content]
+    last = world.send("logs", "a", "k")
+    await world.answered(last)
+    assert last.outcome is not None
+    assert last.outcome.spooled == [1]
+    kafka.heal()
+    await world.drained()
+    world.check_delivery()
+    world.check_order()
+    await world.close()

@@ -83,12 +83,11 @@ def test_a_record_is_given_up_only_when_it_has_been_refused_for_the_stated_time(
 def test_new_records_are_the_trial_of_a_target_that_has_none_on_disk() -> None:
     state = a_state()
     state.block(0.0, Backoff(), EVEN, "away", Awaits.TIME)
-    takes_live = [state.takes_live]
+    seen = [state.takes_live]
     state.try_again()
-    takes_live.append(state.takes_live)
+    seen.append(state.takes_live)
     state.waiting.add((1,))
-    takes_live.append(state.takes_live)
-    assert takes_live == [False, True, False]
+    assert [*seen, state.takes_live] == [False, True, False]
 
 
 def test_earlier_live_requests_are_known_by_their_number() -> None:
