@@ -26,7 +26,7 @@ demo-down: setup ## Take the demo and its cluster down; keep what was built.
 	@$(PYTHON) -m tests.demo down
 
 test: setup ## Every test: unit, integration (API server, Kafka), end to end (two nodes, Envoy, the chart).
-	@$(PYTHON) -m pytest tests -n 2 --dist loadscope
+	@$(PYTHON) -m pytest tests -n 2 --dist loadscope -m "not nightly"
 
 check: setup ## Format, lint, types, layers, generated files, unit tests. Under a minute.
 	@$(BIN)/ruff format --quiet --check . || { echo "run 'make format'"; exit 1; }
@@ -51,9 +51,10 @@ fuzz: setup ## Fuzz parser, requests and decoders with atheris, a minute each; l
 	@$(PYTHON) -m tests.fuzz $(ARGS)
 
 # Each line is one thing that takes long; all are run, whichever fails, and then the target fails.
-nightly: setup ## What is too long for make test: fuzzing, ten minutes for each target, and 200 runs of faults.
+nightly: setup ## What is too long for make test: fuzzing, ten minutes for each target, each fault by itself, and 200 runs of faults.
 	@failed=; \
 	$(MAKE) --no-print-directory fuzz ARGS="--seconds $(NIGHTLY_FUZZ_SECONDS)" || failed="$$failed fuzz"; \
+	$(PYTHON) -m pytest tests -m nightly || failed="$$failed pytest"; \
 	$(MAKE) --no-print-directory faults || failed="$$failed faults"; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 
