@@ -29,6 +29,7 @@ test: setup ## Every test: unit, integration (API server, Kafka), end to end (tw
 	@$(PYTHON) -m pytest tests -n 2 --dist loadscope -m "not nightly"
 
 check: setup ## Format, lint, types, layers, generated files, unit tests. Under a minute.
+	@! git grep -nE '^(<<<<<<<|>>>>>>>) ' -- . || { echo "settle the conflicts above"; exit 1; }
 	@$(BIN)/ruff format --quiet --check . || { echo "run 'make format'"; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
@@ -51,10 +52,11 @@ fuzz: setup ## Fuzz parser, requests and decoders with atheris, a minute each; l
 	@$(PYTHON) -m tests.fuzz $(ARGS)
 
 # Each line is one thing that takes long; all are run, whichever fails, and then the target fails.
-nightly: setup ## What is too long for make test: fuzzing, ten minutes for each target, each fault by itself, and 200 runs of faults.
+nightly: setup ## What is too long for make test: fuzzing, each fault by itself, 200 runs of faults, the compiled modules. Hours.
 	@failed=; \
 	$(MAKE) --no-print-directory fuzz ARGS="--seconds $(NIGHTLY_FUZZ_SECONDS)" || failed="$$failed fuzz"; \
 	$(PYTHON) -m pytest tests -m nightly || failed="$$failed pytest"; \
+	$(MAKE) --no-print-directory check-native || failed="$$failed check-native"; \
 	$(MAKE) --no-print-directory faults || failed="$$failed faults"; \
 	test -z "$$failed" || { echo "failed:$$failed"; exit 1; }
 

@@ -41,7 +41,7 @@ UNKNOWN: Final = Growth(1, MAX_WEIGHT + 1)
 
 
 def weigh(value: Any, most: int = MAX_WEIGHT) -> int:
-    """About the bytes that it takes in memory, and no less than its JSON text; looks no further than `most`.
+    """About the bytes that it takes in memory, and about its JSON text at the most (quotes and backslashes are written as two); looks no further than `most`.
 
     What is there twice by reference counts twice, since it will be written twice; so nothing that holds itself is
     looked at for ever.
