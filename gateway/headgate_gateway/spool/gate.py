@@ -43,8 +43,7 @@ class Gate:
         producer = self.outlets.producer(state.target.profile_hash)
         problem, awaits = self._problem(state, producer)
         if problem:
-            if awaits is Awaits.TOPIC:
-                state.refuse(self._loop.time())
+            self._note_refusal(state, awaits)
             if state.may_try:
                 self.handover.block(state, problem, awaits)
             return None
@@ -53,6 +52,12 @@ class Gate:
                 self.handover.recall_others(state.target, producer)
             state.producer = producer
         return producer
+
+    def _note_refusal(self, state: TargetState, awaits: Awaits) -> None:
+        if awaits is Awaits.TOPIC:
+            state.refuse(self._loop.time())
+        else:
+            state.interrupt_refusal()
 
     def _problem(self, state: TargetState, producer: KafkaProducer | None) -> tuple[str, Awaits]:
         """Why a target cannot be tried; empty: it can."""
@@ -76,8 +81,7 @@ class Gate:
                 return True
             return False
         state.problem, state.awaits = problem, awaits
-        if awaits is Awaits.TOPIC:
-            state.refuse(now)
+        self._note_refusal(state, awaits)
         if is_due:
             self.handover.block(state, problem, awaits)
         if producer is not None:

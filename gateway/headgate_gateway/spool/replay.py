@@ -70,7 +70,9 @@ class Replay:
 
     def _is_refused(self, state: TargetState) -> bool:
         producer = self._courier.gate.outlets.producer(state.target.profile_hash)
-        return producer is not None and producer.refusal(state.target.topic) is not None
+        if producer is None or producer.down is not None:
+            return False
+        return producer.refusal(state.target.topic) is not None
 
     def _has_room(self, state: TargetState, producer: KafkaProducer, nbytes: int) -> bool:
         courier = self._courier

@@ -147,7 +147,7 @@ class TargetState:
         self.trial = False
         self.failures = 0
         self.refused_since: float | None = None
-        """Since when Kafka refuses the topic as such; None: it does not."""
+        """Since when Kafka has refused the topic as such, each time that it was asked; None: it does not."""
         self.problem = ""
         self.awaits = Awaits.TIME
         self.last_delivery = float("-inf")
@@ -205,6 +205,10 @@ class TargetState:
     def refuse(self, now: float) -> None:
         """Kafka says that there is no such topic for us."""
         self.refused_since = now if self.refused_since is None else self.refused_since
+
+    def interrupt_refusal(self) -> None:
+        """Something else is wrong than that Kafka refuses the topic: how long it has done so is not known any more."""
+        self.refused_since = None
 
     def try_again(self) -> None:
         """It is worth an attempt."""
