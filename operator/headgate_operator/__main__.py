@@ -32,6 +32,7 @@ from headgate_operator.reconcile.events import BURST, RATE, EventPoster, TokenBu
 from headgate_operator.reconcile.fleet import FleetReconciler
 from headgate_operator.reconcile.gather import Gatherer
 from headgate_operator.reconcile.hashing import PasswordHashing
+from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.holds import HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.passes import Parts
@@ -101,7 +102,7 @@ class Operator:
         self.poller = GatewayPoller(store.pods, queue.add, clock, self.metrics, PollTiming())
         self.counters = CounterPoller(store.pods, queue.add, clock, self.metrics)
         gatherer = Gatherer(store, cluster, secrets, self.poller.report)
-        applier = Applier(cluster, store, self.metrics)
+        applier, holders = Applier(cluster, store, self.metrics), Holders(self.poller.report, clock)
         self.prometheus = _build_prometheus(settings)
         self.queries = QueryBoard(self.prometheus.poll if self.prometheus is not None else None, time.time)
         self.hashing = PasswordHashing()
@@ -116,6 +117,7 @@ class Operator:
             templates=templates,
             metrics=self.metrics,
             reports=self.poller.report,
+            holders=holders,
             now=_timestamp,
             clock=clock,
             holding=HoldTiming(),
@@ -123,7 +125,7 @@ class Operator:
                 store=store,
                 cluster=cluster,
                 applier=applier,
-                eyes=Eyes(store, self.poller.report, self.counters.counted, clock),
+                eyes=Eyes(store, self.poller.report, holders, self.counters.counted, clock),
                 templates=templates,
                 queries=self.queries.read,
                 now=time.time,

@@ -99,7 +99,7 @@ class FleetReconciler:
             profiles=self._parts.profiles.intents(key[0]),
             versions={each.key: each.resource_version for each in self._parts.store.children_of(key)},
             commands={each.key: each.command for each in self._parts.store.repos_of(key) if each.command},
-            spools=state.spools.look(self._parts.store, self._parts.reports, record, record.parsed),
+            spools=state.spools.look(self._parts.store, self._parts.holders, record, record.parsed),
         )
         stored = state.keeper.ledger.read()
         world = await self._parts.gatherer.gather(record.parsed, state.served, state.keeper.secrets(stored))
@@ -116,7 +116,7 @@ class FleetReconciler:
         if known is None:
             rollouts, holds = self._parts.rollouts, Holds(self._parts.holding)
             parts = self._parts
-            guard = TrafficGuard(parts.store, rollouts.cluster, parts.applier, parts.clock, parts.reports, key)
+            guard = TrafficGuard(parts.store, rollouts.cluster, parts.applier, parts.clock, parts.holders, key)
             hasher = FleetHasher(parts.hashing)
             known = FleetState(holds, RolloutKeeper(rollouts, key), UpgradeKeeper(rollouts, key), guard, hasher)
             self._states[key] = known

@@ -9,6 +9,7 @@ from headgate_operator.ports import Clock
 from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
 from headgate_operator.reconcile.gather import Gatherer, ServedEntries
 from headgate_operator.reconcile.hashing import FleetHasher, PasswordHashing
+from headgate_operator.reconcile.holders import Holders, Reports
 from headgate_operator.reconcile.holds import Holds, HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.profiles import ProfileLedger
@@ -23,7 +24,6 @@ from headgate_operator.reconcile.statuses import Settled, Told
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.reconcile.traffic_guard import TrafficGuard
 from headgate_operator.reconcile.upgrades import Upgraded, UpgradeKeeper
-from headgate_operator.reconcile.workloads import Reports
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.templates import Templates
 from headgate_operator.render.world import FleetPlan, RepoKey
@@ -63,6 +63,7 @@ class Parts:
     templates: Templates
     metrics: Metrics
     reports: Reports
+    holders: Holders
     now: Callable[[], str]
     """The time as RFC 3339, for conditions."""
     clock: Clock

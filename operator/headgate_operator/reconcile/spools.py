@@ -13,9 +13,9 @@ from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import claim_name, gateway_name
 from headgate_operator.api.spool import SpoolMode
 from headgate_operator.metrics import SpoolFigures
+from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.records import ResourceRecord
 from headgate_operator.reconcile.store import FleetKey, Store
-from headgate_operator.reconcile.workloads import Reports, holds_events
 from headgate_operator.status import reasons
 from headgate_operator.status.spool import Backlog, SpoolSight, build_spool_status, is_news, left_before
 from headgate_operator.status.transitions import EventNote
@@ -34,6 +34,8 @@ class SeenSpools:
     """Whether the fleet has a spool by its spec."""
     floor: int = 0
     """Gateways below which the autoscaler must not shrink the fleet: one of those above holds events."""
+    unheard: bool = False
+    """Whether a gateway with a spool has never told this process of it."""
     newly_left: tuple[str, ...] = ()
     """Claims that held events when they lost their gateway, and of which the status does not tell yet."""
 
@@ -51,26 +53,28 @@ class SpoolLedger:
     """By claim: what its gateway said last."""
     _told: tuple[float, dict[str, Any]] | None = None
 
-    def look(self, store: Store, reports: Reports, record: ResourceRecord, fleet: GatewayFleet) -> SeenSpools:
+    def look(self, store: Store, holders: Holders, record: ResourceRecord, fleet: GatewayFleet) -> SeenSpools:
         """See all of it now."""
         key, pods = record.key, store.all_pods_of(record.key)
-        said = [(pod, report) for pod in pods if (report := reports(pod.uid)) is not None and report.spool is not None]
+        holders.see(key, pods)
+        said = [(pod, spool) for pod in pods if (spool := holders.spool(pod)) is not None]
         claims = _claims(store, key)
-        for pod, report in said:
-            if report.spool is not None and claim_name(pod.name) in claims:
-                self._held[claim_name(pod.name)] = Backlog(report.spool.backlog_records, report.spool.backlog_bytes)
+        for pod, spool in said:
+            if claim_name(pod.name) in claims:
+                self._held[claim_name(pod.name)] = Backlog(spool.backlog_records, spool.backlog_bytes)
         self._held = {name: held for name, held in self._held.items() if name in claims}
         before = left_before(json.loads(record.status))
         left = {
             name: self._held.get(name, before.get(name)) for name in claims - {claim_name(pod.name) for pod in pods}
         }
-        sight = SpoolSight({pod.name: report.spool for pod, report in said if report.spool is not None}, left)
+        sight = SpoolSight({pod.name: spool for pod, spool in said}, left)
         claimed = fleet.spec.spool.mode is SpoolMode.VOLUME_CLAIM
-        holding = (claim_name(pod.name) for pod, report in said if holds_events(report))
+        holding = (claim_name(pod.name) for pod, spool in said if spool.holds)
         return SeenSpools(
             sight=sight,
             enabled=fleet.spec.spool.mode is not SpoolMode.DISABLED,
             floor=_floor(key, (*sight.left_with_events, *holding)) if claimed else 0,
+            unheard=any(holders.is_unheard(pod) for pod in pods),
             newly_left=tuple(name for name in sight.left_with_events if name not in before),
         )
 
@@ -86,8 +90,9 @@ class SpoolLedger:
 
 
 def refresh_in(seen: SeenSpools) -> float | None:
-    """In how many seconds to look again, where figures move and nothing else brings a look."""
-    return REFRESH_SECONDS if any(each.backlog_records for each in seen.sight.gateways.values()) else None
+    """In how many seconds to look again, where figures move, or patience ends, and nothing else brings a look."""
+    moves = any(each.backlog_records for each in seen.sight.gateways.values())
+    return REFRESH_SECONDS if moves or seen.unheard else None
 
 
 def notes_of(seen: SeenSpools) -> list[EventNote]:

@@ -8,6 +8,9 @@ from headgate_operator.api.names import TRACK_CANARY
 
 RepoKey = tuple[str, str]
 
+HELD_SECONDS = 5.0
+"""Events that are younger than this are on their way, as those of Async delivery always are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -32,6 +35,11 @@ class SpoolReport:
     """Since the oldest of them was accepted."""
     parked: int = 0
     damaged: int = 0
+
+    @property
+    def holds(self) -> bool:
+        """Whether it has events that Kafka does not take."""
+        return self.backlog_records > 0 and self.oldest_seconds >= HELD_SECONDS
 
     @property
     def news(self) -> tuple[object, ...]:
@@ -85,6 +93,8 @@ class PodView:
     """Nothing runs in it any more."""
     controller: str = ""
     """The kind of what made it: ReplicaSet or StatefulSet."""
+    spooling: bool = False
+    """Whether it has a disk for events and a gateway has run in it, so that some may be there."""
 
 
 @dataclass(frozen=True, slots=True)

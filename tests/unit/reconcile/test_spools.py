@@ -23,8 +23,14 @@ class SpoolBed(Bed):
         owner = {"apiVersion": "apps/v1", "kind": maker, "name": "m", "uid": "m", "controller": True}
         labels = LABELS | {"headgate.dev/track": track}
         metadata = {"name": name, "namespace": "events", "labels": labels, "ownerReferences": [owner]}
-        status = {"podIP": "10.0.0.1", "conditions": [{"type": "Ready", "status": "True"}]}
-        found = self.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status})
+        status = {
+            "podIP": "10.0.0.1",
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "containerStatuses": [{"name": "gateway", "state": {"running": {}}}],
+        }
+        spec = {"volumes": [{"name": "spool"}]}
+        pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": status}
+        found = self.cluster.put(pod)
         self.load(found["metadata"]["uid"])
         self.say(name, **spool)
 
@@ -35,6 +41,10 @@ class SpoolBed(Bed):
         self.reports[uid] = GatewayReport(
             known.contract_versions, known.shards, known.credentials_hash, spool=report, spool_news=report.news
         )
+
+    def fall_silent(self, name: str) -> None:
+        """Its gateway is out of reach, or nobody has asked it yet."""
+        self.reports.pop(self.cluster.objects["Pod", "events", name]["metadata"]["uid"], None)
 
     def claim(self, name: str) -> None:
         """As the StatefulSet's controller makes it."""
@@ -134,6 +144,49 @@ async def test_the_former_gateways_stay_while_they_hold_events() -> None:
     assert not bed.has(DEPLOYMENT)
 
 
+async def taking_over() -> SpoolBed:
+    """A fleet whose gateways with claims are ready, while a former one holds events."""
+    bed = await deployed()
+    bed.say("main-gateway-x", **HELD)
+    bed.put(fleet(spool=CLAIMED))
+    await bed.reconcile()
+    bed.complete(STATEFUL_SET)
+    await bed.reconcile()
+    return bed
+
+
+async def test_a_new_leader_asks_the_former_gateways_before_any_of_them_goes() -> None:
+    bed = await taking_over()
+    again = SpoolBed(bed.cluster)
+    outcome = await again.reconcile()
+    assert again.has(DEPLOYMENT, STATEFUL_SET)
+    assert outcome.again is not None
+    again.reports.update(bed.reports)
+    await again.reconcile()
+    assert again.has(DEPLOYMENT, STATEFUL_SET)
+    for name in ("main-gateway-x", "main-gateway-y"):
+        again.load(again.cluster.objects["Pod", "events", name]["metadata"]["uid"])
+        again.say(name)
+    await again.reconcile()
+    assert not again.has(DEPLOYMENT)
+
+
+async def test_former_gateways_that_never_answer_a_new_leader_go_after_a_while() -> None:
+    again = SpoolBed((await taking_over()).cluster)
+    await again.reconcile()
+    again.clock.now += 300
+    await again.reconcile()
+    assert not again.has(DEPLOYMENT)
+
+
+async def test_a_former_gateway_that_holds_events_and_falls_silent_stays() -> None:
+    bed = await taking_over()
+    bed.fall_silent("main-gateway-x")
+    for _ in range(60):
+        await bed.reconcile()
+    assert bed.has(DEPLOYMENT, STATEFUL_SET)
+
+
 async def test_events_that_are_just_on_their_way_hold_nobody() -> None:
     bed = await deployed()
     bed.say("main-gateway-x", backlog_records=100, oldest_seconds=0.05)
@@ -180,7 +233,7 @@ async def test_another_operator_knows_what_a_left_claim_held() -> None:
     bed.remove("Pod", "main-gateway-1")
     await bed.reconcile()
     again = SpoolBed(bed.cluster)
-    again.reports = bed.reports
+    again.reports.update(bed.reports)
     await again.reconcile()
     assert again.spool["leftClaims"][0]["backlogRecords"] == 7
     assert ("main", "EventsLeft") not in again.events
