@@ -39,8 +39,8 @@ class Cursor:
         """Whether it is of one target alone."""
         self.known_end = 0
         """The number after the last entry that the courier has been told of."""
-        self.waiting: dict[Target, int] = {}
-        """Entries that are durable and neither with a producer nor being moved."""
+        self.waiting: dict[Target, Lanes] = {}
+        """Entries of this log that are durable and neither with a producer nor being moved."""
         self.away: dict[int, Target | None] = {}
         """By number: entries with a producer, by their target, or (None) being moved."""
         self.returned: dict[int, tuple[TargetState, tuple[int, ...], int]] = {}
@@ -71,19 +71,18 @@ class Cursor:
             state.in_side += 1
         if not self.waiting or first < self.position:
             self.position, self.goes_back = first, True
-        self.waiting[state.target] = self.waiting.get(state.target, 0) + 1
+        self.waiting.setdefault(state.target, Lanes()).add(buckets)
         self._wake.set()
 
     def remove(self, state: TargetState, first: int, buckets: Iterable[int]) -> None:
         """It waits no longer."""
+        self.returned.pop(first, None)
+        lanes = self.waiting[state.target]
+        lanes.remove(buckets)
         state.waiting.remove(buckets)
         if self.is_side:
             state.in_side -= 1
-        self.returned.pop(first, None)
-        left = self.waiting[state.target] - 1
-        if left:
-            self.waiting[state.target] = left
-        else:
+        if not lanes.entries:
             del self.waiting[state.target]
 
     def count(self, first: int, end: int) -> int:
@@ -174,9 +173,11 @@ class Cursor:
     def _forget(self) -> None:
         """What was waiting has vanished: it was damaged, and set aside."""
         for state in self._states(self.waiting):
-            state.waiting = Lanes()
+            # What the target has in its other log, or on its way there, still waits.
+            lanes = self.waiting[state.target]
+            state.waiting.subtract(lanes)
             if self.is_side:
-                state.in_side = 0
+                state.in_side -= lanes.entries
         self.waiting.clear()
         self.returned.clear()
 

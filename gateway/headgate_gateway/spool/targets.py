@@ -47,32 +47,43 @@ class Target(NamedTuple):
 class Lanes:
     """Entries by bucket: which lanes are busy."""
 
-    __slots__ = ("_buckets", "entries")
+    __slots__ = ("buckets", "entries")
 
     def __init__(self) -> None:
         self.entries = 0
-        self._buckets: dict[int, int] = {}
+        self.buckets: dict[int, int] = {}
+        """Entries by bucket."""
 
     def add(self, buckets: Iterable[int]) -> None:
         """One entry more."""
         self.entries += 1
-        counts = self._buckets
+        counts = self.buckets
         for bucket in buckets:
             counts[bucket] = counts.get(bucket, 0) + 1
 
     def remove(self, buckets: Iterable[int]) -> None:
         """One entry fewer."""
         self.entries -= 1
-        counts = self._buckets
+        counts = self.buckets
         for bucket in buckets:
             if counts[bucket] == 1:
                 del counts[bucket]
             else:
                 counts[bucket] -= 1
 
+    def subtract(self, others: "Lanes") -> None:
+        """As many entries fewer."""
+        self.entries -= others.entries
+        for bucket, count in others.buckets.items():
+            left = self.buckets[bucket] - count
+            if left:
+                self.buckets[bucket] = left
+            else:
+                del self.buckets[bucket]
+
     def meets(self, buckets: Iterable[int]) -> bool:
         """Whether any of these is busy."""
-        return bool(self._buckets) and not self._buckets.keys().isdisjoint(buckets)
+        return bool(self.buckets) and not self.buckets.keys().isdisjoint(buckets)
 
 
 class Backoff(NamedTuple):
