@@ -33,9 +33,9 @@ class FleetSpool(ResourceModel):
     mode: SpoolMode = SpoolMode.DISABLED
     """Disabled. EmptyDir: on the node, for as long as the pod is there; it outlives a crash of the gateway, not its pod. VolumeClaim: the gateways are a StatefulSet, each with a claim of its own, which outlives pods, changes of mode and the fleet; canaries have an EmptyDir."""
     size: Annotated[ByteSize, Field(ge=256 * 2**20)] = 10 * 2**30
-    """Size of each gateway's volume. Claims that are there keep theirs."""
+    """Size of each gateway's volume. Claims that are there keep theirs: enlarge them first. A change restarts the gateways, and with EmptyDir what they have on disk is lost: wait until status.spool.backlogRecords is 0."""
     max_bytes: Annotated[ByteSize, Field(ge=128 * 2**20)] | None = None
-    """What a spool may take of it; nine tenths where it does not say. A spool that is full is a 503 for what needs it."""
+    """What a spool may take of it; nine tenths where it does not say. A spool that is full is a 503 for what needs it. A change restarts the gateways, as one of size does."""
     storage_class_name: ObjectName | None = None
     """Of the claims; the cluster's default class where it does not say."""
 
