@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from headgate_gateway.spool.checkpoint import NOTHING, Checkpoint, decode_checkpoint
-from headgate_gateway.spool.damage import DAMAGED_SUFFIX, Damage
+from headgate_gateway.spool.damage import DAMAGED_SUFFIX, Damage, Patience
 from headgate_gateway.spool.directory import LOCK_NAME
 from headgate_gateway.spool.disk import Disk
 from headgate_gateway.spool.entry import Destination, EntryHead
@@ -65,7 +65,7 @@ class _Notes(Damage):
     """Damage is noted, and left where it is."""
 
     def __init__(self, disk: Disk) -> None:
-        super().__init__(disk, Space(0, 0))
+        super().__init__(disk, Space(0, 0), Patience(seconds=0, tries=0, pauses=0))
         self.places: list[DamagedPlace] = []
 
     def set_aside(self, path: str, bad: Bad, records: int) -> None:
@@ -112,7 +112,7 @@ class LogView:
             records = head.count - extents.count(first, first + head.count)
             waiting.setdefault((head.destination, head.reason), Waiting()).add(head, records)
 
-        found: Recovery = recover(disk, place.path, done, visit, notes.set_aside, notes.reader_of)
+        found: Recovery = recover(disk, place.path, done, visit, notes)
         ledger, segments = Ledger(found.extents, found.position), Segments()
         for segment in found.segments:
             segments.add(segment)

@@ -15,7 +15,7 @@ from typing import Self
 
 from headgate_gateway.pipeline.records import RECORD_OVERHEAD
 from headgate_gateway.spool.checkpoint import Checkpoint, encode_checkpoint
-from headgate_gateway.spool.damage import DAMAGED_SUFFIX, Damage
+from headgate_gateway.spool.damage import Damage
 from headgate_gateway.spool.disk import Disk
 from headgate_gateway.spool.durable import make_directory, replace_file
 from headgate_gateway.spool.entry import Entry
@@ -100,15 +100,17 @@ class Log:
         The caller holds the directory's lock. Raises OSError, SpoolVersionError.
         """
         make_directory(disk, directory)
-        damage = Damage(disk, space)
-        space.adjust(sum(disk.size(f"{directory}/{name}") for name in _damaged(disk, directory)))
+        settings = settings or LogSettings()
+        damage = Damage(disk, space, settings.unreadable)
+        damage.find_kept(directory)
         checkpoint = read_checkpoint(disk, directory)
-        found = recover(disk, directory, checkpoint, visit, damage.set_aside, damage.reader_of)
+        found = recover(disk, directory, checkpoint, visit, damage)
+        damage.opened()
         ledger, segments = Ledger(found.extents, found.position), Segments()
         for segment in found.segments:
             segments.add(segment)
             space.adjust(segment.taken)
-        writer = Writer(disk, directory, space, notify, settings or LogSettings(), ledger, segments)
+        writer = Writer(disk, directory, space, notify, settings, ledger, segments)
         opened = cls(disk, directory, space, damage, ledger, segments, writer)
         if found.position:
             with suppress(OSError):  # it is tried again with the next one
@@ -215,6 +217,11 @@ class Log:
                 if self._space.full or segment.taken >= self._writer.rotate_after:
                     self._writer.rotate()
                 continue
+            if self._damage.is_spoiled(segment.path):
+                with suppress(OSError):  # it is tried again with the next checkpoint
+                    self._damage.keep_segment(segment.path, segment.taken)
+                    self._segments.remove(segment)
+                continue
             with suppress(FileNotFoundError):  # somebody else deleted it
                 self._disk.unlink(segment.path)
             self._segments.remove(segment)
@@ -250,7 +257,4 @@ class Log:
         self._writer.stop()
         with suppress(OSError):  # what is acknowledged is sent again, then
             self.checkpoint()
-
-
-def _damaged(disk: Disk, directory: str) -> list[str]:
-    return [name for name in disk.listdir(directory) if name.endswith(DAMAGED_SUFFIX)]
+        self._damage.close()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from headgate_gateway.spool.checkpoint import NOTHING, Checkpoint, decode_checkpoint
+from headgate_gateway.spool.damage import Damage
 from headgate_gateway.spool.disk import Disk
 from headgate_gateway.spool.entry import EntryHead
 from headgate_gateway.spool.errors import SpoolVersionError
@@ -36,9 +37,6 @@ _LARGEST_CHECKPOINT = 2**30
 
 Visit = Callable[[int, EntryHead], None]
 """Gets the number of an entry's first record, and its head."""
-SetAside = Callable[[str, Bad, int], None]
-"""Keeps damaged bytes of a segment, which held so many records. Raises OSError: they are not kept."""
-ReaderOf = Callable[[str], Callable[[int, int], bytes]]
 
 
 def read_checkpoint(disk: Disk, directory: str) -> Checkpoint:
@@ -61,8 +59,7 @@ class Recovery:
     extents: Extents
     """What is done with; holes are added as they are found."""
     visit: Visit | None
-    set_aside: SetAside
-    reader_of: ReaderOf
+    damage: Damage
     position: int = 0
     """The number after the last one found."""
     segments: list[Segment] = field(default_factory=list)
@@ -73,7 +70,7 @@ class Recovery:
         if first is None:
             return
         path = f"{self.directory}/{name}"
-        read = self.reader_of(path)
+        read = self.damage.reader_of(path)
         head = decode_segment_head(read(0, SEGMENT_HEAD))
         if head is not None and head.version > FORMAT_VERSION:
             raise SpoolVersionError(f"{path} has format version {head.version}, newer than {FORMAT_VERSION}")
@@ -128,7 +125,7 @@ class Recovery:
         elif self.position == number or self.extents.is_missing(self.position, number):
             # A bad place without numbers is a damaged header, or a frame of no entries: nothing but its bytes is lost.
             try:
-                self.set_aside(segment.path, lost, number - self.position)
+                self.damage.set_aside(segment.path, lost, number - self.position)
             except OSError:
                 segment.held = True
             else:
@@ -139,8 +136,12 @@ class Recovery:
         """Judge what comes after the last good frame: a torn tail is normal, what is missing of durable ones is not."""
         segment.size = segment.taken
         missing = self.extents.is_missing(self.position, durable_end)
-        if lost is not None and (missing or not lost.torn):
+        unreadable = lost is not None and self.damage.is_unreadable(segment.path, lost)
+        if lost is not None and (missing or unreadable or not lost.torn):
             self._pass_to(max(durable_end, self.position), lost, segment)
+            if unreadable:
+                # Whatever numbers are in there must not be used again: no record takes less than a byte.
+                self._pass_to(self.position + lost.end_offset - lost.offset, None, segment)
         elif lost is not None:
             log.debug("a torn tail", extra={"segment": segment.path, "offset": lost.offset})
         elif missing:
@@ -148,13 +149,11 @@ class Recovery:
         segment.end = max(segment.end, self.position)
 
 
-def recover(
-    disk: Disk, directory: str, checkpoint: Checkpoint, visit: Visit | None, set_aside: SetAside, reader_of: ReaderOf
-) -> Recovery:
+def recover(disk: Disk, directory: str, checkpoint: Checkpoint, visit: Visit | None, damage: Damage) -> Recovery:
     """Read all of a log. Raises OSError, SpoolVersionError."""
-    found = Recovery(directory, checkpoint.extents(), visit, set_aside, reader_of)
+    found = Recovery(directory, checkpoint.extents(), visit, damage)
     names = [name for name in disk.listdir(directory) if first_of_name(name) is not None]
-    durable = _durable_ends([checkpoint.tail, *_previous(names, directory, reader_of)])
+    durable = _durable_ends([checkpoint.tail, *_previous(names, directory, damage)])
     for name in names:
         found.read_segment(name, disk.size(f"{directory}/{name}"), lambda first: durable.get(first, 0))
     # A segment without records has the name that the next one would get.
@@ -172,7 +171,7 @@ def _durable_ends(told: list[Range]) -> dict[int, int]:
     return ends
 
 
-def _previous(names: list[str], directory: str, reader_of: ReaderOf) -> list[Range]:
+def _previous(names: list[str], directory: str, damage: Damage) -> list[Range]:
     """What segments say of those before them."""
-    heads = [decode_segment_head(reader_of(f"{directory}/{name}")(0, SEGMENT_HEAD)) for name in names]
+    heads = [decode_segment_head(damage.reader_of(f"{directory}/{name}")(0, SEGMENT_HEAD)) for name in names]
     return [head.previous for head in heads if head is not None]

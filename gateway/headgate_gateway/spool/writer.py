@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from headgate_gateway.spool.damage import PATIENT, Patience
 from headgate_gateway.spool.disk import Disk, File, Sync
 from headgate_gateway.spool.entry import Entry
 from headgate_gateway.spool.errors import LogState, SpoolError, SpoolFailedError, SpoolFullError
@@ -50,6 +51,8 @@ class LogSettings:
     """One commit takes about this much at most."""
     probe_seconds: float = 1.0
     """Between two attempts to find out whether a full or failed disk writes again."""
+    unreadable: Patience = PATIENT
+    """With what the disk does not read."""
     is_ours: Callable[[], bool] | None = None
     """Whether the directory is still this process's; asked in the writer's thread after each commit, before it is told.
 
