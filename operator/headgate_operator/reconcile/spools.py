@@ -16,6 +16,7 @@ from headgate_operator.metrics import SpoolFigures
 from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.records import ResourceRecord
 from headgate_operator.reconcile.store import FleetKey, Store
+from headgate_operator.render.children import STATEFUL_SET
 from headgate_operator.status import reasons
 from headgate_operator.status.spool import Backlog, SpoolSight, build_spool_status, is_news, left_before
 from headgate_operator.status.transitions import EventNote
@@ -64,12 +65,15 @@ class SpoolLedger:
                 self._held[claim_name(pod.name)] = Backlog(spool.backlog_records, spool.backlog_bytes)
         self._held = {name: held for name, held in self._held.items() if name in claims}
         before = left_before(json.loads(record.status))
-        left = {
+        alone = {
             name: self._held.get(name, before.get(name)) for name in claims - {claim_name(pod.name) for pod in pods}
         }
-        sight = SpoolSight({pod.name: spool for pod, spool in said}, left)
+        left = {name: held for name, held in alone.items() if not _comes_back(store, key, name)}
+        away = {name: held for name, held in alone.items() if name not in left and held is not None}
+        sight = SpoolSight({pod.name: spool for pod, spool in said}, left, away)
         claimed = fleet.spec.spool.mode is SpoolMode.VOLUME_CLAIM
-        holding = (claim_name(pod.name) for pod, spool in said if spool.holds)
+        holding = [claim_name(pod.name) for pod, spool in said if spool.holds]
+        holding += [name for name, held in away.items() if held.records > 0]
         return SeenSpools(
             sight=sight,
             enabled=fleet.spec.spool.mode is not SpoolMode.DISABLED,
@@ -116,6 +120,12 @@ def _claims(store: Store, fleet: FleetKey) -> set[str]:
     start = claim_name(gateway_name(fleet[1])) + "-"
     found = (each for each in store.children_of(fleet) if each.kind == CLAIM and each.namespace == fleet[0])
     return {each.name for each in found if each.name.startswith(start) and each.name[len(start) :].isdecimal()}
+
+
+def _comes_back(store: Store, fleet: FleetKey, claim: str) -> bool:
+    """Whether the live StatefulSet is to make this claim's gateway again, as in the midst of an update of its pods."""
+    live = store.child((STATEFUL_SET, fleet[0], gateway_name(fleet[1])))
+    return live is not None and live.progress is not None and int(claim.rsplit("-", 1)[1]) < live.progress.desired
 
 
 def _floor(fleet: FleetKey, claims: Iterable[str]) -> int:

@@ -1,7 +1,7 @@
 """What a fleet's status says of its gateways' spools, all together. Pure: figures come from gateways' reports."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from headgate_gateway.config.status import SpoolState
@@ -31,11 +31,14 @@ class SpoolSight:
     """By pod."""
     left: Mapping[str, Backlog | None]
     """Claims without a gateway, and what they held last; None where nobody knows."""
+    away: Mapping[str, Backlog] = field(default_factory=dict)
+    """Claims whose gateway is about to come back, and what they held last."""
 
     @property
     def records(self) -> int:
         """Records that Kafka is still to get, of gateways and of claims without one."""
-        return self.left_records + sum(each.backlog_records for each in self.gateways.values())
+        away = sum(held.records for held in self.away.values())
+        return self.left_records + away + sum(each.backlog_records for each in self.gateways.values())
 
     @property
     def left_records(self) -> int:
@@ -45,7 +48,7 @@ class SpoolSight:
     @property
     def bytes(self) -> int:
         """Their bytes."""
-        left = sum(held.bytes for held in self.left.values() if held is not None)
+        left = sum(held.bytes for held in (*self.left.values(), *self.away.values()) if held is not None)
         return left + sum(each.backlog_bytes for each in self.gateways.values())
 
     @property

@@ -55,6 +55,13 @@ class SpoolBed(Bed):
     def remove(self, kind: str, name: str) -> None:
         del self.cluster.objects[kind, "events", name]
 
+    async def scale_down(self) -> None:
+        """From two gateways with claims to one."""
+        self.put(fleet(spool=CLAIMED, replicas=1))
+        await self.reconcile()
+        self.remove("Pod", "main-gateway-1")
+        await self.reconcile()
+
     def complete(self, key: tuple[str, str, str], replicas: int = 2) -> None:
         """All pods of this workload are ready."""
         counts = dict.fromkeys(("replicas", "readyReplicas", "updatedReplicas"), replicas)
@@ -216,9 +223,7 @@ async def test_a_claim_that_a_scaled_down_fleet_leaves_is_named_with_what_it_hel
     bed = await claimed()
     bed.say("main-gateway-1", **HELD)
     await bed.reconcile()
-    bed.put(fleet(spool=CLAIMED, replicas=1))
-    bed.remove("Pod", "main-gateway-1")
-    await bed.reconcile()
+    await bed.scale_down()
     left = {"name": "spool-main-gateway-1", "backlogRecords": 7, "backlogBytes": 700}
     assert (bed.spool["leftClaims"], bed.spool["backlogRecords"]) == ([left], 7)
     assert bed.events.count(("main", "EventsLeft")) == 1
@@ -230,8 +235,7 @@ async def test_another_operator_knows_what_a_left_claim_held() -> None:
     bed = await claimed()
     bed.say("main-gateway-1", **HELD)
     await bed.reconcile()
-    bed.remove("Pod", "main-gateway-1")
-    await bed.reconcile()
+    await bed.scale_down()
     again = SpoolBed(bed.cluster)
     again.reports.update(bed.reports)
     await again.reconcile()
@@ -241,12 +245,32 @@ async def test_another_operator_knows_what_a_left_claim_held() -> None:
 
 async def test_a_claim_that_has_its_gateway_again_is_left_no_longer() -> None:
     bed = await claimed()
-    bed.remove("Pod", "main-gateway-1")
-    await bed.reconcile()
+    await bed.scale_down()
     assert len(bed.spool["leftClaims"]) == 1
+    bed.put(fleet(spool=CLAIMED))
+    await bed.reconcile()
     bed.pod("main-gateway-1")
     await bed.reconcile()
     assert bed.spool["leftClaims"] == []
+
+
+async def test_a_gateway_that_is_being_replaced_has_left_nothing_and_its_events_still_count() -> None:
+    bed = await claimed()
+    bed.say("main-gateway-1", **HELD)
+    await bed.reconcile()
+    bed.remove("Pod", "main-gateway-1")
+    await bed.reconcile()
+    assert (bed.spool["leftClaims"], bed.spool["backlogRecords"], bed.spool["backlogBytes"]) == ([], 7, 700)
+    assert ("main", "EventsLeft") not in bed.events
+
+
+async def test_a_claim_of_a_fleet_that_has_no_stateful_set_any_more_is_left() -> None:
+    bed = await claimed()
+    bed.put(fleet(spool=CLAIMED | {"mode": "Disabled"}))
+    bed.remove("Pod", "main-gateway-1")
+    bed.remove("StatefulSet", "main-gateway")
+    await bed.reconcile()
+    assert [each["name"] for each in bed.spool["leftClaims"]] == ["spool-main-gateway-1"]
 
 
 async def test_claims_of_others_are_none_of_the_fleets_business() -> None:
@@ -331,6 +355,8 @@ async def test_the_operators_metrics_say_what_a_fleet_holds() -> None:
         for name in ("backlog_records", "backlog_bytes", "oldest_seconds", "left_claims", "left_records")
     }
     assert list(found.values()) == [7, 700, 60, 0, 0]
+    bed.put(fleet(spool=CLAIMED, replicas=0))
+    await bed.reconcile()
     bed.remove("Pod", "main-gateway-0")
     await bed.reconcile()
     names = ("backlog_records", "left_claims", "left_records")
