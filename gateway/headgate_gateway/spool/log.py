@@ -155,7 +155,11 @@ class Log:
             raise self._refusal()
         if not self._space.take(cost, privileged=privileged):
             raise SpoolFullError("the spool holds as much as it may")
-        self._writer.put(Waiting(entry, cost, on_done))
+        try:
+            self._writer.put(Waiting(entry, cost, on_done))
+        except SpoolClosedError:
+            self._space.adjust(-cost)
+            raise
 
     def _refusal(self) -> SpoolError:
         if self._closed:

@@ -21,7 +21,13 @@ from typing import Final
 from headgate_gateway.spool.damage import PATIENT, Patience
 from headgate_gateway.spool.disk import Disk, File, Sync
 from headgate_gateway.spool.entry import Entry
-from headgate_gateway.spool.errors import LogState, SpoolError, SpoolFailedError, SpoolFullError
+from headgate_gateway.spool.errors import (
+    LogState,
+    SpoolClosedError,
+    SpoolError,
+    SpoolFailedError,
+    SpoolFullError,
+)
 from headgate_gateway.spool.extents import Range
 from headgate_gateway.spool.frames import encode_frame, encode_segment_head
 from headgate_gateway.spool.ledger import Ledger
@@ -33,6 +39,7 @@ log = logging.getLogger(__name__)
 COMMIT_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the histogram of commits, in seconds."""
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_CLOSED = "the spool is closed"
 _SMALLEST_BUFFER = 64 * 2**10
 
 OnDone = Callable[[int, SpoolError | None], None]
@@ -125,6 +132,10 @@ class Writer:
         self._buffer = bytearray()
         self._queue: SimpleQueue[Waiting | Callable[[], None]] = SimpleQueue()
         self._ending = False
+        self._ended = False
+        self._put_lock = threading.Lock()
+        self._is_written = False
+        """Whether the frame of this commit may be on the disk whole."""
         self._thread = threading.Thread(target=self._run, name=f"spool {directory}", daemon=True)
 
     def start(self) -> None:
@@ -132,8 +143,11 @@ class Writer:
         self._thread.start()
 
     def put(self, waiting: Waiting) -> None:
-        """Make it durable, after what was put before."""
-        self._queue.put(waiting)
+        """Make it durable, after what was put before. Raises SpoolClosedError once `stop` is over."""
+        with self._put_lock:
+            if self._ended:
+                raise SpoolClosedError(_CLOSED)
+            self._queue.put(waiting)
 
     def rotate(self) -> None:
         """Close the newest segment, so that it may be deleted."""
@@ -156,6 +170,20 @@ class Writer:
             elif not group:
                 self._probe()
         self._close_segment()
+        with self._put_lock:
+            self._ended = True
+        self._tell(self._turn_away())
+
+    def _turn_away(self) -> list[Told]:
+        """What was put while the end was on its way."""
+        told: list[Told] = []
+        with suppress(Empty):
+            while True:
+                item = self._queue.get_nowait()
+                if isinstance(item, Waiting):
+                    self._space.adjust(-item.cost)
+                    told.append((item.on_done, -1, SpoolClosedError(_CLOSED)))
+        return told
 
     def _end(self) -> None:
         self._ending = True
@@ -199,6 +227,7 @@ class Writer:
         """Make a group durable; what to tell whom."""
         first = self._ledger.end
         entries = [waiting.entry for waiting in group]
+        self._is_written = False
         try:
             segment, offset, accepted = self._write(first, entries)
         except OSError as error:
@@ -230,6 +259,7 @@ class Writer:
         segment.taken += len(self._buffer)
         self._space.adjust(len(self._buffer))
         file.append(self._buffer)
+        self._is_written = True
         file.sync(Sync.FRAME)
         if segment.size == 0:
             self._disk.sync_dir(self._directory, Sync.SEGMENT_NAME)
@@ -286,8 +316,9 @@ class Writer:
         self.state = LogState.FULL if error.errno in _NO_SPACE else LogState.FAILED
         if self.state is not before:
             log.error("the spool cannot write", extra={"directory": self._directory, "problem": self.problem})
-        kind = SpoolFullError if self.state is LogState.FULL else SpoolFailedError
-        return kind(self.problem)
+        # A frame that is written may be found by the next process, whatever a sync says: its fate is not known.
+        is_known = self.state is LogState.FULL and not self._is_written
+        return SpoolFullError(self.problem) if is_known else SpoolFailedError(self.problem)
 
     def _recover(self) -> None:
         if self.state is not LogState.READY:
