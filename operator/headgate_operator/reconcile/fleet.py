@@ -99,7 +99,7 @@ class FleetReconciler:
             profiles=self._parts.profiles.intents(key[0]),
             versions={each.key: each.resource_version for each in self._parts.store.children_of(key)},
             commands={each.key: each.command for each in self._parts.store.repos_of(key) if each.command},
-            spools=state.spools.look(self._parts.store, self._parts.holders, record, record.parsed),
+            spools=state.spools.look(self._parts.store, self._parts.holders, record, record.parsed, self._parts.clock()),
         )
         stored = state.keeper.ledger.read()
         world = await self._parts.gatherer.gather(record.parsed, state.served, state.keeper.secrets(stored))
@@ -255,7 +255,7 @@ class FleetReconciler:
         sights = list(self._repo_sights(begun, decided, gateways, troubles))
         repos, truths = build_repo_statuses(sights, begun.state.settled, now)
         told = self._without_held(repos, begun.state.holds)
-        spool = begun.state.spools.tell(begun.spools, parts.clock())
+        spool = begun.state.spools.tell(begun.spools, json.loads(begun.fleet.status), parts.clock())
         sight = build_fleet_sight(begun.fleet, plan, gateways, lasting, decided.upgraded.status, spool)
         newest = parts.store.resource(GatewayFleet.KIND, key) or begun.fleet
         fleet = (newest, build_fleet_status(sight, json.loads(newest.status), now))

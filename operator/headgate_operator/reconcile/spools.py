@@ -5,7 +5,7 @@ status holds that for the next operator.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,10 @@ from headgate_operator.status.transitions import EventNote
 
 REFRESH_SECONDS = 10.0
 """Between two writes of figures alone."""
+SETTLE_SECONDS = 15.0
+"""How long a new process may take to hear all gateways: three polls of one that does not answer, and some time beside."""
 CLAIM = "PersistentVolumeClaim"
+AUTOSCALER = "HorizontalPodAutoscaler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,8 @@ class SeenSpools:
     """Gateways below which the autoscaler must not shrink the fleet: one of those above holds events."""
     unheard: bool = False
     """Whether a gateway with a spool has never told this process of it."""
+    settled: bool = True
+    """False while a process that has only just begun has yet to hear of gateways: what an earlier one wrote stands then."""
     newly_left: tuple[str, ...] = ()
     """Claims that held events when they lost their gateway, and of which the status does not tell yet."""
 
@@ -53,8 +58,12 @@ class SpoolLedger:
     _held: dict[str, Backlog] = field(default_factory=dict)
     """By claim: what its gateway said last."""
     _told: tuple[float, dict[str, Any]] | None = None
+    _settles: float | None = None
+    """When patience with gateways that this process has not heard of ends."""
 
-    def look(self, store: Store, holders: Holders, record: ResourceRecord, fleet: GatewayFleet) -> SeenSpools:
+    def look(
+        self, store: Store, holders: Holders, record: ResourceRecord, fleet: GatewayFleet, now: float
+    ) -> SeenSpools:
         """See all of it now."""
         key, pods = record.key, store.all_pods_of(record.key)
         holders.see(key, pods)
@@ -74,16 +83,34 @@ class SpoolLedger:
         claimed = fleet.spec.spool.mode is SpoolMode.VOLUME_CLAIM
         holding = [claim_name(pod.name) for pod, spool in said if spool.holds]
         holding += [name for name, held in away.items() if held.records > 0]
+        floor = _floor(key, (*sight.left_with_events, *holding))
+        unheard = any(holders.is_unheard(pod) for pod in pods)
+        settled = self._settle(unheard, now)
         return SeenSpools(
             sight=sight,
             enabled=fleet.spec.spool.mode is not SpoolMode.DISABLED,
-            floor=_floor(key, (*sight.left_with_events, *holding)) if claimed else 0,
-            unheard=any(holders.is_unheard(pod) for pod in pods),
+            floor=(floor if settled else max(floor, _live_floor(store, key))) if claimed else 0,
+            unheard=unheard,
+            settled=settled,
             newly_left=tuple(name for name in sight.left_with_events if name not in before),
         )
 
-    def tell(self, seen: SeenSpools, now: float) -> dict[str, Any] | None:
-        """`status.spool` as it is to be written: figures that merely move are written every few seconds."""
+    def _settle(self, unheard: bool, now: float) -> bool:
+        """Whether this process has heard all gateways, or waited for them long enough. It begins once."""
+        if self._settles is None:
+            self._settles = now + SETTLE_SECONDS
+        if not unheard:
+            self._settles = now
+        return now >= self._settles
+
+    def tell(self, seen: SeenSpools, live: Mapping[str, Any], now: float) -> dict[str, Any] | None:
+        """`status.spool` as it is to be written: figures that merely move are written every few seconds.
+
+        `live`: the fleet's status.
+        """
+        if not seen.settled and "spool" in live:
+            told: dict[str, Any] = live["spool"]
+            return told
         if not seen.is_shown:
             self._told = None
             return None
@@ -108,8 +135,8 @@ def notes_of(seen: SeenSpools) -> list[EventNote]:
 
 
 def spool_figures(seen: SeenSpools) -> SpoolFigures | None:
-    """What metrics say; None of a fleet without spools."""
-    if not seen.is_shown:
+    """What metrics say; None of a fleet without spools, or of whose nobody knows yet."""
+    if not seen.is_shown or not seen.settled:
         return None
     sight = seen.sight
     return SpoolFigures(sight.records, sight.bytes, sight.oldest, len(sight.left), sight.left_records)
@@ -126,6 +153,12 @@ def _comes_back(store: Store, fleet: FleetKey, claim: str) -> bool:
     """Whether the live StatefulSet is to make this claim's gateway again, as in the midst of an update of its pods."""
     live = store.child((STATEFUL_SET, fleet[0], gateway_name(fleet[1])))
     return live is not None and live.progress is not None and int(claim.rsplit("-", 1)[1]) < live.progress.desired
+
+
+def _live_floor(store: Store, fleet: FleetKey) -> int:
+    """The minimum that an earlier process has given the autoscaler."""
+    live = store.child((AUTOSCALER, fleet[0], gateway_name(fleet[1])))
+    return int(json.loads(live.content)["spec"].get("minReplicas") or 0) if live is not None else 0
 
 
 def _floor(fleet: FleetKey, claims: Iterable[str]) -> int:

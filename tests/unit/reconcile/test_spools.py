@@ -75,6 +75,12 @@ class SpoolBed(Bed):
         found: dict[str, Any] = self.cluster.objects["GatewayFleet", "events", "main"]["status"]["spool"]
         return found
 
+    @property
+    def minimum(self) -> int:
+        """Gateways below which the autoscaler does not go."""
+        scaler = self.cluster.objects["HorizontalPodAutoscaler", "events", "main-gateway"]
+        return int(scaler["spec"]["minReplicas"])
+
     def has(self, *keys: tuple[str, str, str]) -> bool:
         return set(keys) <= self.cluster.objects.keys()
 
@@ -241,6 +247,31 @@ async def test_another_operator_knows_what_a_left_claim_held() -> None:
     await again.reconcile()
     assert again.spool["leftClaims"][0]["backlogRecords"] == 7
     assert ("main", "EventsLeft") not in again.events
+
+
+async def test_a_new_leader_changes_no_figures_until_it_has_heard_the_gateways() -> None:
+    bed = await claimed(replicas=None, autoscaling={"minReplicas": 1, "maxReplicas": 5})
+    bed.say("main-gateway-1", **HELD)
+    await bed.reconcile()
+    again = SpoolBed(bed.cluster)
+    await again.reconcile()
+    assert (again.spool["backlogRecords"], again.minimum) == (7, 2)
+    again.reports.update(bed.reports)
+    again.say("main-gateway-1")
+    await again.reconcile()
+    assert (again.spool["backlogRecords"], again.minimum) == (0, 1)
+
+
+async def test_a_gateway_that_never_answers_holds_up_a_new_leaders_figures_for_a_moment_only() -> None:
+    bed = await claimed()
+    bed.say("main-gateway-1", **HELD)
+    await bed.reconcile()
+    again = SpoolBed(bed.cluster)
+    for _ in range(2):
+        await again.reconcile()
+        assert again.spool["backlogRecords"] == 7
+    await again.reconcile()
+    assert (again.spool["state"], again.spool["backlogRecords"]) == ("Unknown", 0)
 
 
 async def test_a_claim_that_has_its_gateway_again_is_left_no_longer() -> None:
