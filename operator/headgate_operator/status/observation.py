@@ -43,8 +43,8 @@ class SpoolReport:
 
     @property
     def news(self) -> tuple[object, ...]:
-        """What of it is worth a look at once: figures move with every event."""
-        return self.state, self.problem, self.backlog_records > 0, self.parked > 0, self.damaged
+        """What of it is worth a look at once: figures move with every event, and events that are on their way come and go."""
+        return self.state, self.problem, self.holds, self.parked > 0, self.damaged
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headgate_gateway.config.status import SpoolState
-from headgate_operator.status.observation import SpoolReport
+from headgate_operator.status.observation import HELD_SECONDS, SpoolReport
 
 UNKNOWN = "Unknown"
 """No gateway has said anything of its spool."""
@@ -96,7 +96,8 @@ def left_before(live: Mapping[str, Any]) -> dict[str, Backlog | None]:
 
 def _mood(status: Mapping[str, Any]) -> tuple[object, ...]:
     told = (status[name] for name in ("state", "parked", "damaged", "leftClaims"))
-    return status.get("message"), status["backlogRecords"] > 0, *told
+    holds = status["backlogRecords"] > 0 and status["oldestSeconds"] >= HELD_SECONDS
+    return status.get("message"), holds, *told
 
 
 def _claim(name: str, held: Backlog | None) -> dict[str, Any]:

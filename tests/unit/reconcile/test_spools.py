@@ -362,6 +362,16 @@ async def test_figures_alone_are_not_written_with_every_look() -> None:
     assert bed.spool["backlogRecords"] == 8
 
 
+async def test_events_that_come_and_go_are_not_written_with_every_look() -> None:
+    bed = await claimed()
+    bed.cluster.writes.clear()
+    for records in (3, 0, 3, 0):
+        bed.say("main-gateway-0", backlog_records=records, backlog_bytes=10, oldest_seconds=0.02)
+        await bed.reconcile()
+        bed.clock.now -= 10
+    assert len(bed.cluster.writes) <= 1  # figures of the last ten seconds
+
+
 async def test_the_end_of_a_backlog_and_a_full_disk_are_told_at_once() -> None:
     bed = await claimed()
     bed.say("main-gateway-0", **HELD)
