@@ -32,6 +32,7 @@ __all__ = ["COMMIT_BUCKETS", "Log", "LogReport", "LogSettings", "Notify", "OnDon
 
 log = logging.getLogger(__name__)
 
+_STUCK = "the disk hangs: what was to be written has been under way for too long"
 _ENTRY_BYTES = 128
 _RECORD_BYTES = 24
 """Counted for an entry beside its records, and for each of these beside its value, until its size on disk is known."""
@@ -125,6 +126,8 @@ class Log:
         """Whether it takes entries."""
         if self._closed:
             return LogState.CLOSED
+        if self._writer.is_stuck:
+            return LogState.FAILED
         if self._writer.state is LogState.READY and self._space.full:
             return LogState.FULL
         return self._writer.state
@@ -151,7 +154,7 @@ class Log:
         Raises SpoolFullError, SpoolFailedError or SpoolClosedError at once where there is no point in waiting.
         """
         cost = entry.nbytes - (RECORD_OVERHEAD - _RECORD_BYTES) * entry.count + _ENTRY_BYTES
-        if self._closed or (self._writer.state is not LogState.READY and not privileged):
+        if self._closed or self._writer.is_stuck or (self._writer.state is not LogState.READY and not privileged):
             raise self._refusal()
         if not self._space.take(cost, privileged=privileged):
             raise SpoolFullError("the spool holds as much as it may")
@@ -164,6 +167,8 @@ class Log:
     def _refusal(self) -> SpoolError:
         if self._closed:
             return SpoolClosedError("the spool is closed")
+        if self._writer.is_stuck:
+            return SpoolFailedError(_STUCK)
         kind = SpoolFullError if self._writer.state is LogState.FULL else SpoolFailedError
         return kind(self._writer.problem)
 
@@ -245,7 +250,7 @@ class Log:
         segments, counters = self._segments.all(), self._writer.counters
         return LogReport(
             state=self.state,
-            problem=self._writer.problem,
+            problem=_STUCK if self._writer.is_stuck else self._writer.problem,
             nbytes=sum(segment.taken for segment in segments),
             segments=len(segments),
             damaged=self._damage.found,

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from random import Random
 from typing import Self
@@ -37,6 +37,7 @@ from headgate_gateway.spool.report import (
 )
 from headgate_gateway.spool.space import Space
 from headgate_gateway.spool.targets import PATIENT, Backoff
+from headgate_gateway.spool.threads import DaemonExecutor
 
 __all__ = ["Spool", "SpoolMetrics", "SpoolRefusal", "SpoolSettings"]
 
@@ -46,6 +47,8 @@ TICK = 0.1
 """Seconds between two looks at blocked targets."""
 LAST_ANSWERS = 0.5
 """Seconds at the end in which nothing is handed over any more, so that what was is answered."""
+LAST_WRITES = 1.0
+"""Seconds for closing the logs, beyond the time there is: a disk that hangs is not waited for."""
 READERS = 2
 SMALLEST_SEGMENT = 64 * 1024
 
@@ -90,8 +93,8 @@ class Spool:
         self._loop = asyncio.get_running_loop()
         self._space = Space(settings.max_bytes, settings.headroom)
         self._log_settings = LogSettings(segment_bytes=settings.segment)
-        self._readers: Executor = ThreadPoolExecutor(READERS, "spool-read")
-        self._chores: Executor = ThreadPoolExecutor(1, "spool-chores")
+        self._readers: Executor = DaemonExecutor(READERS, "spool-read")
+        self._chores: Executor = DaemonExecutor(1, "spool-chores")
         """One thread: what is asked of it first is done first."""
         self._rate = DrainRate(self._loop.time())
         self._parked_found = 0
@@ -101,6 +104,8 @@ class Spool:
         self._parked: Log
         self._courier: Courier
 
+        self._until: float | None = None
+        """When the end has to come; None: it has not begun."""
     @classmethod
     async def open(
         cls,
@@ -306,24 +311,42 @@ class Spool:
 
         Before the pool is closed. Takes at most about a second more.
         """
-        courier, until = self._courier, self._loop.time() + seconds
-        await self._wait_for(lambda: not courier.backlog, until - min(LAST_ANSWERS, seconds / 4))
+        courier = self._courier
+        self._until = self._loop.time() + seconds
+        await self._wait_for(lambda: not courier.backlog, min(LAST_ANSWERS, seconds / 4))
         courier.closing = True
-        await self._wait_for(lambda: not courier.gate.handover.records, until)
+        await self._wait_for(lambda: not courier.gate.handover.records, 0.0)
         for task in self._tasks:
             task.cancel()
         await courier.stop()
-        await self._loop.run_in_executor(self._chores, self._close_logs)
+        await self._close_in_time()
         left = courier.backlog
         courier.gate.outlets.release()
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._chores.shutdown(wait=False)
         return left
 
-    async def _wait_for(self, is_so: Callable[[], bool], until: float) -> None:
+    def hurry(self, seconds: float) -> None:
+        """Have `close`, which is under way, take no more time than this from now on."""
+        if self._until is not None:
+            self._until = min(self._until, self._loop.time() + seconds)
+
+    def _left(self, before: float = 0.0) -> float:
+        """Seconds until the end has to come, or so many seconds before."""
+        return 0.0 if self._until is None else self._until - before - self._loop.time()
+
+    async def _wait_for(self, is_so: Callable[[], bool], before: float) -> None:
         # The last seconds of a process: a look now and then, rather than an event that every entry would have to set.
-        while not is_so() and self._loop.time() < until:  # noqa: ASYNC110
-            await asyncio.sleep(min(TICK, max(until - self._loop.time(), 0.001)))
+        while not is_so() and self._left(before) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(min(TICK, max(self._left(before), 0.001)))
+
+    async def _close_in_time(self) -> None:
+        closing = self._loop.run_in_executor(self._chores, self._close_logs)
+        _, hanging = await asyncio.wait([closing], timeout=max(self._left(), 0.0) + LAST_WRITES)
+        if hanging:
+            log.error("the spool's disk hangs: the last checkpoint is missing, and what it would say is sent again")
+        else:
+            await closing
 
     def _close_logs(self) -> None:
         for each in (self._courier.main.log, self._parked, *(side.log for side in self._courier.sides.cursors)):

@@ -58,6 +58,8 @@ class LogSettings:
     """One commit takes about this much at most."""
     probe_seconds: float = 1.0
     """Between two attempts to find out whether a full or failed disk writes again."""
+    stuck_seconds: float = 10.0
+    """A commit that takes longer than this lets nothing wait behind it."""
     unreadable: Patience = PATIENT
     """With what the disk does not read."""
     is_ours: Callable[[], bool] | None = None
@@ -134,6 +136,7 @@ class Writer:
         self._ending = False
         self._ended = False
         self._put_lock = threading.Lock()
+        self._busy_since: float | None = None
         self._is_written = False
         """Whether the frame of this commit may be on the disk whole."""
         self._thread = threading.Thread(target=self._run, name=f"spool {directory}", daemon=True)
@@ -148,6 +151,12 @@ class Writer:
             if self._ended:
                 raise SpoolClosedError(_CLOSED)
             self._queue.put(waiting)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the disk hangs: it neither takes what it was given nor fails. Ends with the commit. Any thread."""
+        since = self._busy_since
+        return since is not None and time.monotonic() - since > self._settings.stuck_seconds
 
     def rotate(self) -> None:
         """Close the newest segment, so that it may be deleted."""
@@ -213,6 +222,7 @@ class Writer:
                 self._notify(lambda: tell(told))
 
     def _commit_safely(self, group: list[Waiting]) -> list[Told]:
+        self._busy_since = time.monotonic()
         try:
             return self._commit(group)
         except Exception as error:
@@ -222,6 +232,8 @@ class Writer:
                 return [told for waiting in group for told in self._commit_safely([waiting])]
             log.exception("a commit of the spool failed")
             return self._fail(group, SpoolFailedError(f"defect: {error!r}"))
+        finally:
+            self._busy_since = None
 
     def _commit(self, group: list[Waiting]) -> list[Told]:
         """Make a group durable; what to tell whom."""

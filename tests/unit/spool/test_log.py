@@ -367,6 +367,29 @@ def test_a_closed_log_takes_nothing_and_has_kept_what_waited() -> None:
     assert len(read_all(opened(disk))) == 30
 
 
+def test_a_disk_that_hangs_is_a_failure_that_ends_with_the_commit_it_hangs_in() -> None:
+    disk, told, gate = PowerLossDisk(), Told(), threading.Event()
+
+    def hangs(operation: str, path: str) -> None:
+        if operation == "sync" and threading.current_thread() is log._writer._thread:
+            gate.wait()
+
+    log = opened(disk, settings=LogSettings(stuck_seconds=0.01))
+    disk.trouble = hangs
+    log.append(entry(1), told)
+    until(lambda: log.state is LogState.FAILED)
+    assert "hangs" in log.report().problem
+    for privileged in (False, True):
+        with pytest.raises(SpoolFailedError, match="hangs"):
+            log.append(entry(2), told, privileged=privileged)
+    gate.set()
+    told.wait()
+    assert told.errors == [None]
+    until(lambda: log.state is LogState.READY)
+    disk.trouble = well
+    log.close()
+
+
 def test_what_comes_while_a_log_is_closed_is_told_so() -> None:
     log, told, gate = opened(PowerLossDisk(), space := Space(10**9, 0)), Told(), threading.Event()
     writer = log._writer

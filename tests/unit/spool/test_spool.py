@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from random import Random
 
 import pytest
@@ -11,6 +12,7 @@ from headgate_gateway.spool.errors import SpoolLockedError
 from headgate_gateway.spool.spool import Spool
 
 from .brokers import Kafka, Pool
+from .power import PowerLossDisk, PowerLossFile
 from .world import World, a_repo, settings, until
 
 
@@ -94,6 +96,44 @@ async def test_closing_delivers_what_it_can_and_says_what_is_left() -> None:
     reborn.bind(a_repo("Async"))
     assert await reborn.close(5.0) == 0
     assert kafka.values("a") == [b"0", b"1"]
+
+
+async def test_closing_does_not_wait_for_a_disk_that_hangs() -> None:
+    kafka, gate = Kafka(Random(1)), threading.Event()
+    disk = HangingDisk(gate)
+    world = await World.open(kafka, disk)
+    out_for_good(kafka)
+    world.bind(a_repo("Async"))
+    world.send("logs", "a", "k")
+    await world.answered()
+    disk.hangs = True
+    try:
+        assert await world.close() == 1
+    finally:
+        gate.set()
+
+
+async def test_who_is_told_to_hurry_while_closing_does() -> None:
+    world = await a_backlog(Kafka(Random(1)), "k")
+    closing = asyncio.create_task(world.close(1e9))
+    await asyncio.sleep(0)
+    world.spool.hurry(0.05)
+    assert await closing == 1
+
+
+class HangingDisk(PowerLossDisk):
+    """Small files are never finished."""
+
+    hangs = False
+
+    def __init__(self, gate: threading.Event) -> None:
+        super().__init__()
+        self.gate = gate
+
+    def create(self, path: str) -> PowerLossFile:
+        if self.hangs and path.endswith(".tmp"):
+            self.gate.wait()
+        return super().create(path)
 
 
 async def test_a_full_spool_says_so_to_async_and_leaves_sync_to_kafka() -> None:
