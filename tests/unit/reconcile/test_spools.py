@@ -132,6 +132,38 @@ async def test_a_new_template_that_gets_no_further_is_told_as_of_a_deployment() 
     assert bed.conditions("GatewayFleet", "main")["Ready"] == ("True", "Ready")
 
 
+def of_revision(ready: int, *, current: str = "a", update: str = "a") -> dict[str, Any]:
+    """The StatefulSet as its controller tells of it."""
+    counts = {"replicas": 2, "readyReplicas": ready, "updatedReplicas": 2, "observedGeneration": 99}
+    status = counts | {"currentRevision": current, "updateRevision": update}
+    return {"kind": "StatefulSet", "metadata": {"namespace": "events", "name": "main-gateway"}, "status": status}
+
+
+async def test_a_stateful_set_that_has_never_been_complete_is_told_after_a_while() -> None:
+    bed = SpoolBed()
+    bed.put(fleet(spool=CLAIMED), profile(), repo("access"))
+    await bed.reconcile()
+    bed.put(of_revision(ready=0))
+    await bed.reconcile()
+    assert bed.conditions("GatewayFleet", "main")["Ready"][1] == "RollingOut"
+    bed.clock.now += 600
+    await bed.reconcile()
+    assert bed.conditions("GatewayFleet", "main")["Ready"] == ("False", "ProgressDeadlineExceeded")
+
+
+async def test_a_gateway_that_is_lost_later_makes_no_template_a_failed_one() -> None:
+    bed = await claimed()
+    bed.put(of_revision(ready=2))
+    await bed.reconcile()
+    for each in (bed, SpoolBed(bed.cluster)):
+        each.reports.update(bed.reports)
+        each.put(of_revision(ready=1))
+        for _ in range(2):
+            await each.reconcile()
+            each.clock.now += 600
+        assert each.conditions("GatewayFleet", "main")["Ready"][1] != "ProgressDeadlineExceeded"
+
+
 async def test_the_former_gateways_stay_until_the_others_have_taken_over() -> None:
     bed = await deployed()
     bed.put(fleet(spool=CLAIMED))
