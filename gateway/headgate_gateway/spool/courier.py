@@ -40,6 +40,8 @@ class CourierSettings:
     side_after: float = 1.0
     """How long a target that takes nothing may hold up others before it gets a log of its own."""
     unknown_topic_patience: float = 600.0
+    parked_bytes: int = 256 * 2**20
+    """What may be parked: beyond it, targets whose records Kafka refuses for good are blocked."""
     cache_bytes: int = 32 * 2**20
     """Of entries that producers have: beyond it, what comes waits on disk."""
 
@@ -99,7 +101,7 @@ class Courier:
         self._replay = Replay(self)
         self.main = self._make_cursor()
         self.sides = Sides(open_side, remove_side, partial(self._make_cursor, is_side=True), executors[1])
-        self.undertaker = Undertaker(self, gate, parked)
+        self.undertaker = Undertaker(self, gate, parked, settings.parked_bytes)
 
     def _make_cursor(self, *, is_side: bool = False) -> Cursor:
         return Cursor(self._readers, self._replay.offer, self.gate.states_of, is_side=is_side)
@@ -203,6 +205,8 @@ class Courier:
         """Hand an entry over from memory, if nothing is before it."""
         nbytes = stored.entry.nbytes
         if self.closing or not self.may_go_live(state) or self.held + nbytes > self.settings.cache_bytes:
+            return False
+        if state.burying and not self.main.may_bury(nbytes):
             return False
         producer = self.gate.producer_for(state)
         if producer is None or not state.is_free(buckets) or not producer.reserve(nbytes):

@@ -20,6 +20,8 @@ LOOK_AGAIN = 0.1
 """Seconds after which a cursor that waits looks again, whether or not it was woken."""
 READ_AGAIN = 1.0
 """Seconds after a read that failed."""
+COPIED_BYTES = 8 * 2**20
+"""Of entries of one log that are being copied to another, moved and given up each: memory holds them until that is durable."""
 
 
 class Cursor:
@@ -47,6 +49,10 @@ class Cursor:
         """By number: waiting entries that may turn out to have been delivered; target, buckets and end."""
         self.burying: dict[int, set[int]] = {}
         """By number: positions of records that are being given up."""
+        self.moving_bytes = 0
+        """Of entries that are being moved to another log."""
+        self.burying_bytes = 0
+        """Of entries with records that are being given up."""
         self.position = 0
         self._executor = executor
         self._offer = offer
@@ -99,6 +105,14 @@ class Cursor:
         positions = [number - stored.first for start, end in missing for number in range(start, end)]
         buried = self.burying.get(stored.first)
         return positions if buried is None else [position for position in positions if position not in buried]
+
+    def may_move(self, nbytes: int) -> bool:
+        """Whether that much more may be moved to another log at once: always something."""
+        return not self.moving_bytes or self.moving_bytes + nbytes <= COPIED_BYTES
+
+    def may_bury(self, nbytes: int) -> bool:
+        """Whether that much more may be given up at once: always something."""
+        return not self.burying_bytes or self.burying_bytes + nbytes <= COPIED_BYTES
 
     @property
     def is_idle(self) -> bool:

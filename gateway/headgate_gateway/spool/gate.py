@@ -61,6 +61,8 @@ class Gate:
 
     def _problem(self, state: TargetState, producer: KafkaProducer | None) -> tuple[str, Awaits]:
         """Why a target cannot be tried; empty: it can."""
+        if state.burial_problem:
+            return state.burial_problem, Awaits.TIME
         if producer is None:
             return self.outlets.problem(state.target.profile_hash) or "nobody delivers for it", Awaits.PRODUCER
         if producer.down is not None:

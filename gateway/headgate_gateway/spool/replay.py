@@ -49,6 +49,8 @@ class Replay:
     def _take(self, cursor: Cursor, state: TargetState, stored: Stored, positions: list[int]) -> bool:
         courier, entry = self._courier, stored.entry
         gives_up = state.is_given_up(self._loop.time(), courier.age_of(entry), courier.settings.unknown_topic_patience)
+        if (gives_up or state.burying) and not cursor.may_bury(entry.nbytes):
+            return False
         if gives_up and self._is_refused(state):
             cursor.remove(state, stored.first, entry.buckets())
             why = FailureReason.REFUSED, state.problem

@@ -76,6 +76,11 @@ class SpoolSettings:
         return max(SMALLEST_SEGMENT, min(self.segment_bytes, self.max_bytes // 8))
 
     @property
+    def parked_bytes(self) -> int:
+        """Bytes that parked records may take: nothing but people takes them away."""
+        return self.max_bytes // 4
+
+    @property
     def headroom(self) -> int:
         """Bytes for side logs, dead letters, parked entries and checkpoints."""
         return max(self.max_bytes // 10, min(2 * self.segment, self.max_bytes // 4))
@@ -99,13 +104,13 @@ class Spool:
         self._rate = DrainRate(self._loop.time())
         self._parked_found = 0
         self._parked_profiles: set[str] = set()
+        self._until: float | None = None
+        """When the end has to come; None: it has not begun."""
         self._tasks: list[asyncio.Task[None]] = []
         self._directory: SpoolDirectory
         self._parked: Log
         self._courier: Courier
 
-        self._until: float | None = None
-        """When the end has to come; None: it has not begun."""
     @classmethod
     async def open(
         cls,
@@ -129,7 +134,7 @@ class Spool:
             spool._open_side,
             spool._directory.remove_side,
             (spool._readers, spool._chores),
-            CourierSettings(settings.side_after, settings.unknown_topic_patience),
+            CourierSettings(settings.side_after, settings.unknown_topic_patience, settings.parked_bytes),
             now_ms,
         )
         await in_thread(spool._chores, spool._open_logs)
@@ -242,7 +247,7 @@ class Spool:
             return None
         excess = self._space.used - (self._space.limit - self._space.headroom)
         excess += (self._space.limit - self._space.headroom) // 20
-        return decide_refusal(state, log.report().problem, excess, self._rate)
+        return decide_refusal(state, log.report().problem, excess, self._rate, self._parked.report().nbytes)
 
     @property
     def _oldest_seconds(self) -> float:

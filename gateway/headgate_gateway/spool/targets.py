@@ -108,6 +108,8 @@ class TargetState:
         "awaits",
         "blocked_since",
         "blocked_until",
+        "burial_problem",
+        "burying",
         "failures",
         "in_side",
         "last_delivery",
@@ -140,6 +142,10 @@ class TargetState:
         self.live_count = 0
         self.in_side = 0
         """Entries in, or on their way to, a log of its own."""
+        self.burying = 0
+        """Entries with records that are being given up."""
+        self.burial_problem = ""
+        """Why neither dead letter nor park takes them now; empty: they do, as far as is known."""
         self.window = Window()
         self.needs: set[str] = set()
         """Hashes of the profiles that its records need, those of their dead letters included."""
@@ -197,7 +203,12 @@ class TargetState:
     def is_empty(self) -> bool:
         """Whether it has no records, as far as it knows itself."""
         return not (
-            self.waiting.entries or self.appending.entries or self.in_side or self.window.in_flight or self.live
+            self.waiting.entries
+            or self.appending.entries
+            or self.in_side
+            or self.burying
+            or self.window.in_flight
+            or self.live
         )
 
     def has_live(self, until: int) -> bool:
