@@ -3,6 +3,7 @@
 DIR/lock, DIR/log/, DIR/side/NAME/, DIR/parked/, DIR/profiles/HASH.json
 """
 
+import errno
 import re
 from contextlib import suppress
 from typing import Self
@@ -29,6 +30,15 @@ class SpoolDirectory:
     def open(cls, disk: Disk, path: str) -> Self:
         """Lock it, and make what is missing of it. Its parent must be there. Raises SpoolLockedError, OSError."""
         path = path.rstrip("/")
+        try:
+            return cls._open(disk, path)
+        except OSError as error:
+            if error.errno == errno.EROFS:
+                raise OSError(errno.EROFS, "the spool's volume is read-only: make it writable again", path) from error
+            raise
+
+    @classmethod
+    def _open(cls, disk: Disk, path: str) -> Self:
         make_directory(disk, path)
         lock = disk.lock(f"{path}/{LOCK_NAME}")
         try:

@@ -3,6 +3,7 @@
 A gateway may be writing meanwhile: what is seen is what was there at some moment. Called by the command line.
 """
 
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
@@ -146,6 +147,10 @@ def _checkpoint(disk: Disk, path: str) -> tuple[Checkpoint, bool]:
         content = disk.read_at(f"{path}/{CHECKPOINT_NAME}", 0, disk.size(f"{path}/{CHECKPOINT_NAME}"))
     except FileNotFoundError:
         return NOTHING, False
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return NOTHING, True
     checkpoint = decode_checkpoint(content)
     return checkpoint or NOTHING, checkpoint is None
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from headgate_gateway.pipeline.records import RECORD_OVERHEAD
-from headgate_gateway.spool.checkpoint import Checkpoint, encode_checkpoint
+from headgate_gateway.spool.checkpoint import NOTHING, Checkpoint, encode_checkpoint
 from headgate_gateway.spool.damage import Damage
 from headgate_gateway.spool.disk import Disk
 from headgate_gateway.spool.durable import make_directory, replace_file
@@ -105,7 +105,7 @@ class Log:
         damage = Damage(disk, space, settings.unreadable)
         damage.find_kept(directory)
         checkpoint = read_checkpoint(disk, directory)
-        found = recover(disk, directory, checkpoint, visit, damage)
+        found = recover(disk, directory, checkpoint or NOTHING, visit, damage)
         damage.opened()
         ledger, segments = Ledger(found.extents, found.position), Segments()
         for segment in found.segments:
@@ -113,7 +113,10 @@ class Log:
             space.adjust(segment.taken)
         writer = Writer(disk, directory, space, notify, settings, ledger, segments)
         opened = cls(disk, directory, space, damage, ledger, segments, writer)
-        if found.position:
+        if checkpoint is None:
+            # One that cannot be read now may be so later, and would give up what gets the same numbers until then.
+            opened.checkpoint()
+        elif found.position:
             with suppress(OSError):  # it is tried again with the next one
                 opened.checkpoint()
         else:

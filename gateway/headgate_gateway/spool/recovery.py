@@ -6,6 +6,7 @@
 Numbers that no frame has were never reported durable, or are damaged, or deleted: they count as done with.
 """
 
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,16 +40,19 @@ Visit = Callable[[int, EntryHead], None]
 """Gets the number of an entry's first record, and its head."""
 
 
-def read_checkpoint(disk: Disk, directory: str) -> Checkpoint:
-    """What the checkpoint says; nothing at all where it is missing or damaged: then what was delivered is sent again."""
+def read_checkpoint(disk: Disk, directory: str) -> Checkpoint | None:
+    """What the checkpoint says; None: it is damaged or cannot be read, so what was delivered is sent again."""
     try:
-        content = disk.read_at(f"{directory}/{CHECKPOINT_NAME}", 0, _LARGEST_CHECKPOINT)
+        checkpoint = decode_checkpoint(disk.read_at(f"{directory}/{CHECKPOINT_NAME}", 0, _LARGEST_CHECKPOINT))
     except FileNotFoundError:
         return NOTHING
-    checkpoint = decode_checkpoint(content)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        checkpoint = None
     if checkpoint is None:
         log.error("the checkpoint of the spool is damaged: records may be sent again", extra={"directory": directory})
-    return checkpoint or NOTHING
+    return checkpoint
 
 
 @dataclass(slots=True)

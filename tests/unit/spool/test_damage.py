@@ -196,6 +196,32 @@ def test_a_damaged_checkpoint_costs_doubles_and_no_records() -> None:
     log.close()
 
 
+class NoCheckpoint(PowerLossDisk):
+    """Its checkpoint cannot be read."""
+
+    def read_at(self, path: str, offset: int, nbytes: int) -> bytes:
+        if path.endswith("/checkpoint"):
+            raise OSError(5, "Input/output error")
+        return super().read_at(path, offset, nbytes)
+
+
+def test_a_checkpoint_that_cannot_be_read_costs_doubles_and_never_what_comes_later() -> None:
+    whole, _ = filled(6)
+    log = opened(whole)
+    log.acknowledge(0, log.end)
+    log.close()
+    assert whole.listdir(LOG) == ["checkpoint"]
+    disk = NoCheckpoint()
+    disk.root = whole.root
+    log = opened(disk)
+    log.append(some_entry(Random(9), 9), lambda first, error: None)
+    log._writer.stop()
+    whole.root = disk.root
+    after = opened(whole)
+    assert ids(after) == [9]
+    after.close()
+
+
 def test_damage_in_what_is_delivered_is_nobodys_business() -> None:
     disk, entries = filled(6)
     log = opened(disk)

@@ -1,6 +1,7 @@
 """The spool over restarts and reloads: backlogs, profiles that no repo uses any more, credentials, what it tells."""
 
 import asyncio
+import errno
 import json
 import threading
 from random import Random
@@ -76,6 +77,43 @@ async def test_credentials_that_are_not_usable_block_and_better_ones_deliver() -
     reborn.spool.set_credentials({})
     await reborn.drained()
     assert kafka.values("a") == [b"0"]
+    await reborn.close()
+
+
+def rewrite_profile(world: World, change: dict[str, object]) -> str:
+    """What another version of the gateway would have stored; the profile's hash."""
+    [name] = world.disk.listdir("/spool/profiles")
+    stored = world.disk.content(f"/spool/profiles/{name}")
+    stored[:] = json.dumps({**json.loads(bytes(stored)), **change}).encode()
+    return name.removesuffix(".json")
+
+
+async def test_a_stored_profile_with_fields_of_a_newer_gateway_delivers_its_records() -> None:
+    kafka = Kafka(Random(1))
+    world = await a_backlog(kafka, "k")
+    await world.close()
+    rewrite_profile(world, {"fieldOfTheFuture": {"a": 1}})
+    kafka.heal()
+    reborn = await World.open(kafka, world.disk)
+    reborn.spool.set_credentials({})
+    await reborn.drained()
+    assert kafka.values("a") == [b"0"]
+    await reborn.close()
+
+
+async def test_a_stored_profile_that_cannot_be_read_says_so_and_how_its_records_get_out() -> None:
+    world = await a_backlog(Kafka(Random(1)), "k")
+    await world.close()
+    content = rewrite_profile(world, {"acks": "most"})
+    reborn = await World.open(world.pool.kafka, world.disk)
+    reborn.spool.set_credentials({})
+    await until(lambda: bool(reborn.spool.status().targets[0].blocked))
+    [row] = reborn.spool.status().targets
+    assert content in row.blocked
+    assert "acks" in row.blocked
+    assert "headgate spool replay" in row.blocked
+    assert reborn.spool.status().backlog_records == 1
+    assert len(world.disk.listdir("/spool/profiles")) == 1
     await reborn.close()
 
 
@@ -208,6 +246,16 @@ async def test_a_topic_in_the_way_of_others_gets_a_log_of_its_own_that_outlives_
     reborn.check()
     assert kafka.values("b")[-1] == b"last"
     await until(lambda: not world.disk.listdir("/spool/side"))
+    await reborn.close()
+
+
+async def test_an_empty_log_that_cannot_be_removed_is_no_reason_not_to_open() -> None:
+    world = await World.open(Kafka(Random(1)))
+    await world.close()
+    world.disk.mkdir("/spool/side/ab")
+    world.disk.trouble = lambda operation, _: OSError(errno.EIO, "Input/output error") if operation == "rmdir" else None
+    reborn = await World.open(Kafka(Random(1)), world.disk)
+    assert reborn.spool.refusal is None
     await reborn.close()
 
 
