@@ -9,10 +9,14 @@ from headgate_gateway.config import ByteSize
 from headgate_gateway.config.base import ObjectName, cel
 from headgate_operator.api.meta import ResourceModel
 
-_SPOOL_MAX_RULE = "!has(self.maxBytes) || quantity(string(self.maxBytes)).isLessThan(quantity(string(self.size)))"
-_SPOOL_MAX_MESSAGE = "spool.maxBytes must be smaller than spool.size: a file system needs some room for itself"
-_SPOOL_CLASS_RULE = "!has(self.storageClassName) || self.mode == 'VolumeClaim'"
-_SPOOL_CLASS_MESSAGE = "only spool.mode VolumeClaim takes a storageClassName"
+_SPOOL_MAX_RULE = (
+    "!has(self.maxBytes) || 20.0 * quantity(string(self.maxBytes)).asApproximateFloat()"
+    " <= 19.0 * quantity(string(self.size)).asApproximateFloat()"
+)
+_SPOOL_MAX_MESSAGE = (
+    "spool.maxBytes must be at most 95 % of spool.size: a file system needs some room for itself, and the kubelet evicts"
+    " a pod whose EmptyDir is full"
+)
 
 
 class SpoolMode(StrEnum):
@@ -26,18 +30,16 @@ class SpoolMode(StrEnum):
 class FleetSpool(ResourceModel):
     """A queue on the disk of each gateway: events that it has answered for, and that Kafka does not have yet."""
 
-    model_config = ConfigDict(
-        json_schema_extra=cel((_SPOOL_MAX_RULE, _SPOOL_MAX_MESSAGE), (_SPOOL_CLASS_RULE, _SPOOL_CLASS_MESSAGE))
-    )
+    model_config = ConfigDict(json_schema_extra=cel((_SPOOL_MAX_RULE, _SPOOL_MAX_MESSAGE)))
 
     mode: SpoolMode = SpoolMode.DISABLED
     """Disabled. EmptyDir: on the node, for as long as the pod is there; it outlives a crash of the gateway, not its pod. VolumeClaim: the gateways are a StatefulSet, each with a claim of its own, which outlives pods, changes of mode and the fleet; canaries have an EmptyDir."""
     size: Annotated[ByteSize, Field(ge=256 * 2**20)] = 10 * 2**30
     """Size of each gateway's volume. Claims that are there keep theirs: enlarge them first. A change restarts the gateways, and with EmptyDir what they have on disk is lost: wait until status.spool.backlogRecords is 0."""
     max_bytes: Annotated[ByteSize, Field(ge=128 * 2**20)] | None = None
-    """What a spool may take of it; nine tenths where it does not say. A spool that is full is a 503 for what needs it. A change restarts the gateways, as one of size does."""
+    """What a spool may take of it, 95 % at most; nine tenths where it does not say. A spool that is full is a 503 for what needs it. A change restarts the gateways, as one of size does."""
     storage_class_name: ObjectName | None = None
-    """Of the claims; the cluster's default class where it does not say."""
+    """Of the claims; the cluster's default class where it does not say. Other modes have no use for it."""
 
     @property
     def limit(self) -> int:
@@ -46,14 +48,8 @@ class FleetSpool(ResourceModel):
 
     @model_validator(mode="after")
     def _check_max_bytes(self) -> Self:
-        if self.max_bytes is not None and self.max_bytes >= self.size:
+        if self.max_bytes is not None and 20 * self.max_bytes > 19 * self.size:
             raise ValueError(_SPOOL_MAX_MESSAGE)
-        return self
-
-    @model_validator(mode="after")
-    def _check_storage_class(self) -> Self:
-        if self.storage_class_name is not None and self.mode is not SpoolMode.VOLUME_CLAIM:
-            raise ValueError(_SPOOL_CLASS_MESSAGE)
         return self
 
 

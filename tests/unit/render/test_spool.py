@@ -157,16 +157,25 @@ def test_a_spool_changes_no_revision() -> None:
 @pytest.mark.parametrize(
     ("spool", "message"),
     [
-        ({"mode": "EmptyDir", "size": "1Gi", "maxBytes": "1Gi"}, "spool.maxBytes must be smaller than spool.size"),
-        ({"mode": "EmptyDir", "storageClassName": "fast"}, "only spool.mode VolumeClaim takes a storageClassName"),
+        ({"mode": "EmptyDir", "size": "1Gi", "maxBytes": "1Gi"}, "spool.maxBytes must be at most 95 % of spool.size"),
+        ({"mode": "EmptyDir", "size": "1000Mi", "maxBytes": "951Mi"}, "at most 95 % of spool.size"),
         ({"mode": "EmptyDir", "size": "1Mi"}, "spool.size"),
         ({"mode": "SharedClaim"}, "spool.mode"),
     ],
-    ids=["no room for the file system", "a class without claims", "too small", "a mode that is not there"],
+    ids=["no room for the file system", "too little of it", "too small", "a mode that is not there"],
 )
 def test_what_could_not_work_is_refused(spool: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidResourceError, match=message):
         fleet(spool=spool)
+
+
+def test_a_fleet_that_leaves_claims_or_comes_to_them_may_keep_their_class() -> None:
+    mode_alone = [
+        render(world(fleet=fleet(spool={"mode": mode, "size": "4Gi", "storageClassName": "fast"})))
+        for mode in ("Disabled", "EmptyDir")
+    ]
+    without = [render(world(fleet=fleet(spool={"mode": mode, "size": "4Gi"}))) for mode in ("Disabled", "EmptyDir")]
+    assert [each.objects for each in mode_alone] == [each.objects for each in without]
 
 
 def test_the_name_of_a_fleet_with_claims_leaves_room_for_a_hash() -> None:
