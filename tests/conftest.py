@@ -21,8 +21,9 @@ settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent
 ORDER = ("unit", "integration", "e2e")
-OF_THE_CLUSTER = ("tests/integration/api/", "tests/integration/operator/", "tests/e2e/")
-"""Tests that share one cluster, and one release, and measure: never two of them at a time."""
+OF_THE_CLUSTER = ("tests/integration/api/", "tests/integration/operator/", "tests/e2e/", "tests/faults/")
+"""Tests that share one cluster, and one release, and measure: never two of them at a time. And, since brokers that come and go
+take all of a machine, faults, which would spoil what others measure."""
 
 
 def _rank(item: pytest.Item) -> tuple[int, int]:

@@ -17,8 +17,8 @@ _VARIANTS = {
     "same": "FROM {image}\nLABEL headgate.dev/variant=same\n",
     "crashing": 'FROM {image}\nENTRYPOINT ["python3", "-c", "raise SystemExit(3)"]\n',
 }
-_EDITS = {
-    "failing": ("submission = Submission(records, now_ms, now, on_done)", "raise RuntimeError"),
+EDITS = {
+    "failing": ("submission = Submission(records, now_ms, now, on_done, on_late)", "raise RuntimeError"),
     "slow": ("submission.resolve()", "self._loop.call_later(0.4, submission.resolve)"),
 }
 
@@ -29,7 +29,7 @@ def build_variant(release: Release, folder: Path, variant: str) -> str:
     if variant in _VARIANTS:
         text = _VARIANTS[variant].format(image=image)
     else:
-        old, new = _EDITS[variant]
+        old, new = EDITS[variant]
         text = _EDIT.format(image=image, file=_PRODUCER, old=old, new=new)
     dockerfile = folder / f"Dockerfile.{variant}"
     dockerfile.write_text(text)
