@@ -109,6 +109,14 @@ def _add_spool(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="size of one of its files, which go when all of it is delivered (default: %(default)s)",
     )
+    add(
+        "--spool-topic-patience",
+        type=_duration,
+        default="10m",
+        metavar="TIME",
+        help="how long what waits is tried for a topic that Kafka refuses, as missing or not authorised, before it goes to"
+        " the dead letter or is parked (default: %(default)s)",
+    )
 
 
 def _add_times(parser: argparse.ArgumentParser) -> None:
@@ -186,6 +194,7 @@ def read_spool(arguments: argparse.Namespace) -> SpoolSettings | None:
         directory=str(arguments.spool.absolute()),
         max_bytes=arguments.spool_max_bytes,
         segment_bytes=arguments.spool_segment_bytes,
+        unknown_topic_patience=arguments.spool_topic_patience / 1_000,
         track=arguments.track,
     )
 
