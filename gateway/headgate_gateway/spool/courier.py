@@ -21,7 +21,7 @@ from functools import partial
 from headgate_gateway.kafka.outcome import Outcome
 from headgate_gateway.spool.cursor import Cursor
 from headgate_gateway.spool.entry import Entry, EntryHead, records_of
-from headgate_gateway.spool.errors import SpoolError, SpoolFailedError
+from headgate_gateway.spool.errors import NO_SPACE, SpoolError, SpoolFailedError, SpoolFullError
 from headgate_gateway.spool.gate import Gate
 from headgate_gateway.spool.handover import Fates
 from headgate_gateway.spool.load import EntryLoad, Kept, runs_of
@@ -162,7 +162,7 @@ class Courier:
             write(failure)
 
     def _write(self, item: _Appending, failure: OSError | None) -> None:
-        error: SpoolError | None = None if failure is None else SpoolFailedError(str(failure))
+        error: SpoolError | None = None if failure is None else _no_profile(failure)
         if error is None:
             try:
                 self.main.log.append(item.entry, partial(self._written, item), privileged=item.privileged)
@@ -309,3 +309,8 @@ class Courier:
     def backlog(self) -> int:
         """Durable records that are to be delivered still."""
         return self.main.log.backlog + sum(side.log.backlog for side in self.sides.cursors)
+
+
+def _no_profile(failure: OSError) -> SpoolError:
+    """Why an entry was not written at all: its profile could not be."""
+    return SpoolFullError(str(failure)) if failure.errno in NO_SPACE else SpoolFailedError(str(failure))

@@ -113,7 +113,7 @@ class LogView:
             records = head.count - extents.count(first, first + head.count)
             waiting.setdefault((head.destination, head.reason), Waiting()).add(head, records)
 
-        found: Recovery = recover(disk, place.path, done, visit, notes)
+        found: Recovery = recover(disk, place.path, done, visit, notes, is_told=not (damaged or everything))
         ledger, segments = Ledger(found.extents, found.position), Segments()
         for segment in found.segments:
             segments.add(segment)

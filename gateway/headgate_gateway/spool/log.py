@@ -105,7 +105,7 @@ class Log:
         damage = Damage(disk, space, settings.unreadable)
         damage.find_kept(directory)
         checkpoint = read_checkpoint(disk, directory)
-        found = recover(disk, directory, checkpoint or NOTHING, visit, damage)
+        found = recover(disk, directory, checkpoint or NOTHING, visit, damage, is_told=checkpoint is not None)
         damage.opened()
         ledger, segments = Ledger(found.extents, found.position), Segments()
         for segment in found.segments:

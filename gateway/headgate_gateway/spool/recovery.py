@@ -29,7 +29,7 @@ from headgate_gateway.spool.frames import (
     decode_segment_head,
     find_marker,
 )
-from headgate_gateway.spool.segments import Segment, first_of_name
+from headgate_gateway.spool.segments import Segment, first_of_name, segment_name
 
 log = logging.getLogger(__name__)
 
@@ -153,11 +153,18 @@ class Recovery:
         segment.end = max(segment.end, self.position)
 
 
-def recover(disk: Disk, directory: str, checkpoint: Checkpoint, visit: Visit | None, damage: Damage) -> Recovery:
-    """Read all of a log. Raises OSError, SpoolVersionError."""
+def recover(
+    disk: Disk, directory: str, checkpoint: Checkpoint, visit: Visit | None, damage: Damage, *, is_told: bool = True
+) -> Recovery:
+    """Read all of a log. Raises OSError, SpoolVersionError.
+
+    `is_told`: the checkpoint is whole, so that a segment that is neither there nor covered by it is missed.
+    """
     found = Recovery(directory, checkpoint.extents(), visit, damage)
     names = [name for name in disk.listdir(directory) if first_of_name(name) is not None]
     durable = _durable_ends([checkpoint.tail, *_previous(names, directory, damage)])
+    if is_told:
+        _miss(found, durable, {first_of_name(name) for name in names})
     for name in names:
         found.read_segment(name, disk.size(f"{directory}/{name}"), lambda first: durable.get(first, 0))
     # A segment without records has the name that the next one would get.
@@ -166,6 +173,16 @@ def recover(disk: Disk, directory: str, checkpoint: Checkpoint, visit: Visit | N
     found.extents.add(found.position, end)
     found.position = end
     return found
+
+
+def _miss(found: Recovery, durable: dict[int, int], there: set[int | None]) -> None:
+    """Count segments that were durable and are gone. Without room for a checkpoint one may have been deleted rightly."""
+    for first, end in durable.items():
+        if first not in there and found.extents.is_missing(first, end):
+            records = end - first - found.extents.count(first, end)
+            path = f"{found.directory}/{segment_name(first)}"
+            log.error("a segment of the spool is gone", extra={"segment": path, "records": records})
+            found.damage.set_aside(path, Bad(0, 0, torn=False), records)
 
 
 def _durable_ends(told: list[Range]) -> dict[int, int]:

@@ -22,6 +22,7 @@ from headgate_gateway.spool.damage import PATIENT, Patience
 from headgate_gateway.spool.disk import Disk, File, Sync
 from headgate_gateway.spool.entry import Entry
 from headgate_gateway.spool.errors import (
+    NO_SPACE,
     LogState,
     SpoolClosedError,
     SpoolError,
@@ -38,7 +39,6 @@ log = logging.getLogger(__name__)
 
 COMMIT_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the histogram of commits, in seconds."""
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 _CLOSED = "the spool is closed"
 _SMALLEST_BUFFER = 64 * 2**10
 
@@ -325,7 +325,7 @@ class Writer:
     def _judge(self, error: OSError) -> SpoolError:
         before = self.state
         self.problem = error.strerror or str(error)
-        self.state = LogState.FULL if error.errno in _NO_SPACE else LogState.FAILED
+        self.state = LogState.FULL if error.errno in NO_SPACE else LogState.FAILED
         if self.state is not before:
             log.error("the spool cannot write", extra={"directory": self._directory, "problem": self.problem})
         # A frame that is written may be found by the next process, whatever a sync says: its fate is not known.

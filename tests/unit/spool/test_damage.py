@@ -143,6 +143,34 @@ def test_a_segment_that_was_cut_where_it_had_been_durable_is_damaged() -> None:
     log.close()
 
 
+@pytest.mark.parametrize("lost", [0, 1, -2])
+def test_a_segment_that_is_gone_is_missed(lost: int) -> None:
+    settings = LogSettings(frame_bytes=1, segment_bytes=1_500)
+    disk, _ = filled(12, settings)
+    names = [name for name in disk.listdir(LOG) if name.endswith(".seg")]
+    log = opened(disk, settings)
+    log.checkpoint()
+    log.close()
+    disk.unlink(f"{LOG}/{names[lost]}")
+    after = opened(disk, settings)
+    assert after.report().damaged == 1
+    after.close()
+    again = opened(disk, settings)
+    assert again.report().damaged == 0, "it is told once"
+    again.close()
+
+
+def test_a_segment_that_is_done_with_is_not_missed() -> None:
+    settings = LogSettings(frame_bytes=1, segment_bytes=1_500)
+    disk, entries = filled(12, settings)
+    log = opened(disk, settings)
+    log.acknowledge(0, sum(entry.count for entry in entries[:8]))
+    log.close()
+    after = opened(disk, settings)
+    assert after.report().damaged == 0
+    after.close()
+
+
 def test_the_newest_segment_is_missed_as_far_as_a_checkpoint_knew_of_it() -> None:
     disk, _ = filled(6)
     log = opened(disk, ONE_SEGMENT)

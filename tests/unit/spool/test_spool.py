@@ -136,6 +136,20 @@ async def test_closing_delivers_what_it_can_and_says_what_is_left() -> None:
     assert kafka.values("a") == [b"0", b"1"]
 
 
+async def test_lines_whose_profile_has_no_room_on_disk_are_surely_not_there() -> None:
+    world = await World.open(Kafka(Random(1)))
+    world.disk.trouble = lambda _, path: (
+        OSError(errno.ENOSPC, "No space left on device") if "/profiles/" in path else None
+    )
+    world.bind(a_repo("Async"))
+    sent = world.send("logs", "a", "k")
+    await world.answered()
+    assert sent.outcome is not None
+    assert (sent.outcome.failed, sent.outcome.unknown) == ([1], [])
+    assert sent.outcome.reason is FailureReason.SPOOL_FULL
+    await world.close()
+
+
 async def test_closing_does_not_wait_for_a_disk_that_hangs() -> None:
     kafka, gate = Kafka(Random(1)), threading.Event()
     disk = HangingDisk(gate)
