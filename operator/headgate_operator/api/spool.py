@@ -61,6 +61,8 @@ class LeftClaimStatus(ResourceModel):
     backlog_records: Annotated[int, Field(ge=0)] | None = None
     """Records that it held when its gateway was last asked; absent where nobody knows."""
     backlog_bytes: Annotated[int, Field(ge=0)] | None = None
+    parked: Annotated[int, Field(ge=0)] | None = None
+    """Of the records that Kafka refuses for good, those that it held; absent where there were none."""
 
 
 class FleetSpoolStatus(ResourceModel):

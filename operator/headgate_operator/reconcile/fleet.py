@@ -99,7 +99,9 @@ class FleetReconciler:
             profiles=self._parts.profiles.intents(key[0]),
             versions={each.key: each.resource_version for each in self._parts.store.children_of(key)},
             commands={each.key: each.command for each in self._parts.store.repos_of(key) if each.command},
-            spools=state.spools.look(self._parts.store, self._parts.holders, record, record.parsed, self._parts.clock()),
+            spools=state.spools.look(
+                self._parts.store, self._parts.holders, record, record.parsed, self._parts.clock()
+            ),
         )
         stored = state.keeper.ledger.read()
         world = await self._parts.gatherer.gather(record.parsed, state.served, state.keeper.secrets(stored))

@@ -5,7 +5,7 @@ status holds that for the next operator.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +58,8 @@ class SpoolLedger:
     _held: dict[str, Backlog] = field(default_factory=dict)
     """By claim: what its gateway said last."""
     _told: tuple[float, dict[str, Any]] | None = None
+    _announced: set[str] = field(default_factory=set)
+    """Claims whose events an Event has told of, or an earlier process."""
     _settles: float | None = None
     """When patience with gateways that this process has not heard of ends."""
 
@@ -71,7 +73,7 @@ class SpoolLedger:
         claims = _claims(store, key)
         for pod, spool in said:
             if claim_name(pod.name) in claims:
-                self._held[claim_name(pod.name)] = Backlog(spool.backlog_records, spool.backlog_bytes)
+                self._held[claim_name(pod.name)] = Backlog(spool.backlog_records, spool.backlog_bytes, spool.parked)
         self._held = {name: held for name, held in self._held.items() if name in claims}
         before = left_before(json.loads(record.status))
         alone = {
@@ -82,8 +84,7 @@ class SpoolLedger:
         sight = SpoolSight({pod.name: spool for pod, spool in said}, left, away)
         claimed = fleet.spec.spool.mode is SpoolMode.VOLUME_CLAIM
         holding = [claim_name(pod.name) for pod, spool in said if spool.holds]
-        holding += [name for name, held in away.items() if held.records > 0]
-        floor = _floor(key, (*sight.left_with_events, *holding))
+        floor = _floor(key, (*sight.undelivered, *holding))
         unheard = any(holders.is_unheard(pod) for pod in pods)
         settled = self._settle(unheard, now)
         return SeenSpools(
@@ -92,8 +93,14 @@ class SpoolLedger:
             floor=(floor if settled else max(floor, _live_floor(store, key))) if claimed else 0,
             unheard=unheard,
             settled=settled,
-            newly_left=tuple(name for name in sight.left_with_events if name not in before),
+            newly_left=self._announce(sight.left_with_events, before),
         )
+
+    def _announce(self, left: tuple[str, ...], before: Collection[str]) -> tuple[str, ...]:
+        """Those of these claims that nobody was told of: the status, which outlives the process, names some of them only."""
+        found = tuple(name for name in left if name not in before and name not in self._announced)
+        self._announced = set(left)
+        return found
 
     def _settle(self, unheard: bool, now: float) -> bool:
         """Whether this process has heard all gateways, or waited for them long enough. It begins once."""
@@ -128,7 +135,7 @@ def refresh_in(seen: SeenSpools) -> float | None:
 
 def notes_of(seen: SeenSpools) -> list[EventNote]:
     """What a fleet is told of claims that have just lost their gateway."""
-    told = "has no gateway any more and held events when it was last asked: bring it back, or replay its directory"
+    told = "has no gateway any more and held events when it was last asked: bring it back, or replay its directory, then delete the claim"
     return [
         EventNote("Warning", reasons.EVENTS_LEFT, f"PersistentVolumeClaim {name} {told}") for name in seen.newly_left
     ]
@@ -139,7 +146,9 @@ def spool_figures(seen: SeenSpools) -> SpoolFigures | None:
     if not seen.is_shown or not seen.settled:
         return None
     sight = seen.sight
-    return SpoolFigures(sight.records, sight.bytes, sight.oldest, len(sight.left), sight.left_records)
+    return SpoolFigures(
+        sight.records, sight.bytes, sight.oldest, len(sight.left), sight.left_records + sight.left_parked
+    )
 
 
 def _claims(store: Store, fleet: FleetKey) -> set[str]:

@@ -21,6 +21,13 @@ class Backlog:
 
     records: int
     bytes: int
+    parked: int = 0
+    """Records that Kafka refuses for good, which only a person takes away."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody misses it."""
+        return self.records == 0 and self.parked == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +53,17 @@ class SpoolSight:
         return sum(held.records for held in self.left.values() if held is not None)
 
     @property
+    def left_parked(self) -> int:
+        """Parked records on the same claims."""
+        return sum(held.parked for held in self.left.values() if held is not None)
+
+    @property
+    def parked(self) -> int:
+        """Parked records, of gateways and of claims without one."""
+        away = sum(held.parked for held in self.away.values())
+        return self.left_parked + away + sum(each.parked for each in self.gateways.values())
+
+    @property
     def bytes(self) -> int:
         """Their bytes."""
         left = sum(held.bytes for held in (*self.left.values(), *self.away.values()) if held is not None)
@@ -58,8 +76,14 @@ class SpoolSight:
 
     @property
     def left_with_events(self) -> tuple[str, ...]:
-        """Claims without a gateway that held events last."""
-        return tuple(sorted(name for name, held in self.left.items() if held is not None and held.records > 0))
+        """Claims without a gateway that held events last, parked ones included."""
+        return tuple(sorted(name for name, held in self.left.items() if held is not None and not held.is_empty))
+
+    @property
+    def undelivered(self) -> tuple[str, ...]:
+        """Claims without a running gateway that would deliver something if it ran."""
+        held = {**self.left, **self.away}
+        return tuple(sorted(name for name, each in held.items() if each is not None and each.records > 0))
 
 
 def build_spool_status(sight: SpoolSight) -> dict[str, Any]:
@@ -72,7 +96,7 @@ def build_spool_status(sight: SpoolSight) -> dict[str, Any]:
         "backlogRecords": sight.records,
         "backlogBytes": sight.bytes,
         "oldestSeconds": int(sight.oldest),
-        "parked": sum(each.parked for each in sight.gateways.values()),
+        "parked": sight.parked,
         "damaged": sum(each.damaged for each in sight.gateways.values()),
         "leftClaims": left,
     }
@@ -87,7 +111,9 @@ def left_before(live: Mapping[str, Any]) -> dict[str, Backlog | None]:
     """The claims without a gateway that a live status of a fleet names."""
     claims = (live.get("spool") or {}).get("leftClaims") or ()
     return {
-        str(each["name"]): Backlog(int(each["backlogRecords"]), int(each.get("backlogBytes", 0)))
+        str(each["name"]): Backlog(
+            int(each["backlogRecords"]), int(each.get("backlogBytes", 0)), int(each.get("parked", 0))
+        )
         if "backlogRecords" in each
         else None
         for each in claims
@@ -101,9 +127,10 @@ def _mood(status: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _claim(name: str, held: Backlog | None) -> dict[str, Any]:
-    return (
-        {"name": name} if held is None else {"name": name, "backlogRecords": held.records, "backlogBytes": held.bytes}
-    )
+    if held is None:
+        return {"name": name}
+    parked = {"parked": held.parked} if held.parked else {}
+    return {"name": name, "backlogRecords": held.records, "backlogBytes": held.bytes} | parked
 
 
 def _state(sight: SpoolSight) -> tuple[str, str]:

@@ -269,6 +269,34 @@ async def test_a_claim_that_a_scaled_down_fleet_leaves_is_named_with_what_it_hel
     assert bed.events.count(("main", "EventsLeft")) == 1
 
 
+async def test_parked_events_on_a_left_claim_are_told_and_bring_no_gateway_back() -> None:
+    bed = await claimed(replicas=None, autoscaling={"minReplicas": 1, "maxReplicas": 5})
+    bed.say("main-gateway-1", parked=3)
+    await bed.reconcile()
+    bed.put({"kind": "StatefulSet", "metadata": {"namespace": "events", "name": "main-gateway"},
+             "spec": {"replicas": 1}})  # fmt: skip
+    bed.remove("Pod", "main-gateway-1")
+    await bed.reconcile()
+    left = {"name": "spool-main-gateway-1", "backlogRecords": 0, "backlogBytes": 0, "parked": 3}
+    assert (bed.spool["leftClaims"], bed.spool["parked"], bed.minimum) == ([left], 3, 1)
+    assert bed.events.count(("main", "EventsLeft")) == 1
+
+
+async def test_each_of_very_many_left_claims_is_told_of_once() -> None:
+    bed = await claimed()
+    names = [f"main-gateway-{ordinal}" for ordinal in range(2, 105)]
+    for name in names:
+        bed.claim(f"spool-{name}")
+        bed.pod(name, "StatefulSet", "stable", **HELD)
+    await bed.reconcile()
+    for name in names:
+        bed.remove("Pod", name)
+    for _ in range(2):
+        await bed.reconcile()
+        assert bed.events.count(("main", "EventsLeft")) == len(names)
+    assert len(bed.spool["leftClaims"]) == 100
+
+
 async def test_another_operator_knows_what_a_left_claim_held() -> None:
     bed = await claimed()
     bed.say("main-gateway-1", **HELD)

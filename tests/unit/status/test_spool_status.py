@@ -51,7 +51,7 @@ def test_a_claim_whose_content_nobody_knows_has_no_figures() -> None:
 
 
 def test_what_status_says_of_a_claim_is_read_back() -> None:
-    left = {"spool-main-gateway-2": Backlog(7, 700)}
+    left = {"spool-main-gateway-2": Backlog(7, 700), "spool-main-gateway-3": Backlog(0, 0, parked=4)}
     assert left_before({"spool": build_spool_status(sight(left))}) == left
     assert left_before({}) == {}
 
