@@ -2,13 +2,18 @@
 
 import asyncio
 import errno
+from collections.abc import Awaitable, Callable
 from random import Random
+
+import pytest
 
 from headgate_gateway.config.status import SpoolTargetStatus
 from headgate_gateway.spool.cursor import COPIED_BYTES
+from headgate_gateway.spool.replaying import ReplayRequest, replay
 from headgate_gateway.spool.targets import TargetState
 
 from .brokers import Kafka
+from .test_sending import Kafka as MendedKafka
 from .world import World, a_repo, settings, until
 
 LARGE = 200_000
@@ -82,6 +87,45 @@ async def test_parked_records_leave_room_for_others_and_say_how_much_they_take()
     await world.answered(fine)
     await until(lambda: len(kafka.values("b")) == 1)
     await world.close()
+
+
+async def a_full_park(kafka: Kafka) -> World:
+    """A spool that was closed with as much parked as may be, and more to come."""
+    world = await World.open(kafka, told=settings(max_bytes=2**20))
+    world.bind(a_repo("Async"))
+    for _ in range(20):
+        world.send("logs", "a", None, values=[b"bad" + b"x" * 20_000])
+    await until(lambda: any("are parked" in each.blocked for each in rows(world)))
+    await until(lambda: world.spool.status().parked > 5)
+    await world.close()
+    assert world.disk.listdir("/spool/parked")
+    return world
+
+
+async def take_by_replay(world: World) -> None:
+    elsewhere = MendedKafka()
+    await replay(world.disk, ReplayRequest("/spool", logs=frozenset({"parked"})), elsewhere, lambda *_: None)
+    assert elsewhere.taken
+
+
+async def take_by_hand(world: World) -> None:
+    for name in world.disk.listdir("/spool/parked"):
+        world.disk.unlink(f"/spool/parked/{name}")
+    world.disk.rmdir("/spool/parked")
+
+
+@pytest.mark.parametrize("take", [take_by_replay, take_by_hand], ids=["replayed", "deleted"])
+async def test_there_is_room_again_once_parked_records_have_been_taken_away(
+    take: Callable[[World], Awaitable[None]],
+) -> None:
+    kafka = Kafka(Random(1))
+    world = await a_full_park(kafka)
+    await take(world)
+    reborn = await World.open(kafka, world.disk, world.settings)
+    assert reborn.spool.status().parked == 0
+    reborn.spool.set_credentials({})
+    await until(lambda: reborn.spool.status().parked > 5)
+    await reborn.close()
 
 
 def rows(world: World) -> tuple[SpoolTargetStatus, ...]:
