@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling
+
+# No test judges how long something takes: two processes share the machine with a testbed that is being built.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 ROOT = Path(__file__).parent.parent
 ORDER = ("unit", "integration", "e2e")
-OF_THE_CLUSTER = ("tests/integration/api/", "tests/integration/operator/", "tests/e2e/")
-"""Tests that share one cluster, and one release, and measure: never two of them at a time."""
+OF_THE_CLUSTER = ("tests/integration/api/", "tests/integration/operator/", "tests/e2e/", "tests/faults/")
+"""Tests that share one cluster, and one release, and measure: never two of them at a time. And, since brokers that come and go
+take all of a machine, faults, which would spoil what others measure."""
 
 
 def _rank(item: pytest.Item) -> tuple[int, int]:

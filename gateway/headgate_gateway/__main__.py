@@ -17,7 +17,7 @@ from headgate_gateway.admin.logs import configure_logs
 from headgate_gateway.app import Gateway, Settings
 from headgate_gateway.config.units import parse_byte_size, parse_duration
 from headgate_gateway.descriptors import DEFAULT_CONNECTIONS
-from headgate_gateway.spool.errors import SpoolLockedError, SpoolVersionError
+from headgate_gateway.spool.errors import SpoolFencedError, SpoolLockedError, SpoolVersionError
 from headgate_gateway.spool.shared import is_owner
 from headgate_gateway.spool.spool import SpoolSettings
 
@@ -123,6 +123,14 @@ def _add_spool(parser: argparse.ArgumentParser) -> None:
         metavar="SIZE",
         help="size of one of its files, which go when all of it is delivered (default: %(default)s)",
     )
+    add(
+        "--spool-topic-patience",
+        type=_duration,
+        default="10m",
+        metavar="TIME",
+        help="how long what waits is tried for a topic that Kafka refuses, as missing or not authorised, before it goes to"
+        " the dead letter or is parked (default: %(default)s)",
+    )
 
 
 def _add_times(parser: argparse.ArgumentParser) -> None:
@@ -202,6 +210,7 @@ def read_spool(arguments: argparse.Namespace) -> SpoolSettings | None:
         owner=owner,
         max_bytes=arguments.spool_max_bytes,
         segment_bytes=arguments.spool_segment_bytes,
+        unknown_topic_patience=arguments.spool_topic_patience / 1_000,
         track=arguments.track,
     )
 
@@ -214,7 +223,7 @@ def _serve(settings: Settings) -> int:
     """Run a gateway to its end; the exit code."""
     try:
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_run(settings))
-    except (OSError, SpoolLockedError, SpoolVersionError) as error:
+    except (OSError, SpoolLockedError, SpoolVersionError, SpoolFencedError) as error:
         log.critical("cannot serve", extra={"error": str(error)})
         return 1
     except Exception:

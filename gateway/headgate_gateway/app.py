@@ -149,13 +149,20 @@ class Gateway:
 
     def _stop_soon(self) -> None:
         """SIGINT: somebody sits at the terminal, and no routes lead here."""
-        self._hurry.set()
+        self._hurry_up()
         self._stop.set()
+
+    def _hurry_up(self) -> None:
+        self._hurry.set()
+        if self._spool is not None:
+            self._spool.hurry(HURRIED_SPOOL_SECONDS)
+        if self._adoptions is not None:
+            self._adoptions.hurry(HURRIED_SPOOL_SECONDS)
 
     def _terminate(self) -> None:
         """SIGTERM; whoever sends a second one does not want to wait for routes either."""
         if self._stop.is_set():
-            self._hurry.set()
+            self._hurry_up()
         self._stop.set()
 
     def _loader_ended(self, task: "asyncio.Task[None]") -> None:

@@ -31,6 +31,8 @@ from headgate_operator.reconcile.apply import Applier
 from headgate_operator.reconcile.events import BURST, RATE, EventPoster, TokenBucket
 from headgate_operator.reconcile.fleet import FleetReconciler
 from headgate_operator.reconcile.gather import Gatherer
+from headgate_operator.reconcile.hashing import PasswordHashing
+from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.holds import HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.passes import Parts
@@ -100,9 +102,10 @@ class Operator:
         self.poller = GatewayPoller(store.pods, queue.add, clock, self.metrics, PollTiming())
         self.counters = CounterPoller(store.pods, queue.add, clock, self.metrics)
         gatherer = Gatherer(store, cluster, secrets, self.poller.report)
-        applier = Applier(cluster, store, self.metrics)
+        applier, holders = Applier(cluster, store, self.metrics), Holders(self.poller.report, clock)
         self.prometheus = _build_prometheus(settings)
         self.queries = QueryBoard(self.prometheus.poll if self.prometheus is not None else None, time.time)
+        self.hashing = PasswordHashing()
         parts = Parts(
             store=store,
             gatherer=gatherer,
@@ -114,6 +117,7 @@ class Operator:
             templates=templates,
             metrics=self.metrics,
             reports=self.poller.report,
+            holders=holders,
             now=_timestamp,
             clock=clock,
             holding=HoldTiming(),
@@ -121,11 +125,12 @@ class Operator:
                 store=store,
                 cluster=cluster,
                 applier=applier,
-                eyes=Eyes(store, self.poller.report, self.counters.counted, clock),
+                eyes=Eyes(store, self.poller.report, holders, self.counters.counted, clock),
                 templates=templates,
                 queries=self.queries.read,
                 now=time.time,
             ),
+            hashing=self.hashing,
             watch=self.counters.watch,
         )
         self.runner = Runner(
@@ -200,6 +205,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> int:
         kopf_stop.set()
         await _stop(tasks, operator.lease)
         waiter.cancel()
+        operator.hashing.close()
         await server.cleanup()
         if operator.prometheus is not None:
             await operator.prometheus.close()

@@ -11,7 +11,7 @@ SPOOL_GAUGES = {
     "backlog_bytes": "Their bytes.",
     "oldest_seconds": "Since the oldest of them was accepted.",
     "left_claims": "Claims of a fleet's spools that no gateway has.",
-    "left_records": "Records on such claims, as their gateways said last.",
+    "left_records": "Records on such claims, parked ones included, as their gateways said last.",
 }
 """In the order of SpoolFigures."""
 RECONCILE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
@@ -28,7 +28,7 @@ class SpoolFigures:
     left: int
     """Claims without a gateway."""
     left_records: int
-    """Of the records, those on such claims."""
+    """Those on such claims, parked ones included."""
 
 
 @dataclass

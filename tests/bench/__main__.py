@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import machine, page, programs
+from tests.bench import machine, page, programs, shipped
 from tests.testbed import kafka
 from tests.testbed.errors import TestbedError
 
@@ -151,7 +151,7 @@ def run(bench: Bench, servers: str, quick: bool) -> str:
     figures = f"```\n{done.stdout.rstrip()}\n```" if bench.fenced else done.stdout.rstrip()
     today = datetime.datetime.now(datetime.UTC).date()
     return (
-        f"## {bench.title}\n\n{bench.prose}\n\nMeasured on {today}; {machine.describe()}. Alone: `{command}`.\n\n"
+        f"## {bench.title}\n\n{bench.prose}\n\nMeasured on {today}; {machine.describe()}; the gateway: {shipped.describe()}. Alone: `{command}`.\n\n"
         f"{figures}\n"
     )
 

@@ -3,10 +3,12 @@
     python -m tests.bench.alternatives --quick
 
 librdkafka batches in threads of its own and reports each record by a callback. It runs with its default linger (5 ms)
-and without any.
+and without any. Both are interpreted, from the checkout: the image has no librdkafka.
 """
 
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 from tests.bench import events, runs, session
 from tests.bench.contenders import Contender, Place, Server, gateway, gateway_command, serving
@@ -22,19 +24,22 @@ LINGERS = ("0", "5")
 def confluent(linger: str) -> Contender:
     """The gateway with the other producer."""
 
-    def command(place: Place) -> list[str]:
+    def command(place: Place) -> list[str | Path]:
         write_config(
             place.directory, repo("bench", place.bootstrap, place.topic, timeout="30s", constraint=events.TWO_FIELDS)
         )
-        python, flag, module, *arguments = map(str, gateway_command(place, "tests.bench.confluent_gateway"))
-        return [python, flag, module, linger, *arguments]
+        words = gateway_command(place, "tests.bench.confluent_gateway", python=[sys.executable])
+        return [*words[:3], linger, *words[3:]]
 
     return replace(gateway(f"confluent-kafka, linger {linger} ms"), command=command)
 
 
 def main() -> None:
     options = session.parser(__doc__).parse_args()
-    contenders = [gateway(constraint=events.TWO_FIELDS), *(confluent(linger) for linger in LINGERS)]
+    contenders = [
+        gateway(python=[sys.executable], constraint=events.TWO_FIELDS),
+        *(confluent(linger) for linger in LINGERS),
+    ]
     with session.opened(options) as bench, serving(bench.kafka, contenders) as servers:
 
         def load_of(count: int) -> runs.LoadOf:

@@ -9,12 +9,14 @@ ceiling (split, decode, constraint, append, compress) is measured between the ro
 """
 
 import statistics
+import subprocess
 import sys
 from collections.abc import Sequence
 
-from tests.bench import ceiling, events, runs, session
+from tests.bench import events, runs, session, shipped
 from tests.bench.contenders import Contender, Server, gateway, serving
 from tests.bench.loading import Load
+from tests.bench.machine import SERVER_CORE, pinned
 from tests.bench.peers import collector, franz_lines
 from tests.bench.runs import Round
 from tests.bench.session import Session
@@ -31,11 +33,19 @@ def measure(bench: Session, servers: Sequence[Server], lines: int) -> tuple[list
 
     def load_of(server: Server) -> Load:
         if server is servers[0]:
-            ceilings.append(ceiling.measure_apart(lines, bench.effort.warm_up_seconds))
+            ceilings.append(measure_ceiling(lines, bench.effort.warm_up_seconds))
             print(f"  {'ceiling':22} {ceilings[-1]:9,.0f} lines/s", file=sys.stderr, flush=True)
         return Load(server.contender.requests(lines), lines, CONNECTIONS, bench.effort.seconds)
 
     return runs.rounds(servers, load_of, bench.offsets, bench.effort), statistics.median(ceilings)
+
+
+def measure_ceiling(lines: int, seconds: float) -> float:
+    """The steps alone, in a process of their own on the measured core, by the same interpreter and modules."""
+    words = ["-m", "tests.bench.ceiling", "--lines", str(lines), "--seconds", str(seconds)]
+    command = pinned(SERVER_CORE, *shipped.interpreter(), *words)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, start_new_session=True)
+    return float(done.stdout)
 
 
 def best_of(made: Sequence[Round], names: Sequence[str]) -> str:

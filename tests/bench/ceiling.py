@@ -6,13 +6,10 @@ Prints lines a second. Uses the gateway's own pipeline and batches, filled to th
 """
 
 import argparse
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 
 from tests.bench import events
-from tests.bench.machine import SERVER_CORE, pinned
 from tests.unit.gateway.builders import repo_config
 
 from headgate_gateway.config.producer import Compression
@@ -66,15 +63,6 @@ def measure(lines: int, seconds: float) -> float:
         count += len(bodies) * lines
     assert batches.bytes > 0
     return count / (now - begun)
-
-
-def measure_apart(lines: int, seconds: float) -> float:
-    """The same in a process of its own on the measured core."""
-    command = pinned(
-        SERVER_CORE, sys.executable, "-m", "tests.bench.ceiling", "--lines", str(lines), "--seconds", str(seconds)
-    )
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, start_new_session=True)
-    return float(done.stdout)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.bench import events
+from tests.bench import events, shipped
 from tests.bench.machine import SERVER_CORE, pinned
 from tests.bench.topics import PARTITIONS, fresh_topic
 from tests.integration.gateway.process import repo, write_config
@@ -125,20 +125,31 @@ GATEWAY_PATH = "/log/repo/bench"
 
 
 def gateway(
-    name: str = "headgate", *, module: str = "headgate_gateway", flags: Sequence[str] = (), **changes: Any
+    name: str = "headgate",
+    *,
+    module: str = "headgate_gateway",
+    python: Sequence[str | Path] | None = None,
+    flags: Sequence[str] = (),
+    **changes: Any,
 ) -> Contender:
-    """This gateway with one repo; `changes` are changes to the repo's entry, `module` what stands for its program."""
+    """This gateway with one repo; `changes` are changes to the repo's entry, `module` what stands for its program.
+
+    It runs as it ships unless another `python` is named.
+    """
 
     def command(place: Place) -> list[str | Path]:
         write_config(place.directory, repo("bench", place.bootstrap, place.topic, timeout="30s", **changes))
-        return gateway_command(place, module, *flags)
+        return gateway_command(place, module, *flags, python=python)
 
     return Contender(name, command, single_or_lines(GATEWAY_PATH))
 
 
-def gateway_command(place: Place, module: str, *flags: str) -> list[str | Path]:
-    """The gateway's process over a directory that holds its config."""
+def gateway_command(
+    place: Place, module: str, *flags: str, python: Sequence[str | Path] | None = None
+) -> list[str | Path]:
+    """The gateway's process over a directory that holds its config; `python` runs it, if not the image's."""
     return [
-        *(sys.executable, "-m", module, "--config", place.directory, "--host", "127.0.0.1", "--port", str(place.port)),
+        *(*(python or shipped.interpreter()), "-m", module, "--config", place.directory),
+        *("--host", "127.0.0.1", "--port", str(place.port)),
         *("--admin-port", str(place.admin_port), "--drain-delay", "0s", "--log-level", "warning", *flags),
     ]

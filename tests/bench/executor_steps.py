@@ -2,6 +2,7 @@
 
 import timeit
 from collections.abc import Callable
+from functools import partial
 from time import process_time
 from typing import Any
 
@@ -72,7 +73,8 @@ def chain(executors: list[dict[str, Any]]) -> Chain:
     """Compiled as a repo's are, with a key for masks."""
     credentials = {repo_secret_file("shop", "masks", "key.ip"): b"a key that is for measuring"}
     adapter: TypeAdapter[Executors] = TypeAdapter(Executors)
-    return compile_executors(adapter.validate_python(executors), ExecutorContext("shop", "clicks", credentials))
+    run = compile_executors(adapter.validate_python(executors), ExecutorContext("shop", "clicks", credentials))
+    return partial(run, line_bytes=len(LINE))
 
 
 def _fresh(event: Event, count: int) -> list[Event]:

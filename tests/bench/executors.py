@@ -7,6 +7,7 @@ constraint on two fields comes before. Each event is decoded and written again a
 """
 
 import json
+import sys
 import tempfile
 from collections import Counter
 from dataclasses import replace
@@ -32,7 +33,12 @@ TOP = 15
 
 def sampled(target: Path) -> Contender:
     """The gateway with executors and a profiler, which writes to `target` when it ends."""
-    bare = gateway(constraint=events.TWO_FIELDS, executors=FIVE, module="tests.bench.sampled_gateway")
+    bare = gateway(
+        constraint=events.TWO_FIELDS,
+        executors=FIVE,
+        module="tests.bench.sampled_gateway",
+        python=[sys.executable],  # compiled functions have no frames that could be sampled
+    )
 
     def command(place: Place) -> list[str | Path]:
         python, flag, module, *arguments = bare.command(place)

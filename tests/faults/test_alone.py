@@ -10,7 +10,7 @@ from .run import run
 from .scenario import QUICK, alone
 from .stages import SPOOL, SYNC
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.nightly]
 
 SHORT, LONG = 0.6, 4.0
 LASTING = ["black-hole", "no-network", "frozen-kafka", "frozen-gateway"]

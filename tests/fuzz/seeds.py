@@ -12,6 +12,14 @@ _CE = b"ce-id: 1\nce-source: /s\nce-type: t\nce-specversion: 1.0\n"
 _BATCH = b"content-type: application/cloudevents-batch+json\n\n"
 _NGINX = b'1.2.3.4 - - [10/Oct/2000:13:55:36 -0700] "GET /a?b HTTP/1.1" 200 23 "-" "curl/8 \\x22q\\x22"'
 
+_ROWS = b'{"a":1}\n{"a":2,"k":"x"}\n\n{"l":[1,2]}\nno\n{"k":[]}\n{"a":"y"}\n{"a":3}'
+
+
+def _ask(path: str, body: bytes, *fields: bytes) -> bytes:
+    lines = (b"POST %b HTTP/1.1" % path.encode(), b"Host: gw", b"Content-Length: %d" % len(body), *fields)
+    return b"\r\n".join((*lines, b"", body))
+
+
 SEEDS: Final[dict[str, list[bytes]]] = {
     "parser": [
         _POST + b"Content-Length: 2\r\n\r\n{}" + _POST + b"Content-Length: 3\r\n\r\nabc",
@@ -51,5 +59,16 @@ SEEDS: Final[dict[str, list[bytes]]] = {
         b"\3" + gzip.compress(b"", mtime=0) * 2,
         b"\4\xff\x06\x00\x00sNaPpY\x01\x09\x00\x00\xbb\x1f\x1c\x19hello",
         b"\5" + zstandard.ZstdCompressor().compress(b"text" * 50),
+    ],
+    "requests": [
+        _ask("/log/repo/logs", b'{"a":1}') * 3 + _ask("/lines", _ROWS) + b"GET /status HTTP/1.1\r\nHost: gw\r\n\r\n",
+        _ask("/json", b'[{"a":2},{"l":[1,{"b":2}]},5]') + _ask("/text", b"x\ny") + _ask("/offset", b'{"a":2}'),
+        _ask("/ce", _EVENT, b"Content-Type: application/cloudevents+json") + _ask("/named", b"{}", b"topic: named"),
+        _ask("/ce", b"", b"ce-id: 1", b"ce-source: /s", b"ce-type: t", b"ce-specversion: 1.0"),
+        _ask("/async", b"{}\n" * 9) + _ask("/guarded", b"{}", b"X-API-Key: k-1") + _ask("/guarded", b"{}"),
+        _ask("/lines", gzip.compress(_ROWS * 5, mtime=0), b"Content-Encoding: gzip") + _ask("/none", b"{}"),
+        _ask("/lines", b"x" * 3_000) + _ask("/lines", b"{}", b"Expect: 100-continue") + _ask("/lines", b"{}")[:-1],
+        b"POST /lines HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{}\n\r\n2;x=y\r\n{}\r\n0\r\n\r\n",
+        b"OPTIONS /ce HTTP/1.1\r\nHost: gw\r\nWebHook-Request-Origin: a.example\r\n\r\nHEAD /status HTTP/1.0\r\n\r\n",
     ],
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
+from tests.fuzz.requests import fuzz_requests
 from tests.unit.gateway.builders import constraint, expression, repo_config
 
 from headgate_gateway.http.decoding import (
@@ -247,4 +248,5 @@ TARGETS: Final[dict[str, Target]] = {
     "cloudevents": fuzz_cloud_events,
     "decoders": fuzz_decoders,
     "codings": fuzz_codings,
+    "requests": fuzz_requests,
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .commands import run
@@ -28,9 +28,17 @@ DOCKERFILES = {OPERATOR_TAG: ROOT / "Dockerfile.operator", GATEWAY_TAG: ROOT / "
 
 
 def build_image(
-    docker: Docker, settings: Settings, base: str, dockerfile: Path, tag: str, progress: Progress | None = None
+    docker: Docker,
+    settings: Settings,
+    base: str,
+    dockerfile: Path,
+    tag: str,
+    progress: Progress | None = None,
+    *,
+    files: Sequence[str] = CONTEXT,
+    arguments: Sequence[str] = (),
 ) -> str:
-    """`docker build --network host` over `base`; returns the image's id."""
+    """`docker build --network host` over `base`; returns the image's id. `arguments`: of the Dockerfile, as `NAME=value`."""
     path = dockerfile if dockerfile.is_absolute() else ROOT / dockerfile
     name = tag.replace("/", "-").replace(":", "-")
     log = settings.logs / f"build-{name}.log"
@@ -38,11 +46,12 @@ def build_image(
     context = settings.scratch / f"context-{name}-{os.getpid()}"
     binary, env = docker.builder
     try:
-        fill_context(context, path, certificate_bundle())
+        fill_context(context, path, certificate_bundle(), files)
         with (progress or Silent()).step(f"docker build {tag}", 40):
             run(
                 [binary, "build", "--progress", "plain", "--network", "host", "--label", LABEL,
-                 "--build-arg", f"BASE_IMAGE={base}", *_proxy_args(os.environ), "--tag", tag, context],
+                 "--build-arg", f"BASE_IMAGE={base}", *(word for each in arguments for word in ("--build-arg", each)),
+                 *_proxy_args(os.environ), "--tag", tag, context],
                 env=env, log=log,
             )  # fmt: skip
     finally:
@@ -50,12 +59,12 @@ def build_image(
     return docker.image_id(tag)
 
 
-def fill_context(context: Path, dockerfile: Path, bundle: Path | None) -> None:
+def fill_context(context: Path, dockerfile: Path, bundle: Path | None, files: Sequence[str] = CONTEXT) -> None:
     """Copy what the Dockerfile may need; a directory of its own keeps the bundle out of the checkout."""
     remove_tree(context)
     context.mkdir(parents=True)
     shutil.copyfile(dockerfile, context / "Dockerfile")
-    for name in CONTEXT:
+    for name in files:
         source = dockerfile.parent / name
         if source.is_dir():
             shutil.copytree(source, context / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", ".*"))

@@ -10,6 +10,7 @@ lock() {
 }
 lock bootstrap.txt --group bootstrap
 lock build.txt --group build
+lock compile.txt --group compile
 lock fuzz.txt --group fuzz
 lock operator.txt pyproject.toml --extra operator
 lock gateway.txt pyproject.toml --extra gateway

@@ -63,6 +63,8 @@ class RepoSample(StatusModel):
     """Requests that say nothing about a revision: every other status (401, 403, 404, 405, 408, 413, 415, 429, 499, ...)."""
     server_errors: int = 0
     """Judged requests answered 5xx, or 200 because lines that Kafka did not take went to disk (`onFailure: Spool`)."""
+    lost: int = 0
+    """Judged requests that were answered from memory (delivery Async), and of which records did not reach Kafka then."""
     received: int = 0
     """Lines received, over judged requests: the sum of x."""
     received_squares: int = 0

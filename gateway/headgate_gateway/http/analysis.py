@@ -48,6 +48,7 @@ class RevisionCounters:
         "dropped",
         "excluded",
         "latency",
+        "lost",
         "received",
         "received_squares",
         "records",
@@ -58,7 +59,7 @@ class RevisionCounters:
     )
 
     def __init__(self) -> None:
-        self.requests = self.excluded = self.server_errors = self.received = self.received_squares = 0
+        self.requests = self.excluded = self.server_errors = self.lost = self.received = self.received_squares = 0
         self.rejected = LineTally()
         self.dropped = LineTally()
         self.dead_lettered = LineTally()
@@ -105,6 +106,10 @@ class RevisionCounters:
         self.received += 1
         self.received_squares += 1
         self._count_records(topic, 1)
+
+    def count_lost(self) -> None:
+        """One request that was counted as answered has lost records since."""
+        self.lost += 1
 
     def _count_made(self, x: int, processed: Processed) -> None:
         """What the lines became of a body that was not refused."""
@@ -158,6 +163,7 @@ class RevisionCounters:
             requests=self.requests,
             excluded=self.excluded,
             server_errors=self.server_errors,
+            lost=self.lost,
             received=self.received,
             received_squares=self.received_squares,
             rejected=self.rejected.sums(),

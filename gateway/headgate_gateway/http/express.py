@@ -7,6 +7,7 @@ reservations and answers are the same; `ingest` asks it after admission.
       +----True----> DELIVERING --on_done--> DONE
 """
 
+from itertools import count
 from time import monotonic
 
 import msgspec
@@ -33,6 +34,9 @@ _ONE = Processed(counted=1, received=1, accepted=1)
 """What the body of every such request became, as far as its receipt says."""
 
 
+_numbers = count(1)
+
+
 class Express:
     """The short way of one route. Made once, with all that follows from its config."""
 
@@ -42,18 +46,23 @@ class Express:
         "counters",
         "delivery_seconds",
         "form",
+        "judges_heads_anew",
         "most",
         "name",
         "now_ms",
+        "number",
         "read",
         "records_per_request",
         "rejects",
         "repo",
+        "route",
         "seldom",
+        "topic",
         "topics",
     )
 
     def __init__(self, route: Route, read: ReadSingle, shared: SharedByUploads) -> None:
+        self.route = route
         self.repo = repo = route.repo
         config = repo.config
         profile = repo.profiles[config.kafka.producer_profile]
@@ -65,8 +74,23 @@ class Express:
         self.most = config.producers[config.kafka.producer_profile].max_buffer_bytes
         self.rejects = config.partial is PartialPolicy.REJECT
         self.form = route.endpoint.response
+        self.number = next(_numbers)
+        self.judges_heads_anew = repo.guard is not None or route.endpoint.topic_header is not None
+        self.topic = config.kafka.topic
         self.topics: dict[str, bytes] = {}
         """Of receipts, by topic: the part of the text that they share."""
+
+    def remember(self, head: Head) -> None:
+        """Admission has taken a request with this head."""
+        if not self.judges_heads_anew:
+            head.taken_by = self.number
+
+    def takes(self, head: Head) -> bool:
+        """Whether admission would take it again: nothing that it looks at can have changed but what Kafka says."""
+        if head.taken_by != self.number:
+            return False
+        producer = self.repo.lease.producer
+        return producer.down is None and producer.refusal(self.topic) is None
 
     def begin(self, head: Head, body: bytes, request_id: str, reply: Reply) -> bool:
         """Whether the request is on its way, so that `reply` will be called; else nothing has been done."""

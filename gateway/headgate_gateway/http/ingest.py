@@ -22,6 +22,7 @@ from headgate_gateway.http.passwords import Check, Passwords
 from headgate_gateway.http.preparation import DECODING_THREADS, BodyDecoding, GuardedBody
 from headgate_gateway.http.router import Route, Router
 from headgate_gateway.http.upload import BodyUpload, SharedByUploads
+from headgate_gateway.http.webhook import answer_handshake, judged_as
 from headgate_gateway.http.workers import Workers
 from headgate_gateway.pipeline.cloudevents import Mode, mode_of
 from headgate_gateway.pipeline.topic import TopicRefusedError
@@ -93,12 +94,17 @@ class Ingest:
 
     def take(self, head: Head, body: bytes, request_id: str, reply: Reply) -> Response | BodyUpload | None:
         """As `admit`, for a request whose body is there: None where that was enough to send it on its way."""
-        found = self._find(head, request_id)
+        express = self._express.get(head.path)
+        if express is not None and express.takes(head):
+            found: Response | Route | Doubtful = express.route
+        else:
+            found = self._find(head, request_id)
         if isinstance(found, Response):
             return found
-        express = self._express.get(head.path) if isinstance(found, Route) else None
-        if express is not None and express.begin(head, body, request_id, reply):
-            return None
+        if express is not None and isinstance(found, Route):
+            express.remember(head)
+            if express.begin(head, body, request_id, reply):
+                return None
         return self._receive(found, head, request_id)
 
     def _find(self, head: Head, request_id: str) -> Response | Route | Doubtful:
@@ -189,17 +195,19 @@ def _status(head: Head, request_id: str) -> Response:
     return Response(200, b"ok\n", TEXT)
 
 
-def _refuse(response: Response, route: Route, request_id: str, judged_as: int | None = None) -> Response:
+def _refuse(response: Response, route: Route, request_id: str, judged: int | None = None) -> Response:
     """An answer without a body, counted."""
     repo = route.repo
     request_answered(repo.counters, repo.config.name, response.status, request_id)
-    repo.analysis.count(judged_as or response.status, None, None, False)
+    repo.analysis.count(judged or judged_as(response) or response.status, None, None, False)
     return response
 
 
 def _refuse_by_head(head: Head, route: Route, request_id: str) -> Response | None:
+    """An answer that needs no body: to what is refused, and to the handshake of a webhook."""
     if head.method != "POST":
-        return refusals.method_not_allowed(head, b"POST", request_id)
+        consent = answer_handshake(head, route.endpoint, route.repo.config.limits)
+        return consent or refusals.method_not_allowed(head, b"POST", request_id)
     return (
         _refuse_media(head, route, request_id)
         or _refuse_size(head, route, request_id)

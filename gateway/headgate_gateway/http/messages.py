@@ -1,6 +1,5 @@
 """Requests' heads and answers as values, and how an answer becomes bytes. No sockets, no decisions."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
@@ -35,12 +34,12 @@ _OK_JSON = (
 
 @dataclass(slots=True)
 class Head:
-    """A request's head that passed the strict parser. Requests with the same head share one: it is only read."""
+    """A request's head that passed the strict parser. Requests with the same head share one: it is only read, but for `taken_by`."""
 
     method: str
     path: str
     """The target's path: no query, no scheme and authority, nothing decoded."""
-    headers: Mapping[str, bytes]
+    headers: dict[str, bytes]
     """By lower-case name; repeated ones joined by a comma and a space (RFC 9110, section 5.3)."""
     keep_alive: bool = True
     content_length: int = 0
@@ -50,6 +49,8 @@ class Head:
     """Such a client takes a connection for closing unless the answer says that it stays."""
     query: str = ""
     """What follows the path's question mark, nothing decoded."""
+    taken_by: int = field(default=0, compare=False, repr=False)
+    """Number of the short way that took a request with this head last: such a head need not be judged again."""
 
     @property
     def has_body(self) -> bool:
@@ -67,14 +68,15 @@ class Response:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-@dataclass
 class HttpError(Exception):
     """A request that cannot be understood, or not in time. The connection closes after the answer."""
 
-    status: int
-    reason: str
-    message: str
-    headers: tuple[tuple[bytes, bytes], ...] = field(default=())
+    def __init__(self, status: int, reason: str, message: str, headers: tuple[tuple[bytes, bytes], ...] = ()) -> None:
+        super().__init__(status, reason, message, headers)
+        self.status = status
+        self.reason = reason
+        self.message = message
+        self.headers = headers
 
 
 def json_response(status: int, body: object, *headers: tuple[bytes, bytes]) -> Response:

@@ -16,6 +16,7 @@ from headgate_gateway.http.guard import EXCLUDED, Guard
 from headgate_gateway.http.messages import Response
 from headgate_gateway.http.passwords import Check, Finding
 from headgate_gateway.http.rates import OverLimit
+from headgate_gateway.http.webhook import judged_as
 from headgate_gateway.http.workers import Workers
 
 INLINE_BYTES: Final = 64 * 2**10
@@ -136,7 +137,7 @@ class GuardedBody:
         if finding is Finding.NOTHING:
             return self._refuse(refusals.overloaded("the check of passwords", self._request_id))
         if self._held_back is not None:
-            self._upload.refuse(self._held_back)
+            self._upload.refuse(self._held_back, judged_as(self._held_back))
         return self._held_back
 
     def _refuse_over(self, over: OverLimit) -> Response:

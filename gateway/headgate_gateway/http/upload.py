@@ -270,6 +270,7 @@ class BodyUpload:
         if not self._told:
             return self._tell(processed, outcome)
         if not outcome.complete:
+            self._repo.analysis.count_lost()
             self._tell_lost(outcome)
         return self._let_go()
 
@@ -325,6 +326,8 @@ class BodyUpload:
         counters.unknown += self._in_flight
         self._in_flight = 0
         if not self._done:
+            if self._told:
+                self._repo.analysis.count_lost()  # its answer was 200, and can no longer be changed
             self._finish(500)
         self._say(refusals.internal_error(self._request_id))
 

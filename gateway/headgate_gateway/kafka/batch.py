@@ -13,7 +13,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
 from headgate_gateway.kafka.codec import Compressor
-from headgate_gateway.pipeline.records import NO_VALUE, Records
+from headgate_gateway.pipeline.records import Records
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 
 HEADER_BYTES: Final = 61
 MAX_BATCH_BYTES: Final = 1_000_000

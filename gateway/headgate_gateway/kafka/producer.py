@@ -251,6 +251,8 @@ class Producer:
             return  # whoever was told of another's fate just now has taken it back
         topic = self._accumulator.topics.get(submission.records.topic)
         problem = topic.problem if topic is not None else ""
+        # A topic without leaders has a problem, too, but nobody refuses it: that passes, as an outage does.
+        is_refused = topic is not None and topic.refused_since is not None and self.down is None
         for piece, unknown, error in self._accumulator.withdraw(submission):
             if unknown:
                 self.counters.unknown += len(piece.indices)
@@ -258,7 +260,7 @@ class Producer:
                 self.counters.failed += len(piece.indices)
             if because is not None:
                 reason = because
-            elif problem and not unknown:
+            elif is_refused and not unknown:
                 reason = FailureReason.REFUSED
             elif self.down:
                 reason = FailureReason.PRODUCER_DOWN

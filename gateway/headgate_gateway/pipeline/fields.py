@@ -114,7 +114,7 @@ class FieldSet:
 class ObjectFields:
     """Any field of plain objects: what executors work on, and what they made."""
 
-    type = dict[str, Any]
+    type: Any = dict[str, Any]
 
     def column(self, path: str) -> Column:
         """A reader of one path."""

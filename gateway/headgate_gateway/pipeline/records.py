@@ -1,7 +1,6 @@
 """What the pipeline hands to Kafka: the records of one request for one topic. Holds data, decides nothing."""
 
 from dataclasses import dataclass
-from typing import Final
 
 RECORD_OVERHEAD = 128
 """What a record takes beside its bytes: object headers, list slots, its number, its key. Measured, rounded up.
@@ -12,16 +11,6 @@ DEAD_LETTER_OVERHEAD = 1_024
 """What a record of a dead letter takes beside that: the headers that say why it is there."""
 HEADER_OVERHEAD = 128
 """What a header takes beside its value, where events bring their own."""
-
-
-class NoValue(bytes):
-    """The type of NO_VALUE."""
-
-    __slots__ = ()
-
-
-NO_VALUE: Final = NoValue()
-"""Stands for a record without a value, Kafka's tombstone, which is not one with an empty value. Known by identity."""
 
 
 @dataclass(slots=True)

@@ -95,7 +95,7 @@ def compile_reshape(chain: Chain, open_event: OpenEvent) -> Reshape:
                 decoded.lines, decoded.rows, decoded.numbers, decoded.values = lines, rows, numbers, values
                 return rest
             try:
-                outcome = chain(open_event(line, row))
+                outcome = chain(open_event(line, row), len(line))
                 events: list[Event]
                 match outcome:
                     case dict():

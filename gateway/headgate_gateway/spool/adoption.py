@@ -14,10 +14,11 @@ from dataclasses import dataclass, field, replace
 from headgate_gateway.config.status import AdoptedSpool, ForeignSpool, SpoolStatus
 from headgate_gateway.kafka.supervise import supervise
 from headgate_gateway.spool.disk import Disk
-from headgate_gateway.spool.errors import SpoolLockedError, SpoolVersionError
+from headgate_gateway.spool.errors import SpoolFencedError, SpoolLockedError, SpoolVersionError
 from headgate_gateway.spool.report import SpoolMetrics, add_metrics
 from headgate_gateway.spool.shared import Sight, look, take_over
 from headgate_gateway.spool.spool import Spool, SpoolSettings
+from headgate_gateway.spool.threads import DaemonExecutor
 
 log = logging.getLogger(__name__)
 
@@ -62,12 +63,14 @@ class Adoptions:
         self._grants = grants
         self._open_spool = open_spool
         self._open: dict[str, Spool] = {}
+        self._closing: list[Spool] = []
         self._shelf = _Shelf()
         self._sight = NOTHING
         self._measure_at = 0.0
         self._progress: dict[str, tuple[int, float]] = {}
         """Of each that is open: what was left of it last, and since when."""
         self._past: list[SpoolMetrics] = []
+        self._executor = DaemonExecutor(1, "spool-adoptions")
         self._loop = asyncio.get_running_loop()
         self._task: asyncio.Task[None] | None = None
 
@@ -87,7 +90,7 @@ class Adoptions:
             await self._close_all(0.0)
             return
         try:
-            self._sight = await self._loop.run_in_executor(None, self._take)
+            self._sight = await self._loop.run_in_executor(self._executor, self._take)
         except (OSError, ValueError) as error:
             log.warning("the shared spools cannot be looked at", extra={"error": str(error)})
             return
@@ -132,8 +135,8 @@ class Adoptions:
         )
         try:
             spool = await self._open_spool(settings)
-        except (OSError, SpoolLockedError, SpoolVersionError) as error:
-            log.warning("a spool that was taken over cannot be opened", extra={"name": name, "error": str(error)})
+        except (OSError, SpoolLockedError, SpoolVersionError, SpoolFencedError) as error:
+            log.warning("a spool that was taken over cannot be opened", extra={"directory": name, "error": str(error)})
             self._shelf.failed[name] = self._loop.time() + OPEN_AGAIN, str(error)
             return
         self._shelf.failed.pop(name, None)
@@ -147,7 +150,9 @@ class Adoptions:
         spool = self._open.pop(name)
         self._progress.pop(name, None)
         row = _row(name, spool.status())
+        self._closing.append(spool)
         left = await spool.close(seconds)
+        self._closing.remove(spool)
         self._past.append(spool.metrics().of_the_past())
         self._past = [add_metrics(self._past)]
         if spool.removed or spool.fenced:
@@ -168,7 +173,14 @@ class Adoptions:
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
-        return await self._close_all(seconds)
+        left = await self._close_all(seconds)
+        self._executor.shutdown(wait=False)
+        return left
+
+    def hurry(self, seconds: float) -> None:
+        """Have `close`, which is under way, take no more time than this from now on."""
+        for spool in self._closing:
+            spool.hurry(seconds)
 
     # What it tells
 

@@ -21,7 +21,7 @@ from functools import partial
 from headgate_gateway.kafka.outcome import Outcome
 from headgate_gateway.spool.cursor import Cursor
 from headgate_gateway.spool.entry import Entry, EntryHead, records_of
-from headgate_gateway.spool.errors import SpoolError, SpoolFailedError
+from headgate_gateway.spool.errors import NO_SPACE, SpoolError, SpoolFailedError, SpoolFullError
 from headgate_gateway.spool.gate import Gate
 from headgate_gateway.spool.handover import Fates
 from headgate_gateway.spool.load import EntryLoad, Kept, runs_of
@@ -40,6 +40,8 @@ class CourierSettings:
     side_after: float = 1.0
     """How long a target that takes nothing may hold up others before it gets a log of its own."""
     unknown_topic_patience: float = 600.0
+    parked_bytes: int = 256 * 2**20
+    """What may be parked: beyond it, targets whose records Kafka refuses for good are blocked."""
     cache_bytes: int = 32 * 2**20
     """Of entries that producers have: beyond it, what comes waits on disk."""
 
@@ -99,7 +101,7 @@ class Courier:
         self._replay = Replay(self)
         self.main = self._make_cursor()
         self.sides = Sides(open_side, remove_side, partial(self._make_cursor, is_side=True), executors[1])
-        self.undertaker = Undertaker(self, gate, parked)
+        self.undertaker = Undertaker(self, gate, parked, settings.parked_bytes)
 
     def _make_cursor(self, *, is_side: bool = False) -> Cursor:
         return Cursor(self._readers, self._replay.offer, self.gate.states_of, is_side=is_side)
@@ -160,7 +162,7 @@ class Courier:
             write(failure)
 
     def _write(self, item: _Appending, failure: OSError | None) -> None:
-        error: SpoolError | None = None if failure is None else SpoolFailedError(str(failure))
+        error: SpoolError | None = None if failure is None else _no_profile(failure)
         if error is None:
             try:
                 self.main.log.append(item.entry, partial(self._written, item), privileged=item.privileged)
@@ -203,6 +205,8 @@ class Courier:
         """Hand an entry over from memory, if nothing is before it."""
         nbytes = stored.entry.nbytes
         if self.closing or not self.may_go_live(state) or self.held + nbytes > self.settings.cache_bytes:
+            return False
+        if state.burying and not self.main.may_bury(nbytes):
             return False
         producer = self.gate.producer_for(state)
         if producer is None or not state.is_free(buckets) or not producer.reserve(nbytes):
@@ -305,3 +309,8 @@ class Courier:
     def backlog(self) -> int:
         """Durable records that are to be delivered still."""
         return self.main.log.backlog + sum(side.log.backlog for side in self.sides.cursors)
+
+
+def _no_profile(failure: OSError) -> SpoolError:
+    """Why an entry was not written at all: its profile could not be."""
+    return SpoolFullError(str(failure)) if failure.errno in NO_SPACE else SpoolFailedError(str(failure))

@@ -20,6 +20,8 @@ LOOK_AGAIN = 0.1
 """Seconds after which a cursor that waits looks again, whether or not it was woken."""
 READ_AGAIN = 1.0
 """Seconds after a read that failed."""
+COPIED_BYTES = 8 * 2**20
+"""Of entries of one log that are being copied to another, moved and given up each: memory holds them until that is durable."""
 
 
 class Cursor:
@@ -39,14 +41,18 @@ class Cursor:
         """Whether it is of one target alone."""
         self.known_end = 0
         """The number after the last entry that the courier has been told of."""
-        self.waiting: dict[Target, int] = {}
-        """Entries that are durable and neither with a producer nor being moved."""
+        self.waiting: dict[Target, Lanes] = {}
+        """Entries of this log that are durable and neither with a producer nor being moved."""
         self.away: dict[int, Target | None] = {}
         """By number: entries with a producer, by their target, or (None) being moved."""
         self.returned: dict[int, tuple[TargetState, tuple[int, ...], int]] = {}
         """By number: waiting entries that may turn out to have been delivered; target, buckets and end."""
         self.burying: dict[int, set[int]] = {}
         """By number: positions of records that are being given up."""
+        self.moving_bytes = 0
+        """Of entries that are being moved to another log."""
+        self.burying_bytes = 0
+        """Of entries with records that are being given up."""
         self.position = 0
         self._executor = executor
         self._offer = offer
@@ -71,19 +77,18 @@ class Cursor:
             state.in_side += 1
         if not self.waiting or first < self.position:
             self.position, self.goes_back = first, True
-        self.waiting[state.target] = self.waiting.get(state.target, 0) + 1
+        self.waiting.setdefault(state.target, Lanes()).add(buckets)
         self._wake.set()
 
     def remove(self, state: TargetState, first: int, buckets: Iterable[int]) -> None:
         """It waits no longer."""
+        self.returned.pop(first, None)
+        lanes = self.waiting[state.target]
+        lanes.remove(buckets)
         state.waiting.remove(buckets)
         if self.is_side:
             state.in_side -= 1
-        self.returned.pop(first, None)
-        left = self.waiting[state.target] - 1
-        if left:
-            self.waiting[state.target] = left
-        else:
+        if not lanes.entries:
             del self.waiting[state.target]
 
     def count(self, first: int, end: int) -> int:
@@ -100,6 +105,14 @@ class Cursor:
         positions = [number - stored.first for start, end in missing for number in range(start, end)]
         buried = self.burying.get(stored.first)
         return positions if buried is None else [position for position in positions if position not in buried]
+
+    def may_move(self, nbytes: int) -> bool:
+        """Whether that much more may be moved to another log at once: always something."""
+        return not self.moving_bytes or self.moving_bytes + nbytes <= COPIED_BYTES
+
+    def may_bury(self, nbytes: int) -> bool:
+        """Whether that much more may be given up at once: always something."""
+        return not self.burying_bytes or self.burying_bytes + nbytes <= COPIED_BYTES
 
     @property
     def is_idle(self) -> bool:
@@ -174,9 +187,11 @@ class Cursor:
     def _forget(self) -> None:
         """What was waiting has vanished: it was damaged, and set aside."""
         for state in self._states(self.waiting):
-            state.waiting = Lanes()
+            # What the target has in its other log, or on its way there, still waits.
+            lanes = self.waiting[state.target]
+            state.waiting.subtract(lanes)
             if self.is_side:
-                state.in_side = 0
+                state.in_side -= lanes.entries
         self.waiting.clear()
         self.returned.clear()
 

@@ -3,6 +3,7 @@
 DIR/lock, DIR/log/, DIR/side/NAME/, DIR/parked/, DIR/profiles/HASH.json; where other processes can reach it DIR/epoch
 """
 
+import errno
 import logging
 import re
 from contextlib import suppress
@@ -40,6 +41,15 @@ class SpoolDirectory:
         means nothing.
         """
         path = path.rstrip("/")
+        try:
+            return cls._open(disk, path, owner)
+        except OSError as error:
+            if error.errno == errno.EROFS:
+                raise OSError(errno.EROFS, "the spool's volume is read-only: make it writable again", path) from error
+            raise
+
+    @classmethod
+    def _open(cls, disk: Disk, path: str, owner: str) -> Self:
         make_directory(disk, path)
         lock = _lock_if_free(disk, f"{path}/{LOCK_NAME}") if owner else disk.lock(f"{path}/{LOCK_NAME}")
         try:

@@ -10,7 +10,8 @@ from zlib import crc32
 
 import msgspec
 
-from headgate_gateway.pipeline.records import NO_VALUE, Records
+from headgate_gateway.pipeline.records import Records
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 
 LANES = 1024
 """Buckets of keys. Keys of one bucket are delivered in order; two keys rarely share one."""

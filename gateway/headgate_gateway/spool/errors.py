@@ -1,6 +1,10 @@
 """Why the spool does not take an entry, and what states that leads to. Raised and passed on; decides nothing."""
 
+import errno
 from enum import StrEnum
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+"""What a disk says that is full."""
 
 
 class LogState(StrEnum):

@@ -43,8 +43,7 @@ class Gate:
         producer = self.outlets.producer(state.target.profile_hash)
         problem, awaits = self._problem(state, producer)
         if problem:
-            if awaits is Awaits.TOPIC:
-                state.refuse(self._loop.time())
+            self._note_refusal(state, awaits)
             if state.may_try:
                 self.handover.block(state, problem, awaits)
             return None
@@ -54,8 +53,16 @@ class Gate:
             state.producer = producer
         return producer
 
+    def _note_refusal(self, state: TargetState, awaits: Awaits) -> None:
+        if awaits is Awaits.TOPIC:
+            state.refuse(self._loop.time())
+        else:
+            state.interrupt_refusal()
+
     def _problem(self, state: TargetState, producer: KafkaProducer | None) -> tuple[str, Awaits]:
         """Why a target cannot be tried; empty: it can."""
+        if state.burial_problem:
+            return state.burial_problem, Awaits.TIME
         if producer is None:
             return self.outlets.problem(state.target.profile_hash) or "nobody delivers for it", Awaits.PRODUCER
         if producer.down is not None:
@@ -76,8 +83,7 @@ class Gate:
                 return True
             return False
         state.problem, state.awaits = problem, awaits
-        if awaits is Awaits.TOPIC:
-            state.refuse(now)
+        self._note_refusal(state, awaits)
         if is_due:
             self.handover.block(state, problem, awaits)
         if producer is not None:

@@ -169,6 +169,8 @@ class Handover:
         self._remove(handed)
         if FailureReason.REFUSED in outcome.reasons:
             state.refuse(self._loop.time())
+        else:
+            state.interrupt_refusal()
         if state.may_try:
             awaits = Awaits.TIME if handed.producer.down is None else Awaits.PRODUCER
             self.block(state, outcome.message or str(outcome.reason or ""), awaits)

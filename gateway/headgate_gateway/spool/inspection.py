@@ -3,12 +3,13 @@
 A gateway may be writing meanwhile: what is seen is what was there at some moment. Called by the command line.
 """
 
+import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
 from headgate_gateway.spool.checkpoint import NOTHING, Checkpoint, decode_checkpoint
-from headgate_gateway.spool.damage import DAMAGED_SUFFIX, Damage
+from headgate_gateway.spool.damage import DAMAGED_SUFFIX, Damage, Patience
 from headgate_gateway.spool.directory import LOCK_NAME
 from headgate_gateway.spool.disk import Disk
 from headgate_gateway.spool.entry import Destination, EntryHead
@@ -65,7 +66,7 @@ class _Notes(Damage):
     """Damage is noted, and left where it is."""
 
     def __init__(self, disk: Disk) -> None:
-        super().__init__(disk, Space(0, 0))
+        super().__init__(disk, Space(0, 0), Patience(seconds=0, tries=0, pauses=0))
         self.places: list[DamagedPlace] = []
 
     def set_aside(self, path: str, bad: Bad, records: int) -> None:
@@ -112,7 +113,7 @@ class LogView:
             records = head.count - extents.count(first, first + head.count)
             waiting.setdefault((head.destination, head.reason), Waiting()).add(head, records)
 
-        found: Recovery = recover(disk, place.path, done, visit, notes.set_aside, notes.reader_of)
+        found: Recovery = recover(disk, place.path, done, visit, notes, is_told=not (damaged or everything))
         ledger, segments = Ledger(found.extents, found.position), Segments()
         for segment in found.segments:
             segments.add(segment)
@@ -146,6 +147,10 @@ def _checkpoint(disk: Disk, path: str) -> tuple[Checkpoint, bool]:
         content = disk.read_at(f"{path}/{CHECKPOINT_NAME}", 0, disk.size(f"{path}/{CHECKPOINT_NAME}"))
     except FileNotFoundError:
         return NOTHING, False
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        return NOTHING, True
     checkpoint = decode_checkpoint(content)
     return checkpoint or NOTHING, checkpoint is None
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Self
 
 from headgate_gateway.pipeline.records import RECORD_OVERHEAD
-from headgate_gateway.spool.checkpoint import Checkpoint, encode_checkpoint
-from headgate_gateway.spool.damage import DAMAGED_SUFFIX, Damage
+from headgate_gateway.spool.checkpoint import NOTHING, Checkpoint, encode_checkpoint
+from headgate_gateway.spool.damage import Damage
 from headgate_gateway.spool.disk import Check, Disk
 from headgate_gateway.spool.durable import make_directory, replace_file
 from headgate_gateway.spool.entry import Entry
@@ -40,6 +40,7 @@ __all__ = ["COMMIT_BUCKETS", "Log", "LogReport", "LogSettings", "Notify", "OnDon
 
 log = logging.getLogger(__name__)
 
+_STUCK = "the disk hangs: what was to be written has been under way for too long"
 _ENTRY_BYTES = 128
 _RECORD_BYTES = 24
 """Counted for an entry beside its records, and for each of these beside its value, until its size on disk is known."""
@@ -113,19 +114,24 @@ class Log:
         make_directory(disk, directory)
         if fence is not None:
             disk.refresh(directory)
-        damage = Damage(disk, space)
-        space.adjust(sum(disk.size(f"{directory}/{name}") for name in _damaged(disk, directory)))
+        settings = settings or LogSettings()
+        damage = Damage(disk, space, settings.unreadable)
+        damage.find_kept(directory)
         checkpoint = read_checkpoint(disk, directory)
-        found = recover(disk, directory, checkpoint, visit, damage.set_aside, damage.reader_of)
+        found = recover(disk, directory, checkpoint or NOTHING, visit, damage, is_told=checkpoint is not None)
+        damage.opened()
         ledger, segments = Ledger(found.extents, found.position), Segments()
         for segment in found.segments:
             segments.add(segment)
             space.adjust(segment.taken)
         if fence is not None:
             ledger.skip(found.position + NUMBERS_OF_OTHERS)
-        writer = Writer(disk, directory, space, notify, settings or LogSettings(), ledger, segments, fence)
+        writer = Writer(disk, directory, space, notify, settings, ledger, segments, fence)
         opened = cls(disk, directory, space, damage, ledger, segments, writer, fence)
-        if found.position or fence is not None:
+        if checkpoint is None:
+            # One that cannot be read now may be so later, and would give up what gets the same numbers until then.
+            opened.checkpoint()
+        elif found.position or fence is not None:
             with suppress(OSError, SpoolFencedError):  # it is tried again with the next one
                 opened.checkpoint()
         else:
@@ -138,7 +144,7 @@ class Log:
         """Whether it takes entries."""
         if self._closed:
             return LogState.CLOSED
-        if self._fenced:
+        if self._fenced or self._writer.is_stuck:
             return LogState.FAILED
         if self._writer.state is LogState.READY and self._space.full:
             return LogState.FULL
@@ -166,11 +172,16 @@ class Log:
         Raises SpoolFullError, SpoolFailedError or SpoolClosedError at once where there is no point in waiting.
         """
         cost = entry.nbytes - (RECORD_OVERHEAD - _RECORD_BYTES) * entry.count + _ENTRY_BYTES
-        if self._closed or self._fenced or (self._writer.state is not LogState.READY and not privileged):
+        is_over = self._closed or self._fenced or self._writer.is_stuck
+        if is_over or (self._writer.state is not LogState.READY and not privileged):
             raise self._refusal()
         if not self._space.take(cost, privileged=privileged):
             raise SpoolFullError("the spool holds as much as it may")
-        self._writer.put(Waiting(entry, cost, on_done))
+        try:
+            self._writer.put(Waiting(entry, cost, on_done))
+        except SpoolClosedError:
+            self._space.adjust(-cost)
+            raise
 
     @property
     def _fenced(self) -> str:
@@ -181,6 +192,8 @@ class Log:
             return SpoolClosedError("the spool is closed")
         if self._fenced:
             return SpoolFencedError(self._fenced)
+        if self._writer.is_stuck:
+            return SpoolFailedError(_STUCK)
         kind = SpoolFullError if self._writer.state is LogState.FULL else SpoolFailedError
         return kind(self._writer.problem)
 
@@ -241,6 +254,11 @@ class Log:
                 if self._space.full or segment.taken >= self._writer.rotate_after:
                     self._writer.rotate()
                 continue
+            if self._damage.is_spoiled(segment.path):
+                with suppress(OSError):  # it is tried again with the next checkpoint
+                    self._damage.keep_segment(segment.path, segment.taken)
+                    self._segments.remove(segment)
+                continue
             with suppress(FileNotFoundError):  # somebody else deleted it
                 self._disk.unlink(segment.path)
             self._segments.remove(segment)
@@ -260,7 +278,7 @@ class Log:
         segments, counters = self._segments.all(), self._writer.counters
         return LogReport(
             state=self.state,
-            problem=self._fenced or self._writer.problem,
+            problem=self._fenced or (_STUCK if self._writer.is_stuck else self._writer.problem),
             nbytes=sum(segment.taken for segment in segments),
             segments=len(segments),
             damaged=self._damage.found,
@@ -276,7 +294,4 @@ class Log:
         self._writer.stop()
         with suppress(OSError, SpoolFencedError):  # what is acknowledged is sent again, then
             self.checkpoint()
-
-
-def _damaged(disk: Disk, directory: str) -> list[str]:
-    return [name for name in disk.listdir(directory) if name.endswith(DAMAGED_SUFFIX)]
+        self._damage.close()

@@ -19,6 +19,11 @@ log = logging.getLogger(__name__)
 
 WhenKept = Callable[[OSError | None], None]
 
+REPLAY = (
+    "stop the gateway and deliver what waits with `headgate spool replay DIR` of the version that wrote it,"
+    " or to any Kafka with `--kafka HOST:PORT`"
+)
+
 
 class Outlet:
     """One profile's content."""
@@ -47,6 +52,8 @@ class Outlets:
         self._pool = pool
         self._executor = executor
         self._outlets: dict[str, Outlet] = {}
+        self._unreadable: dict[str, str] = {}
+        """By hash: why a stored profile is of no use to this version."""
         self._credentials: Mapping[str, bytes] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -54,9 +61,11 @@ class Outlets:
         """What the directory has kept."""
         for content, stored in profiles.items():
             try:
-                config = ProducerConfig.model_validate_json(stored)
+                # A newer gateway may have written more than this one knows.
+                config = ProducerConfig.model_validate_json(stored, extra="ignore")
             except ValidationError as error:
                 log.error("a stored profile cannot be read", extra={"hash": content, "error": str(error)})
+                self._unreadable[content] = _advise(content, error)
                 continue
             self._outlets[content] = Outlet(config, content, is_kept=True)
 
@@ -126,7 +135,9 @@ class Outlets:
     def problem(self, content: str) -> str:
         """Why there is no producer."""
         outlet = self._outlets.get(content)
-        return outlet.problem if outlet is not None else "its profile is not known"
+        if outlet is None:
+            return self._unreadable.get(content) or f"its profile, {content}, is not known; {REPLAY}"
+        return outlet.problem
 
     @property
     def credentials(self) -> Mapping[str, bytes] | None:
@@ -180,3 +191,9 @@ class Outlets:
             if outlet.lease is not None:
                 outlet.lease.release()
                 outlet.lease = None
+
+
+def _advise(content: str, error: ValidationError) -> str:
+    """What is wrong with a stored profile, in one line, and the way out."""
+    faults = "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'it'}: {fault['msg']}" for fault in error.errors())
+    return f"its stored profile {content} cannot be read ({faults}); {REPLAY}"

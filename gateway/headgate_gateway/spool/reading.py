@@ -1,14 +1,16 @@
 """Entries read from segments, by number. What is damaged is set aside and passed. Used from threads.
 
-Where it cannot be set aside, nothing is given up: the segment stays, and whoever reads next tries again.
+Where it cannot be set aside, nothing is given up: the segment stays, and whoever reads next tries again. What the disk
+does not read now keeps its place: nothing after it is read before it is, or has been given up.
 """
 
+import errno
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import msgspec
 
-from headgate_gateway.spool.damage import Damage
+from headgate_gateway.spool.damage import Damage, UnreadableError
 from headgate_gateway.spool.entry import Entry
 from headgate_gateway.spool.frames import Bad, Frame, Scanner, decode_entries
 from headgate_gateway.spool.ledger import Ledger
@@ -59,6 +61,10 @@ class Reader:
                 break
             try:
                 self._read_segment(segment, one)
+            except UnreadableError as error:
+                one.problem = error
+                one.number = max(one.number, one.found[-1].end) if one.found else one.number
+                break
             except OSError as error:
                 if self._ledger.is_missing(segment.first, segment.end):
                     one.problem = error  # else it was deleted meanwhile, since all of it is acknowledged
@@ -76,7 +82,7 @@ class Reader:
         lost: Bad | None = None
         for part in scanner.scan(offset, lambda frame: self._is_wanted(frame, one)):
             if isinstance(part, Bad):
-                lost = part
+                lost = Bad(lost.offset, part.end_offset, torn=False) if lost is not None else part
                 continue
             if lost is not None:
                 self._give_up(segment, lost, position, part.first, one)
@@ -99,7 +105,7 @@ class Reader:
         try:
             entries = decode_entries(frame.payload or memoryview(b""))
         except msgspec.DecodeError:
-            self._give_up(segment, Bad(frame.offset, frame.end_offset, torn=False), frame.first, frame.end, one)
+            self._set_aside(segment, Bad(frame.offset, frame.end_offset, torn=False), frame.first, frame.end, one)
             return
         first = frame.first
         for entry in entries:
@@ -112,6 +118,20 @@ class Reader:
     def _give_up(self, segment: Segment, bad: Bad, first: int, end: int, one: "_Pass") -> None:
         if not self._ledger.is_missing(first, end):
             return
+        self._look_again(segment, bad)
+        self._damage.check_patience(segment.path, bad)
+        self._set_aside(segment, bad, first, end, one)
+
+    def _look_again(self, segment: Segment, bad: Bad) -> None:
+        """Raises UnreadableError where a frame is good that was not a moment ago."""
+        scanner = Scanner(self._damage.reader_of(segment.path), segment.size, segment.marker)
+        for part in scanner.scan(bad.offset):
+            if part.offset >= bad.end_offset:
+                break
+            if isinstance(part, Frame):
+                raise UnreadableError(errno.EIO, "a part of a segment was read wrongly", segment.path)
+
+    def _set_aside(self, segment: Segment, bad: Bad, first: int, end: int, one: "_Pass") -> None:
         try:
             self._damage.set_aside(segment.path, bad, end - first)
         except OSError as error:

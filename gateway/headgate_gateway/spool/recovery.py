@@ -6,6 +6,7 @@
 Numbers that no frame has were never reported durable, or are damaged, or deleted: they count as done with.
 """
 
+import errno
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from headgate_gateway.spool.checkpoint import NOTHING, Checkpoint, decode_checkpoint
+from headgate_gateway.spool.damage import Damage
 from headgate_gateway.spool.disk import Disk
 from headgate_gateway.spool.entry import EntryHead
 from headgate_gateway.spool.errors import SpoolVersionError
@@ -27,7 +29,7 @@ from headgate_gateway.spool.frames import (
     decode_segment_head,
     find_marker,
 )
-from headgate_gateway.spool.segments import Segment, first_of_name
+from headgate_gateway.spool.segments import Segment, first_of_name, segment_name
 
 log = logging.getLogger(__name__)
 
@@ -36,21 +38,21 @@ _LARGEST_CHECKPOINT = 2**30
 
 Visit = Callable[[int, EntryHead], None]
 """Gets the number of an entry's first record, and its head."""
-SetAside = Callable[[str, Bad, int], None]
-"""Keeps damaged bytes of a segment, which held so many records. Raises OSError: they are not kept."""
-ReaderOf = Callable[[str], Callable[[int, int], bytes]]
 
 
-def read_checkpoint(disk: Disk, directory: str) -> Checkpoint:
-    """What the checkpoint says; nothing at all where it is missing or damaged: then what was delivered is sent again."""
+def read_checkpoint(disk: Disk, directory: str) -> Checkpoint | None:
+    """What the checkpoint says; None: it is damaged or cannot be read, so what was delivered is sent again."""
     try:
-        content = disk.read_at(f"{directory}/{CHECKPOINT_NAME}", 0, _LARGEST_CHECKPOINT)
+        checkpoint = decode_checkpoint(disk.read_at(f"{directory}/{CHECKPOINT_NAME}", 0, _LARGEST_CHECKPOINT))
     except FileNotFoundError:
         return NOTHING
-    checkpoint = decode_checkpoint(content)
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        checkpoint = None
     if checkpoint is None:
         log.error("the checkpoint of the spool is damaged: records may be sent again", extra={"directory": directory})
-    return checkpoint or NOTHING
+    return checkpoint
 
 
 @dataclass(slots=True)
@@ -61,8 +63,7 @@ class Recovery:
     extents: Extents
     """What is done with; holes are added as they are found."""
     visit: Visit | None
-    set_aside: SetAside
-    reader_of: ReaderOf
+    damage: Damage
     position: int = 0
     """The number after the last one found."""
     segments: list[Segment] = field(default_factory=list)
@@ -73,7 +74,7 @@ class Recovery:
         if first is None:
             return
         path = f"{self.directory}/{name}"
-        read = self.reader_of(path)
+        read = self.damage.reader_of(path)
         head = decode_segment_head(read(0, SEGMENT_HEAD))
         if head is not None and head.version > FORMAT_VERSION:
             raise SpoolVersionError(f"{path} has format version {head.version}, newer than {FORMAT_VERSION}")
@@ -128,7 +129,7 @@ class Recovery:
         elif self.position == number or self.extents.is_missing(self.position, number):
             # A bad place without numbers is a damaged header, or a frame of no entries: nothing but its bytes is lost.
             try:
-                self.set_aside(segment.path, lost, number - self.position)
+                self.damage.set_aside(segment.path, lost, number - self.position)
             except OSError:
                 segment.held = True
             else:
@@ -139,8 +140,12 @@ class Recovery:
         """Judge what comes after the last good frame: a torn tail is normal, what is missing of durable ones is not."""
         segment.size = segment.taken
         missing = self.extents.is_missing(self.position, durable_end)
-        if lost is not None and (missing or not lost.torn):
+        unreadable = lost is not None and self.damage.is_unreadable(segment.path, lost)
+        if lost is not None and (missing or unreadable or not lost.torn):
             self._pass_to(max(durable_end, self.position), lost, segment)
+            if unreadable:
+                # Whatever numbers are in there must not be used again: no record takes less than a byte.
+                self._pass_to(self.position + lost.end_offset - lost.offset, None, segment)
         elif lost is not None:
             log.debug("a torn tail", extra={"segment": segment.path, "offset": lost.offset})
         elif missing:
@@ -149,12 +154,17 @@ class Recovery:
 
 
 def recover(
-    disk: Disk, directory: str, checkpoint: Checkpoint, visit: Visit | None, set_aside: SetAside, reader_of: ReaderOf
+    disk: Disk, directory: str, checkpoint: Checkpoint, visit: Visit | None, damage: Damage, *, is_told: bool = True
 ) -> Recovery:
-    """Read all of a log. Raises OSError, SpoolVersionError."""
-    found = Recovery(directory, checkpoint.extents(), visit, set_aside, reader_of)
+    """Read all of a log. Raises OSError, SpoolVersionError.
+
+    `is_told`: the checkpoint is whole, so that a segment that is neither there nor covered by it is missed.
+    """
+    found = Recovery(directory, checkpoint.extents(), visit, damage)
     names = [name for name in disk.listdir(directory) if first_of_name(name) is not None]
-    durable = _durable_ends([checkpoint.tail, *_previous(names, directory, reader_of)])
+    durable = _durable_ends([checkpoint.tail, *_previous(names, directory, damage)])
+    if is_told:
+        _miss(found, durable, {first_of_name(name) for name in names})
     for name in names:
         found.read_segment(name, disk.size(f"{directory}/{name}"), lambda first: durable.get(first, 0))
     # A segment without records has the name that the next one would get.
@@ -165,6 +175,16 @@ def recover(
     return found
 
 
+def _miss(found: Recovery, durable: dict[int, int], there: set[int | None]) -> None:
+    """Count segments that were durable and are gone. Without room for a checkpoint one may have been deleted rightly."""
+    for first, end in durable.items():
+        if first not in there and found.extents.is_missing(first, end):
+            records = end - first - found.extents.count(first, end)
+            path = f"{found.directory}/{segment_name(first)}"
+            log.error("a segment of the spool is gone", extra={"segment": path, "records": records})
+            found.damage.set_aside(path, Bad(0, 0, torn=False), records)
+
+
 def _durable_ends(told: list[Range]) -> dict[int, int]:
     ends: dict[int, int] = {}
     for first, end in told:
@@ -172,7 +192,7 @@ def _durable_ends(told: list[Range]) -> dict[int, int]:
     return ends
 
 
-def _previous(names: list[str], directory: str, reader_of: ReaderOf) -> list[Range]:
+def _previous(names: list[str], directory: str, damage: Damage) -> list[Range]:
     """What segments say of those before them."""
-    heads = [decode_segment_head(reader_of(f"{directory}/{name}")(0, SEGMENT_HEAD)) for name in names]
+    heads = [decode_segment_head(damage.reader_of(f"{directory}/{name}")(0, SEGMENT_HEAD)) for name in names]
     return [head.previous for head in heads if head is not None]

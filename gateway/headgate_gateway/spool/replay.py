@@ -49,6 +49,8 @@ class Replay:
     def _take(self, cursor: Cursor, state: TargetState, stored: Stored, positions: list[int]) -> bool:
         courier, entry = self._courier, stored.entry
         gives_up = state.is_given_up(self._loop.time(), courier.age_of(entry), courier.settings.unknown_topic_patience)
+        if (gives_up or state.burying) and not cursor.may_bury(entry.nbytes):
+            return False
         if gives_up and self._is_refused(state):
             cursor.remove(state, stored.first, entry.buckets())
             why = FailureReason.REFUSED, state.problem
@@ -70,7 +72,9 @@ class Replay:
 
     def _is_refused(self, state: TargetState) -> bool:
         producer = self._courier.gate.outlets.producer(state.target.profile_hash)
-        return producer is not None and producer.refusal(state.target.topic) is not None
+        if producer is None or producer.down is not None:
+            return False
+        return producer.refusal(state.target.topic) is not None
 
     def _has_room(self, state: TargetState, producer: KafkaProducer, nbytes: int) -> bool:
         courier = self._courier

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pydantic import ValidationError
+
 from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.spool.directory import SpoolDirectory
 from headgate_gateway.spool.disk import Disk
@@ -93,11 +95,13 @@ class Producers:
 
     def _config(self, destination: Destination, stored: bytes | None) -> ProducerConfig:
         if self._request.kafka is None:
-            return ProducerConfig.model_validate_json(stored or b"")
+            return ProducerConfig.model_validate_json(stored or b"", extra="ignore")
         elsewhere = {"bootstrap_servers": (self._request.kafka,), "tls": None, "sasl": None}
-        if stored is None:
+        try:
+            return ProducerConfig.model_validate_json(stored or b"", extra="ignore").model_copy(update=elsewhere)
+        except ValidationError:
+            # Missing, or another version's: the Kafka that was named is all that it takes.
             return ProducerConfig(name=destination.profile, bootstrap_servers=(self._request.kafka,))
-        return ProducerConfig.model_validate_json(stored).model_copy(update=elsewhere)
 
 
 async def replay(

@@ -102,13 +102,15 @@ class DrainRate:
         return max(SHORTEST_WAIT, round(nbytes / self.bytes_per_second))
 
 
-def decide_refusal(state: LogState, problem: str, excess: int, rate: DrainRate) -> SpoolRefusal | None:
-    """Whether records are refused. `excess`: bytes that have to leave before there is room again."""
+def decide_refusal(state: LogState, problem: str, excess: int, rate: DrainRate, parked: int = 0) -> SpoolRefusal | None:
+    """Whether records are refused. `excess`: bytes that have to leave before there is room again; `parked`: that never do."""
     match state:
         case LogState.READY:
             return None
         case LogState.FULL:
             message = problem or "the spool holds as much as it may"
+            if parked and parked >= excess:
+                message += f"; {parked} bytes of it are parked, and stay until somebody replays them"
             return SpoolRefusal(FailureReason.SPOOL_FULL, message, rate.seconds_for(max(excess, 0)))
         case LogState.FAILED | LogState.CLOSED:
             return SpoolRefusal(FailureReason.SPOOL_FAILED, problem or "the spool is closed", FAILED_WAIT)

@@ -72,7 +72,7 @@ class Sides:
             self._sides[targets.pop()] = cursor
         else:
             opened.close()
-            self._remove_log(name)
+            self._remove_empty(name)
 
     def start(self) -> None:
         """Begin to deliver."""
@@ -106,7 +106,7 @@ class Sides:
 
     def move(self, cursor: Cursor, side: Cursor, state: TargetState, stored: Stored, positions: list[int]) -> bool:
         """Begin to move what is left of an entry; False: not now."""
-        if self._loop.time() < self._not_before:
+        if self._loop.time() < self._not_before or not cursor.may_move(stored.entry.nbytes):
             return False
         entry = stored.entry
         if len(positions) < entry.count:
@@ -124,6 +124,7 @@ class Sides:
         state.waiting.add(buckets)
         state.in_side += 1
         cursor.away[stored.first] = None
+        cursor.moving_bytes += stored.entry.nbytes
         return True
 
     def _moved(
@@ -139,6 +140,7 @@ class Sides:
     ) -> None:
         buckets = stored.entry.buckets()
         del cursor.away[stored.first]
+        cursor.moving_bytes -= stored.entry.nbytes
         if error is None:
             side.known_end = first + copy.count
             side.add(state, first, copy.buckets())
@@ -150,6 +152,7 @@ class Sides:
                 cursor.add(state, stored.first, buckets)
         state.waiting.remove(buckets)
         state.in_side -= 1
+        cursor.wake()
 
     # Their end
 
@@ -164,7 +167,10 @@ class Sides:
 
     def _remove(self, target: Target, cursor: Cursor) -> None:
         cursor.log.close()
+        self._remove_empty(name_of(target))
+
+    def _remove_empty(self, name: str) -> None:
         try:
-            self._remove_log(name_of(target))
+            self._remove_log(name)
         except OSError as error:
             log.warning("an empty log of the spool cannot be removed", extra={"error": str(error)})

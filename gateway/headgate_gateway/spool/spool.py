@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from random import Random
 from typing import Self
@@ -39,6 +39,7 @@ from headgate_gateway.spool.report import (
 )
 from headgate_gateway.spool.space import Space
 from headgate_gateway.spool.targets import PATIENT, Backoff
+from headgate_gateway.spool.threads import DaemonExecutor
 
 __all__ = ["Spool", "SpoolMetrics", "SpoolRefusal", "SpoolSettings"]
 
@@ -48,6 +49,8 @@ TICK = 0.1
 """Seconds between two looks at blocked targets."""
 LAST_ANSWERS = 0.5
 """Seconds at the end in which nothing is handed over any more, so that what was is answered."""
+LAST_WRITES = 1.0
+"""Seconds for closing the logs, beyond the time there is: a disk that hangs is not waited for."""
 READERS = 2
 SMALLEST_SEGMENT = 64 * 1024
 
@@ -82,6 +85,11 @@ class SpoolSettings:
         return max(SMALLEST_SEGMENT, min(self.segment_bytes, self.max_bytes // 8))
 
     @property
+    def parked_bytes(self) -> int:
+        """Bytes that parked records may take: nothing but people takes them away."""
+        return self.max_bytes // 4
+
+    @property
     def headroom(self) -> int:
         """Bytes for side logs, dead letters, parked entries and checkpoints."""
         return max(self.max_bytes // 10, min(2 * self.segment, self.max_bytes // 4))
@@ -99,12 +107,14 @@ class Spool:
         self._loop = asyncio.get_running_loop()
         self._space = Space(settings.max_bytes, settings.headroom)
         self._log_settings = LogSettings(segment_bytes=settings.segment)
-        self._readers: Executor = ThreadPoolExecutor(READERS, "spool-read")
-        self._chores: Executor = ThreadPoolExecutor(1, "spool-chores")
+        self._readers: Executor = DaemonExecutor(READERS, "spool-read")
+        self._chores: Executor = DaemonExecutor(1, "spool-chores")
         """One thread: what is asked of it first is done first."""
         self._rate = DrainRate(self._loop.time())
         self._parked_found = 0
         self._parked_profiles: set[str] = set()
+        self._until: float | None = None
+        """When the end has to come; None: it has not begun."""
         self._tasks: list[asyncio.Task[None]] = []
         self._gave_up = False
         self.removed = False
@@ -125,49 +135,65 @@ class Spool:
     ) -> Self:
         """Lock the directory and find out what is there, in a thread. Raises SpoolLockedError, SpoolVersionError, OSError."""
         spool = cls(settings, disk or OsDisk(), pool, now_ms)
-        in_thread = spool._loop.run_in_executor
-        profiles = await in_thread(spool._chores, spool._open_directory)
-        outlets = Outlets(spool._directory, pool, spool._chores)
-        outlets.load(profiles)
-        gate = Gate(outlets, settings.backoff, random or Random())  # noqa: S311 - jitter, nothing secret
-        spool._courier = Courier(
-            gate,
-            spool._parked,
-            spool._open_side,
-            spool._directory.remove_side,
-            (spool._readers, spool._chores),
-            CourierSettings(settings.side_after, settings.unknown_topic_patience),
-            now_ms,
-        )
-        await in_thread(spool._chores, spool._open_logs)
+        try:
+            await spool._open(random or Random())  # noqa: S311 - jitter, nothing secret
+        except BaseException:
+            # One that was taken over is tried again and again by the same process.
+            spool._end_threads()
+            raise
         return spool
+
+    async def _open(self, random: Random) -> None:
+        settings, in_thread = self._settings, self._loop.run_in_executor
+        profiles = await in_thread(self._chores, self._open_directory)
+        outlets = Outlets(self._directory, self._pool, self._chores)
+        outlets.load(profiles)
+        self._courier = Courier(
+            Gate(outlets, settings.backoff, random),
+            self._parked,
+            self._open_side,
+            self._directory.remove_side,
+            (self._readers, self._chores),
+            CourierSettings(settings.side_after, settings.unknown_topic_patience, settings.parked_bytes),
+            self._now_ms,
+        )
+        await in_thread(self._chores, self._open_logs)
 
     def _open_directory(self) -> dict[str, bytes]:
         if self._settings.owner:
             make_directory(self._disk, self._settings.root)
         self._directory = SpoolDirectory.open(self._disk, self._settings.directory, self._settings.owner)
+        opened: list[Log] = []
         try:
-            self._parked = self._open_log(self._directory.parked, self._find_parked)
-            return self._directory.profiles()
+            opened.append(self._open_log(self._directory.parked, self._find_parked))
+            profiles = self._directory.profiles()
         except BaseException:
-            self._directory.close()
+            self._abandon(opened)
             raise
+        self._parked = opened[0]
+        return profiles
 
     def _find_parked(self, _: int, head: EntryHead) -> None:
         self._parked_found += head.count
         self._parked_profiles.add(head.profile_hash)
 
     def _open_logs(self) -> None:
-        courier = self._courier
+        courier, opened = self._courier, [self._parked]
         try:
-            courier.main.attach(
+            opened.append(
                 self._open_log(self._directory.log, lambda first, head: courier.find(courier.main, first, head))
             )
+            courier.main.attach(opened[-1])
             for name in self._directory.sides():
                 courier.sides.load(name, courier.find)
         except BaseException:
-            self._directory.close()
+            self._abandon([*opened, *(side.log for side in courier.sides.cursors)])
             raise
+
+    def _abandon(self, opened: list[Log]) -> None:
+        for each in opened:
+            each.close()
+        self._directory.close()
 
     def _open_log(self, path: str, visit: Visit | None = None) -> Log:
         notify = self._loop.call_soon_threadsafe
@@ -284,7 +310,7 @@ class Spool:
             return None
         excess = self._space.used - (self._space.limit - self._space.headroom)
         excess += (self._space.limit - self._space.headroom) // 20
-        return decide_refusal(state, log.report().problem, excess, self._rate)
+        return decide_refusal(state, log.report().problem, excess, self._rate, self._parked.report().nbytes)
 
     @property
     def _oldest_seconds(self) -> float:
@@ -354,24 +380,45 @@ class Spool:
 
         Before the pool is closed. Takes at most about a second more.
         """
-        courier, until = self._courier, self._loop.time() + (0.0 if self.fenced else seconds)
-        await self._wait_for(lambda: not courier.backlog, until - min(LAST_ANSWERS, seconds / 4))
+        courier = self._courier
+        self._until = self._loop.time() + (0.0 if self.fenced else seconds)
+        await self._wait_for(lambda: not courier.backlog, min(LAST_ANSWERS, seconds / 4))
         courier.closing = True
-        await self._wait_for(lambda: not courier.gate.handover.records, until)
+        await self._wait_for(lambda: not courier.gate.handover.records, 0.0)
         for task in self._tasks:
             task.cancel()
         await courier.stop()
-        await self._loop.run_in_executor(self._chores, self._close_logs)
+        await self._close_in_time()
         left = courier.backlog
         courier.gate.outlets.release()
-        self._readers.shutdown(wait=False, cancel_futures=True)
-        self._chores.shutdown(wait=False)
+        self._end_threads()
         return left
 
-    async def _wait_for(self, is_so: Callable[[], bool], until: float) -> None:
+    def _end_threads(self) -> None:
+        self._readers.shutdown(wait=False, cancel_futures=True)
+        self._chores.shutdown(wait=False)
+
+    def hurry(self, seconds: float) -> None:
+        """Have `close`, which is under way, take no more time than this from now on."""
+        if self._until is not None:
+            self._until = min(self._until, self._loop.time() + seconds)
+
+    def _left(self, before: float = 0.0) -> float:
+        """Seconds until the end has to come, or so many seconds before."""
+        return 0.0 if self._until is None else self._until - before - self._loop.time()
+
+    async def _wait_for(self, is_so: Callable[[], bool], before: float) -> None:
         # The last seconds of a process: a look now and then, rather than an event that every entry would have to set.
-        while not is_so() and self._loop.time() < until:  # noqa: ASYNC110
-            await asyncio.sleep(min(TICK, max(until - self._loop.time(), 0.001)))
+        while not is_so() and self._left(before) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(min(TICK, max(self._left(before), 0.001)))
+
+    async def _close_in_time(self) -> None:
+        closing = self._loop.run_in_executor(self._chores, self._close_logs)
+        _, hanging = await asyncio.wait([closing], timeout=max(self._left(), 0.0) + LAST_WRITES)
+        if hanging:
+            log.error("the spool's disk hangs: the last checkpoint is missing, and what it would say is sent again")
+        else:
+            await closing
 
     def _close_logs(self) -> None:
         for each in (self._courier.main.log, self._parked, *(side.log for side in self._courier.sides.cursors)):

@@ -47,32 +47,43 @@ class Target(NamedTuple):
 class Lanes:
     """Entries by bucket: which lanes are busy."""
 
-    __slots__ = ("_buckets", "entries")
+    __slots__ = ("buckets", "entries")
 
     def __init__(self) -> None:
         self.entries = 0
-        self._buckets: dict[int, int] = {}
+        self.buckets: dict[int, int] = {}
+        """Entries by bucket."""
 
     def add(self, buckets: Iterable[int]) -> None:
         """One entry more."""
         self.entries += 1
-        counts = self._buckets
+        counts = self.buckets
         for bucket in buckets:
             counts[bucket] = counts.get(bucket, 0) + 1
 
     def remove(self, buckets: Iterable[int]) -> None:
         """One entry fewer."""
         self.entries -= 1
-        counts = self._buckets
+        counts = self.buckets
         for bucket in buckets:
             if counts[bucket] == 1:
                 del counts[bucket]
             else:
                 counts[bucket] -= 1
 
+    def subtract(self, others: "Lanes") -> None:
+        """As many entries fewer."""
+        self.entries -= others.entries
+        for bucket, count in others.buckets.items():
+            left = self.buckets[bucket] - count
+            if left:
+                self.buckets[bucket] = left
+            else:
+                del self.buckets[bucket]
+
     def meets(self, buckets: Iterable[int]) -> bool:
         """Whether any of these is busy."""
-        return bool(self._buckets) and not self._buckets.keys().isdisjoint(buckets)
+        return bool(self.buckets) and not self.buckets.keys().isdisjoint(buckets)
 
 
 class Backoff(NamedTuple):
@@ -97,6 +108,8 @@ class TargetState:
         "awaits",
         "blocked_since",
         "blocked_until",
+        "burial_problem",
+        "burying",
         "failures",
         "in_side",
         "last_delivery",
@@ -129,6 +142,10 @@ class TargetState:
         self.live_count = 0
         self.in_side = 0
         """Entries in, or on their way to, a log of its own."""
+        self.burying = 0
+        """Entries with records that are being given up."""
+        self.burial_problem = ""
+        """Why neither dead letter nor park takes them now; empty: they do, as far as is known."""
         self.window = Window()
         self.needs: set[str] = set()
         """Hashes of the profiles that its records need, those of their dead letters included."""
@@ -147,7 +164,7 @@ class TargetState:
         self.trial = False
         self.failures = 0
         self.refused_since: float | None = None
-        """Since when Kafka refuses the topic as such; None: it does not."""
+        """Since when Kafka has refused the topic as such, each time that it was asked; None: it does not."""
         self.problem = ""
         self.awaits = Awaits.TIME
         self.last_delivery = float("-inf")
@@ -186,7 +203,12 @@ class TargetState:
     def is_empty(self) -> bool:
         """Whether it has no records, as far as it knows itself."""
         return not (
-            self.waiting.entries or self.appending.entries or self.in_side or self.window.in_flight or self.live
+            self.waiting.entries
+            or self.appending.entries
+            or self.in_side
+            or self.burying
+            or self.window.in_flight
+            or self.live
         )
 
     def has_live(self, until: int) -> bool:
@@ -205,6 +227,10 @@ class TargetState:
     def refuse(self, now: float) -> None:
         """Kafka says that there is no such topic for us."""
         self.refused_since = now if self.refused_since is None else self.refused_since
+
+    def interrupt_refusal(self) -> None:
+        """Something else is wrong than that Kafka refuses the topic: how long it has done so is not known any more."""
+        self.refused_since = None
 
     def try_again(self) -> None:
         """It is worth an attempt."""

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from headgate_gateway.spool.burial import build_burial
 from headgate_gateway.spool.cursor import Cursor
 from headgate_gateway.spool.entry import Entry
-from headgate_gateway.spool.errors import SpoolError, SpoolFailedError
+from headgate_gateway.spool.errors import SpoolError, SpoolFailedError, SpoolFullError
 from headgate_gateway.spool.gate import Gate
 from headgate_gateway.spool.handover import Refused
 from headgate_gateway.spool.log import Log, OnDone, Stored
@@ -45,10 +45,14 @@ class Grave(NamedTuple):
 class Undertaker:
     """One spool's."""
 
-    def __init__(self, office: Office, gate: Gate, parked: Log) -> None:
+    def __init__(self, office: Office, gate: Gate, parked: Log, parked_limit: int) -> None:
+        """`parked_limit`: bytes that parked records may take, since nothing but people takes them away."""
         self._office = office
         self._gate = gate
         self._parked = parked
+        self._parked_limit = parked_limit
+        self._laying = 0
+        """Bytes on their way to the parked ones."""
         self._loop = asyncio.get_running_loop()
         self.dead_lettered = 0
         self.parked = 0
@@ -60,6 +64,8 @@ class Undertaker:
     def bury(self, cursor: Cursor, state: TargetState, stored: Stored, refused: Refused) -> None:
         """Give up these records of an entry."""
         cursor.burying.setdefault(stored.first, set()).update(refused)
+        cursor.burying_bytes += stored.entry.nbytes
+        state.burying += 1
         self._bury(Grave(cursor, state, stored, refused))
 
     def _bury(self, grave: Grave) -> None:
@@ -71,18 +77,28 @@ class Undertaker:
             return
         if is_letter:  # the profile of its dead letter was damaged, or never there
             entry, _ = build_burial(grave.stored.entry, grave.refused, token_bytes(16), letters=False)
+        self._park(grave, entry)
+
+    def _park(self, grave: Grave, entry: Entry) -> None:
+        there = self._parked.report().nbytes + self._laying
+        if there + entry.nbytes > self._parked_limit:
+            full = SpoolFullError(f"{there} bytes of records that Kafka refused are parked, and no more may be")
+            self._loop.call_soon(self._close, grave, full)
+            return
         self.profiles.add(entry.profile_hash)
+        self._laying += entry.nbytes
         try:
-            self._parked.append(entry, partial(self._laid, grave), privileged=True)
+            self._parked.append(entry, partial(self._laid, grave, entry.nbytes), privileged=True)
         except SpoolError as error:
-            self._loop.call_soon(self._laid, grave, -1, error)
+            self._loop.call_soon(self._laid, grave, entry.nbytes, -1, error)
 
     def _posted(self, grave: Grave, _: int, error: SpoolError | None) -> None:
         if error is None:
             self.dead_lettered += len(grave.refused)
         self._close(grave, error)
 
-    def _laid(self, grave: Grave, _: int, error: SpoolError | None) -> None:
+    def _laid(self, grave: Grave, nbytes: int, _: int, error: SpoolError | None) -> None:
+        self._laying -= nbytes
         if error is None:
             self.parked += len(grave.refused)
         self._close(grave, error)
@@ -92,11 +108,17 @@ class Undertaker:
         if error is not None:
             # Until the disk takes them their target gets no more, so that they stay few.
             problem = "the disk takes no dead letters" if isinstance(error, SpoolFailedError) else str(error)
-            self._gate.handover.block(state, problem, Awaits.TIME)
+            state.burial_problem = problem
+            if state.may_try:
+                self._gate.handover.block(state, problem, Awaits.TIME)
             self._loop.call_later(TRY_AGAIN, self._bury, grave)
             return
+        state.burial_problem = ""
+        state.burying -= 1
+        cursor.burying_bytes -= stored.entry.nbytes
         self._office.release(cursor, state, stored.first, stored.entry.count, sorted(refused))
         left = cursor.burying[stored.first]
         left.difference_update(refused)
         if not left:
             del cursor.burying[stored.first]
+        cursor.wake()

@@ -7,7 +7,6 @@ What fails is never tried again: its segment is closed, its waiters are told, an
 state is not Ready, empty commits to new segments find out whether the disk writes again.
 """
 
-import errno
 import logging
 import os
 import threading
@@ -19,10 +18,19 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Final
 
+from headgate_gateway.spool.damage import PATIENT, Patience
 from headgate_gateway.spool.disk import Check, Disk, File, Sync
 from headgate_gateway.spool.entry import Entry
 from headgate_gateway.spool.epoch import Fence
-from headgate_gateway.spool.errors import LogState, SpoolError, SpoolFailedError, SpoolFencedError, SpoolFullError
+from headgate_gateway.spool.errors import (
+    NO_SPACE,
+    LogState,
+    SpoolClosedError,
+    SpoolError,
+    SpoolFailedError,
+    SpoolFencedError,
+    SpoolFullError,
+)
 from headgate_gateway.spool.extents import Range
 from headgate_gateway.spool.frames import encode_frame, encode_segment_head
 from headgate_gateway.spool.ledger import Ledger
@@ -33,7 +41,7 @@ log = logging.getLogger(__name__)
 
 COMMIT_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the histogram of commits, in seconds."""
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_CLOSED = "the spool is closed"
 _SMALLEST_BUFFER = 64 * 2**10
 
 OnDone = Callable[[int, SpoolError | None], None]
@@ -52,6 +60,10 @@ class LogSettings:
     """One commit takes about this much at most."""
     probe_seconds: float = 1.0
     """Between two attempts to find out whether a full or failed disk writes again."""
+    stuck_seconds: float = 10.0
+    """A commit that takes longer than this lets nothing wait behind it."""
+    unreadable: Patience = PATIENT
+    """With what the disk does not read."""
 
 
 @dataclass(slots=True)
@@ -121,6 +133,11 @@ class Writer:
         self._buffer = bytearray()
         self._queue: SimpleQueue[Waiting | Callable[[], None]] = SimpleQueue()
         self._ending = False
+        self._ended = False
+        self._put_lock = threading.Lock()
+        self._busy_since: float | None = None
+        self._is_written = False
+        """Whether the frame of this commit may be on the disk whole."""
         self._thread = threading.Thread(target=self._run, name=f"spool {directory}", daemon=True)
 
     def start(self) -> None:
@@ -128,8 +145,17 @@ class Writer:
         self._thread.start()
 
     def put(self, waiting: Waiting) -> None:
-        """Make it durable, after what was put before."""
-        self._queue.put(waiting)
+        """Make it durable, after what was put before. Raises SpoolClosedError once `stop` is over."""
+        with self._put_lock:
+            if self._ended:
+                raise SpoolClosedError(_CLOSED)
+            self._queue.put(waiting)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the disk hangs: it neither takes what it was given nor fails. Ends with the commit. Any thread."""
+        since = self._busy_since
+        return since is not None and time.monotonic() - since > self._settings.stuck_seconds
 
     def rotate(self) -> None:
         """Close the newest segment, so that it may be deleted."""
@@ -152,6 +178,20 @@ class Writer:
             elif not group:
                 self._probe()
         self._close_segment()
+        with self._put_lock:
+            self._ended = True
+        self._tell(self._turn_away())
+
+    def _turn_away(self) -> list[Told]:
+        """What was put while the end was on its way."""
+        told: list[Told] = []
+        with suppress(Empty):
+            while True:
+                item = self._queue.get_nowait()
+                if isinstance(item, Waiting):
+                    self._space.adjust(-item.cost)
+                    told.append((item.on_done, -1, SpoolClosedError(_CLOSED)))
+        return told
 
     def _end(self) -> None:
         self._ending = True
@@ -181,6 +221,7 @@ class Writer:
                 self._notify(lambda: tell(told))
 
     def _commit_safely(self, group: list[Waiting]) -> list[Told]:
+        self._busy_since = time.monotonic()
         try:
             return self._commit(group)
         except Exception as error:
@@ -190,6 +231,8 @@ class Writer:
                 return [told for waiting in group for told in self._commit_safely([waiting])]
             log.exception("a commit of the spool failed")
             return self._fail(group, SpoolFailedError(f"defect: {error!r}"))
+        finally:
+            self._busy_since = None
 
     def _commit(self, group: list[Waiting]) -> list[Told]:
         """Make a group durable; what to tell whom."""
@@ -197,6 +240,7 @@ class Writer:
         entries = [waiting.entry for waiting in group]
         if self._fence is not None and self._fence.broken:
             return self._fail(group, self._end_for_good(self._fence.broken))
+        self._is_written = False
         try:
             segment, offset, accepted = self._write(first, entries)
         except OSError as error:
@@ -230,6 +274,7 @@ class Writer:
         segment.taken += len(self._buffer)
         self._space.adjust(len(self._buffer))
         file.append(self._buffer)
+        self._is_written = True
         file.sync(Sync.FRAME)
         if segment.size == 0:
             self._disk.sync_dir(self._directory, Sync.SEGMENT_NAME)
@@ -280,11 +325,12 @@ class Writer:
     def _judge(self, error: OSError) -> SpoolError:
         before = self.state
         self.problem = error.strerror or str(error)
-        self.state = LogState.FULL if error.errno in _NO_SPACE else LogState.FAILED
+        self.state = LogState.FULL if error.errno in NO_SPACE else LogState.FAILED
         if self.state is not before:
             log.error("the spool cannot write", extra={"directory": self._directory, "problem": self.problem})
-        kind = SpoolFullError if self.state is LogState.FULL else SpoolFailedError
-        return kind(self.problem)
+        # A frame that is written may be found by the next process, whatever a sync says: its fate is not known.
+        is_known = self.state is LogState.FULL and not self._is_written
+        return SpoolFullError(self.problem) if is_known else SpoolFailedError(self.problem)
 
     @property
     def _is_fenced(self) -> bool:

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from headgate_gateway.pipeline.records import NO_VALUE, Records
+from headgate_gateway.pipeline.records import Records
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,7 @@ class GatewayPoller:
         polled.asking, polled.due = False, self._clock() + self._pause(pod, polled)
         if report is not None or (polled.misses >= self._timing.misses and not pod.leaving):
             polled.report = report
-        if polled.report != before or (pod.leaving and _spool_of(polled.report) != _spool_of(before)):
+        if polled.report != before or (pod.leaving and _left_by(polled.report) != _left_by(before)):
             self._notify((pod.namespace, pod.fleet))
 
     def _pause(self, pod: PodView, polled: _Polled) -> float:
@@ -166,8 +166,10 @@ def build_report(content: bytes) -> GatewayReport:
     )
 
 
-def _spool_of(report: GatewayReport | None) -> SpoolReport | None:
-    return report.spool if report is not None else None
+def _left_by(report: GatewayReport | None) -> tuple[int, int, int] | None:
+    """What a gateway would leave on its disk."""
+    spool = report.spool if report is not None else None
+    return (spool.backlog_records, spool.backlog_bytes, spool.parked) if spool is not None else None
 
 
 def _spool_in(status: GatewayStatus) -> SpoolReport | None:

@@ -221,7 +221,7 @@ class AllowedRepos(ResourceModel):
 
 
 class FleetLimits(ResourceModel):
-    """Defaults for the fleet's repos, and the bound of a gateway's memory."""
+    """Defaults for the fleet's repos, and the bounds of a gateway's memory and connections."""
 
     body_bytes: Annotated[ByteSize, Field(ge=1_024, le=64 * 2**20)] = 8 * 2**20
     """Largest body of a request, where the repo does not say."""
@@ -229,6 +229,8 @@ class FleetLimits(ResourceModel):
     """Largest line of a body, where the repo does not say."""
     buffer_bytes: Annotated[ByteSize, Field(ge=2**20)] = 128 * 2**20
     """Bytes of requests that one gateway may hold at a time; beyond it requests get a 503 at once."""
+    connections: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """Connections that clients may have open at one gateway, as far as its open files allow; further ones get a 503 and are closed. 20,000 unless said otherwise. A change restarts the gateways."""
 
 
 class FleetRollouts(ResourceModel):
@@ -293,7 +295,7 @@ class FleetSpec(ResourceModel):
     allowed_repos: AllowedRepos = AllowedRepos()
     """Which repos the fleet takes."""
     limits: FleetLimits = FleetLimits()
-    """Defaults for the fleet's repos, and the bound of a gateway's memory."""
+    """Defaults for the fleet's repos, and the bounds of a gateway's memory and connections."""
     spool: FleetSpool = FleetSpool()
     """A queue on the disk of each gateway, for `delivery: Async` and `onFailure: Spool`."""
     rollouts: FleetRollouts = FleetRollouts()

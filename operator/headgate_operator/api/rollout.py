@@ -80,7 +80,7 @@ class AnalysisMetrics(ResourceModel):
     """Bounds of each measurement."""
 
     server_errors: MetricBounds = MetricBounds(max="1%")
-    """Requests answered 5xx."""
+    """Requests answered 5xx, or from memory (`delivery: Async`) and lost then."""
     rejected: MetricBounds = MetricBounds(max="1%")
     """Lines refused."""
     dropped: MetricBounds = MetricBounds(max="5%")

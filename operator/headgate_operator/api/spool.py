@@ -9,10 +9,14 @@ from headgate_gateway.config import ByteSize
 from headgate_gateway.config.base import ObjectName, cel
 from headgate_operator.api.meta import ResourceModel
 
-_SPOOL_MAX_RULE = "!has(self.maxBytes) || quantity(string(self.maxBytes)).isLessThan(quantity(string(self.size)))"
-_SPOOL_MAX_MESSAGE = "spool.maxBytes must be smaller than spool.size: a file system needs some room for itself"
-_SPOOL_CLASS_RULE = "!has(self.storageClassName) || self.mode == 'VolumeClaim'"
-_SPOOL_CLASS_MESSAGE = "only spool.mode VolumeClaim takes a storageClassName"
+_SPOOL_MAX_RULE = (
+    "!has(self.maxBytes) || 20.0 * quantity(string(self.maxBytes)).asApproximateFloat()"
+    " <= 19.0 * quantity(string(self.size)).asApproximateFloat()"
+)
+_SPOOL_MAX_MESSAGE = (
+    "spool.maxBytes must be at most 95 % of spool.size: a file system needs some room for itself, and the kubelet evicts"
+    " a pod whose EmptyDir is full"
+)
 _SPOOL_CLAIM_RULE = "has(self.claimName) == (has(self.mode) && self.mode == 'SharedClaim')"
 _SPOOL_CLAIM_MESSAGE = "spool.mode SharedClaim takes a claimName, and no other mode does"
 
@@ -30,21 +34,17 @@ class FleetSpool(ResourceModel):
     """A queue on the disk of each gateway: events that it has answered for, and that Kafka does not have yet."""
 
     model_config = ConfigDict(
-        json_schema_extra=cel(
-            (_SPOOL_MAX_RULE, _SPOOL_MAX_MESSAGE),
-            (_SPOOL_CLASS_RULE, _SPOOL_CLASS_MESSAGE),
-            (_SPOOL_CLAIM_RULE, _SPOOL_CLAIM_MESSAGE),
-        )
+        json_schema_extra=cel((_SPOOL_MAX_RULE, _SPOOL_MAX_MESSAGE), (_SPOOL_CLAIM_RULE, _SPOOL_CLAIM_MESSAGE))
     )
 
     mode: SpoolMode = SpoolMode.DISABLED
     """Disabled. EmptyDir: on the node, for as long as the pod is there; it outlives a crash of the gateway, not its pod. VolumeClaim: the gateways are a StatefulSet, each with a claim of its own, which outlives pods, changes of mode and the fleet; canaries have an EmptyDir. SharedClaim: all gateways, canaries too, are on one ReadWriteMany claim that is there already, and take over from pods that are gone."""
     size: Annotated[ByteSize, Field(ge=256 * 2**20)] = 10 * 2**30
-    """Size of each gateway's volume, or of its share of a claim that all of them have. Claims that are there keep theirs."""
+    """Size of each gateway's volume, or of its share of a claim that all of them have. Claims that are there keep theirs: enlarge them first. A change restarts the gateways, and with EmptyDir what they have on disk is lost: wait until status.spool.backlogRecords is 0."""
     max_bytes: Annotated[ByteSize, Field(ge=128 * 2**20)] | None = None
-    """What a spool may take of it; nine tenths where it does not say. A spool that is full is a 503 for what needs it."""
+    """What a spool may take of it, 95 % at most; nine tenths where it does not say. A spool that is full is a 503 for what needs it. A change restarts the gateways, as one of size does."""
     storage_class_name: ObjectName | None = None
-    """Of the claims; the cluster's default class where it does not say."""
+    """Of the claims; the cluster's default class where it does not say. Other modes have no use for it."""
     claim_name: ObjectName | None = None
     """The ReadWriteMany claim of mode SharedClaim, in the fleet's namespace. Headgate neither makes nor deletes it. Several fleets may share one."""
 
@@ -55,14 +55,8 @@ class FleetSpool(ResourceModel):
 
     @model_validator(mode="after")
     def _check_max_bytes(self) -> Self:
-        if self.max_bytes is not None and self.max_bytes >= self.size:
+        if self.max_bytes is not None and 20 * self.max_bytes > 19 * self.size:
             raise ValueError(_SPOOL_MAX_MESSAGE)
-        return self
-
-    @model_validator(mode="after")
-    def _check_storage_class(self) -> Self:
-        if self.storage_class_name is not None and self.mode is not SpoolMode.VOLUME_CLAIM:
-            raise ValueError(_SPOOL_CLASS_MESSAGE)
         return self
 
     @model_validator(mode="after")
@@ -80,6 +74,8 @@ class LeftClaimStatus(ResourceModel):
     backlog_records: Annotated[int, Field(ge=0)] | None = None
     """Records that it held when its gateway was last asked; absent where nobody knows."""
     backlog_bytes: Annotated[int, Field(ge=0)] | None = None
+    parked: Annotated[int, Field(ge=0)] | None = None
+    """Of the records that Kafka refuses for good, those that it held; absent where there were none."""
 
 
 class FleetSpoolStatus(ResourceModel):

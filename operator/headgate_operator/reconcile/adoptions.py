@@ -18,8 +18,8 @@ from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import TRACK_STABLE, grants_name
 from headgate_operator.api.spool import SpoolMode
 from headgate_operator.ports import Clock, Cluster, ClusterError, NotLeaderError
+from headgate_operator.reconcile.holders import Reports
 from headgate_operator.reconcile.store import FleetKey, Store
-from headgate_operator.reconcile.workloads import Reports
 from headgate_operator.status.observation import PodView, SpoolReport
 
 logger = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import route_name, shared_route_name
@@ -16,12 +17,12 @@ from headgate_operator.api.repo import EventRepo
 from headgate_operator.reconcile.adoptions import Adoptions
 from headgate_operator.reconcile.apply import ApplyResult, Failure
 from headgate_operator.reconcile.gather import Gateways
+from headgate_operator.reconcile.hashing import FleetHasher
 from headgate_operator.reconcile.holds import Holds
 from headgate_operator.reconcile.isolation import ISOLATED
 from headgate_operator.reconcile.ledger import Stored
 from headgate_operator.reconcile.nudge import adopting, config_hash, lagging
 from headgate_operator.reconcile.passes import (
-    PASSWORDS_PER_PASS,
     TICK_SECONDS,
     Begun,
     Decided,
@@ -56,7 +57,6 @@ from headgate_operator.reconcile.upgrades import UpgradeKeeper
 from headgate_operator.render.accept import fleet_not_found
 from headgate_operator.render.fleet import render_fleet
 from headgate_operator.render.judge import Judged, judge_fleet
-from headgate_operator.render.repo_secrets import Budget
 from headgate_operator.render.templates import TemplateError
 from headgate_operator.render.world import FleetPlan, FleetWorld, RepoKey, Verdict
 from headgate_operator.status import reasons
@@ -100,7 +100,9 @@ class FleetReconciler:
             profiles=self._parts.profiles.intents(key[0]),
             versions={each.key: each.resource_version for each in self._parts.store.children_of(key)},
             commands={each.key: each.command for each in self._parts.store.repos_of(key) if each.command},
-            spools=state.spools.look(self._parts.store, self._parts.reports, record, record.parsed),
+            spools=state.spools.look(
+                self._parts.store, self._parts.holders, record, record.parsed, self._parts.clock()
+            ),
         )
         stored = state.keeper.ledger.read()
         world = await self._parts.gatherer.gather(record.parsed, state.served, state.keeper.secrets(stored))
@@ -119,9 +121,10 @@ class FleetReconciler:
         if known is None:
             rollouts, holds = self._parts.rollouts, Holds(self._parts.holding)
             parts = self._parts
-            guard = TrafficGuard(parts.store, rollouts.cluster, parts.applier, parts.clock, parts.reports, key)
-            adoptions = Adoptions(rollouts.cluster, parts.clock)
-            known = FleetState(holds, RolloutKeeper(rollouts, key), UpgradeKeeper(rollouts, key), guard, adoptions)
+            guard = TrafficGuard(parts.store, rollouts.cluster, parts.applier, parts.clock, parts.holders, key)
+            hasher, adoptions = FleetHasher(parts.hashing), Adoptions(rollouts.cluster, parts.clock)
+            keepers = RolloutKeeper(rollouts, key), UpgradeKeeper(rollouts, key)
+            known = FleetState(holds, *keepers, guard, hasher, adoptions)
             self._states[key] = known
         return known
 
@@ -136,8 +139,11 @@ class FleetReconciler:
         upgraded = await state.upgrades.advance(sightings)
         advanced = await state.keeper.advance(replace(sightings, commands=upgraded.commands, held=upgraded.held))
         world = replace(world, rollouts=advanced.rollouts, upgrade=upgraded.upgrade)
-        budget = Budget(PASSWORDS_PER_PASS)
-        plan = await asyncio.to_thread(render_fleet, world, templates, state.memo, judged, budget)
+        state.hasher.begin_pass()
+        render = partial(render_fleet, world, templates, state.memo, judged, state.hasher)
+        plan = await asyncio.to_thread(render)
+        if plan.unfinished and await state.hasher.is_soon_done():
+            plan = await asyncio.to_thread(render)
         return Decided(upgraded, take_together(advanced, upgraded), plan, plan.unfinished or world.unasked_secrets)
 
     def _sightings(self, begun: Begun, world: FleetWorld, judged: Judged, stored: Stored) -> FleetSightings:
@@ -257,7 +263,7 @@ class FleetReconciler:
         sights = list(self._repo_sights(begun, decided, gateways, troubles))
         repos, truths = build_repo_statuses(sights, begun.state.settled, now)
         told = self._without_held(repos, begun.state.holds)
-        spool = begun.state.spools.tell(begun.spools, parts.clock())
+        spool = begun.state.spools.tell(begun.spools, json.loads(begun.fleet.status), parts.clock())
         sight = build_fleet_sight(begun.fleet, plan, gateways, lasting, decided.upgraded.status, spool)
         newest = parts.store.resource(GatewayFleet.KIND, key) or begun.fleet
         fleet = (newest, build_fleet_status(sight, json.loads(newest.status), now))
@@ -338,7 +344,9 @@ class FleetReconciler:
         return await parts.publisher.publish(statuses)
 
     async def _forget(self, key: FleetKey) -> None:
-        self._states.pop(key, None)
+        state = self._states.pop(key, None)
+        if state is not None:
+            state.hasher.forget()
         self._parts.secrets.forget(key)
         self._parts.profiles.forget(key)
         self._parts.applier.forget(key)

@@ -12,10 +12,11 @@ from headgate_operator.api.names import TRACK_CANARY, credentials_name, shard_na
 from headgate_operator.api.profile import KafkaProducerProfile
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.ports import Cluster, ClusterError, NotFoundError, NotLeaderError
+from headgate_operator.reconcile.holders import Reports
 from headgate_operator.reconcile.records import ChildRecord, ResourceRecord
 from headgate_operator.reconcile.secrets import SecretReader, decode_data, secret_ref
 from headgate_operator.reconcile.store import FleetKey, Store
-from headgate_operator.reconcile.workloads import Reports, live_workload
+from headgate_operator.reconcile.workloads import live_workload
 from headgate_operator.render.canonical import canonical_json
 from headgate_operator.render.profiles import credential_sources
 from headgate_operator.render.repo_secrets import read_repo_secrets, secrets_of_repo

@@ -11,8 +11,8 @@ from headgate_operator.api.names import ANNOTATION_CONFIG_HASH
 from headgate_operator.ports import Clock, Cluster, ClusterError, NotLeaderError, ObjectRef
 from headgate_operator.reconcile.bounded import for_each
 from headgate_operator.reconcile.gather import Gateways
+from headgate_operator.reconcile.holders import Reports
 from headgate_operator.reconcile.store import FleetKey
-from headgate_operator.reconcile.workloads import Reports
 from headgate_operator.status.delivery import behind
 from headgate_operator.status.observation import PodView
 

@@ -9,6 +9,8 @@ from headgate_operator.ports import Clock
 from headgate_operator.reconcile.adoptions import Adoptions
 from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
 from headgate_operator.reconcile.gather import Gatherer, ServedEntries
+from headgate_operator.reconcile.hashing import FleetHasher, PasswordHashing
+from headgate_operator.reconcile.holders import Holders, Reports
 from headgate_operator.reconcile.holds import Holds, HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.profiles import ProfileLedger
@@ -23,7 +25,6 @@ from headgate_operator.reconcile.statuses import Settled, Told
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.reconcile.traffic_guard import TrafficGuard
 from headgate_operator.reconcile.upgrades import Upgraded, UpgradeKeeper
-from headgate_operator.reconcile.workloads import Reports
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.templates import Templates
 from headgate_operator.render.world import FleetPlan, RepoKey
@@ -34,8 +35,6 @@ from headgate_operator.status.rollout import Shown
 
 TICK_SECONDS = 1.0
 """Between looks at a fleet with rollouts under way, where nothing else brings one."""
-PASSWORDS_PER_PASS = 20
-"""So many are hashed in one pass, which takes a second or two: rollouts of the fleet wait meanwhile."""
 IDLE_SECONDS = 5.0
 """The same where all of them wait for a person: a canary that dies brings a look by itself."""
 
@@ -65,11 +64,13 @@ class Parts:
     templates: Templates
     metrics: Metrics
     reports: Reports
+    holders: Holders
     now: Callable[[], str]
     """The time as RFC 3339, for conditions."""
     clock: Clock
     holding: HoldTiming
     rollouts: RolloutParts
+    hashing: PasswordHashing
     watch: Callable[[FleetKey, Iterable[RepoKey]], None]
     """Has the counters of these repos of a fleet read from now on."""
 
@@ -88,6 +89,7 @@ class FleetState:
     keeper: RolloutKeeper
     upgrades: UpgradeKeeper
     guard: TrafficGuard
+    hasher: FleetHasher
     adoptions: Adoptions
     spools: SpoolLedger = field(default_factory=SpoolLedger)
     progress: ProgressWatch = field(default_factory=ProgressWatch)

@@ -21,6 +21,7 @@ from headgate_operator.api.names import (
     LABEL_REPO_NAMESPACE,
     LABEL_REVISION,
     LABEL_TRACK,
+    SPOOL_VOLUME,
     TRACK_STABLE,
 )
 from headgate_operator.api.profile import KafkaProducerProfile
@@ -252,6 +253,7 @@ def build_pod_view(manifest: Mapping[str, Any]) -> PodView:
         revision=labels.get(LABEL_REVISION, ""),
         finished=status.get("phase") in ("Succeeded", "Failed"),
         controller=_controller_in(metadata),
+        spooling=_has_spool(manifest.get("spec") or {}) and _has_run(status),
         restarts=sum(each.get("restartCount", 0) for each in status.get("containerStatuses") or ()),
     )
 
@@ -259,6 +261,17 @@ def build_pod_view(manifest: Mapping[str, Any]) -> PodView:
 def _controller_in(metadata: Mapping[str, Any]) -> str:
     owners = (each for each in metadata.get("ownerReferences") or () if each.get("controller"))
     return next((str(each.get("kind", "")) for each in owners), "")
+
+
+def _has_spool(spec: Mapping[str, Any]) -> bool:
+    return any(each.get("name") == SPOOL_VOLUME for each in spec.get("volumes") or ())
+
+
+def _has_run(status: Mapping[str, Any]) -> bool:
+    """Whether a container was ever started: before that, an image that cannot be pulled keeps nobody waiting."""
+    told = status.get("containerStatuses") or ()
+    states = [state for each in told for state in (each.get("state"), each.get("lastState")) if state]
+    return any({"running", "terminated"} & state.keys() for state in states)
 
 
 def _repo_of(labels: Mapping[str, str]) -> tuple[str, str] | None:

@@ -11,9 +11,9 @@ from headgate_operator.api.names import canary_name, route_name
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.rollout import Rollout, Strategy
 from headgate_operator.ports import Clock
+from headgate_operator.reconcile.holders import Holders, Reports
 from headgate_operator.reconcile.sightings import FleetSightings
 from headgate_operator.reconcile.store import FleetKey, Store
-from headgate_operator.reconcile.workloads import Reports, hold_events
 from headgate_operator.render.children import DEFAULT_REPLICAS
 from headgate_operator.render.world import CanaryPlan, RepoKey
 from headgate_operator.rollout.model import CanarySight, Gauge, Preflight, RunCanary
@@ -32,6 +32,7 @@ class Eyes:
 
     store: Store
     reports: Reports
+    holders: Holders
     counted: Callable[[str], tuple[AnalysisReport, float] | None]
     """What the gateway with this pod uid had counted, and when it said so (monotonic seconds)."""
     clock: Clock
@@ -63,7 +64,7 @@ def see_canary(
             (progress.refused or progress.stuck) if progress is not None else "",
         ),
         restarts=sum(pod.restarts for pod in own),
-        holding=hold_events(eyes.reports, pods),
+        holding=eyes.holders.any_holds(pods),
     )
 
 

@@ -5,7 +5,7 @@ status holds that for the next operator.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,16 +13,20 @@ from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import claim_name, gateway_name
 from headgate_operator.api.spool import SpoolMode
 from headgate_operator.metrics import SpoolFigures
+from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.records import ResourceRecord
 from headgate_operator.reconcile.store import FleetKey, Store
-from headgate_operator.reconcile.workloads import Reports, holds_events
+from headgate_operator.render.children import STATEFUL_SET
 from headgate_operator.status import reasons
 from headgate_operator.status.spool import Backlog, SpoolSight, build_spool_status, is_news, left_before
 from headgate_operator.status.transitions import EventNote
 
 REFRESH_SECONDS = 10.0
 """Between two writes of figures alone."""
+SETTLE_SECONDS = 15.0
+"""How long a new process may take to hear all gateways: three polls of one that does not answer, and some time beside."""
 CLAIM = "PersistentVolumeClaim"
+AUTOSCALER = "HorizontalPodAutoscaler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,10 @@ class SeenSpools:
     """Whether the fleet has a spool by its spec."""
     floor: int = 0
     """Gateways below which the autoscaler must not shrink the fleet: one of those above holds events."""
+    unheard: bool = False
+    """Whether a gateway with a spool has never told this process of it."""
+    settled: bool = True
+    """False while a process that has only just begun has yet to hear of gateways: what an earlier one wrote stands then."""
     newly_left: tuple[str, ...] = ()
     """Claims that held events when they lost their gateway, and of which the status does not tell yet."""
 
@@ -50,32 +58,66 @@ class SpoolLedger:
     _held: dict[str, Backlog] = field(default_factory=dict)
     """By claim: what its gateway said last."""
     _told: tuple[float, dict[str, Any]] | None = None
+    _announced: set[str] = field(default_factory=set)
+    """Claims whose events an Event has told of, or an earlier process."""
+    _settles: float | None = None
+    """When patience with gateways that this process has not heard of ends."""
 
-    def look(self, store: Store, reports: Reports, record: ResourceRecord, fleet: GatewayFleet) -> SeenSpools:
+    def look(
+        self, store: Store, holders: Holders, record: ResourceRecord, fleet: GatewayFleet, now: float
+    ) -> SeenSpools:
         """See all of it now."""
         key, pods = record.key, store.all_pods_of(record.key)
-        said = [(pod, report) for pod in pods if (report := reports(pod.uid)) is not None and report.spool is not None]
+        holders.see(key, pods)
+        said = [(pod, spool) for pod in pods if (spool := holders.spool(pod)) is not None]
         claims = _claims(store, key)
-        for pod, report in said:
-            if report.spool is not None and claim_name(pod.name) in claims:
-                self._held[claim_name(pod.name)] = Backlog(report.spool.backlog_records, report.spool.backlog_bytes)
+        for pod, spool in said:
+            if claim_name(pod.name) in claims:
+                self._held[claim_name(pod.name)] = Backlog(spool.backlog_records, spool.backlog_bytes, spool.parked)
         self._held = {name: held for name, held in self._held.items() if name in claims}
         before = left_before(json.loads(record.status))
-        left = {
+        alone = {
             name: self._held.get(name, before.get(name)) for name in claims - {claim_name(pod.name) for pod in pods}
         }
-        sight = SpoolSight({pod.name: report.spool for pod, report in said if report.spool is not None}, left)
+        left = {name: held for name, held in alone.items() if not _comes_back(store, key, name)}
+        away = {name: held for name, held in alone.items() if name not in left and held is not None}
+        sight = SpoolSight({pod.name: spool for pod, spool in said}, left, away)
         claimed = fleet.spec.spool.mode is SpoolMode.VOLUME_CLAIM
-        holding = (claim_name(pod.name) for pod, report in said if holds_events(report))
+        holding = [claim_name(pod.name) for pod, spool in said if spool.holds]
+        floor = _floor(key, (*sight.undelivered, *holding))
+        unheard = any(holders.is_unheard(pod) for pod in pods)
+        settled = self._settle(unheard, now)
         return SeenSpools(
             sight=sight,
             enabled=fleet.spec.spool.mode is not SpoolMode.DISABLED,
-            floor=_floor(key, (*sight.left_with_events, *holding)) if claimed else 0,
-            newly_left=tuple(name for name in sight.left_with_events if name not in before),
+            floor=(floor if settled else max(floor, _live_floor(store, key))) if claimed else 0,
+            unheard=unheard,
+            settled=settled,
+            newly_left=self._announce(sight.left_with_events, before),
         )
 
-    def tell(self, seen: SeenSpools, now: float) -> dict[str, Any] | None:
-        """`status.spool` as it is to be written: figures that merely move are written every few seconds."""
+    def _announce(self, left: tuple[str, ...], before: Collection[str]) -> tuple[str, ...]:
+        """Those of these claims that nobody was told of: the status, which outlives the process, names some of them only."""
+        found = tuple(name for name in left if name not in before and name not in self._announced)
+        self._announced = set(left)
+        return found
+
+    def _settle(self, unheard: bool, now: float) -> bool:
+        """Whether this process has heard all gateways, or waited for them long enough. It begins once."""
+        if self._settles is None:
+            self._settles = now + SETTLE_SECONDS
+        if not unheard:
+            self._settles = now
+        return now >= self._settles
+
+    def tell(self, seen: SeenSpools, live: Mapping[str, Any], now: float) -> dict[str, Any] | None:
+        """`status.spool` as it is to be written: figures that merely move are written every few seconds.
+
+        `live`: the fleet's status.
+        """
+        if not seen.settled and "spool" in live:
+            told: dict[str, Any] = live["spool"]
+            return told
         if not seen.is_shown:
             self._told = None
             return None
@@ -86,24 +128,27 @@ class SpoolLedger:
 
 
 def refresh_in(seen: SeenSpools) -> float | None:
-    """In how many seconds to look again, where figures move and nothing else brings a look."""
-    return REFRESH_SECONDS if any(each.backlog_records for each in seen.sight.gateways.values()) else None
+    """In how many seconds to look again, where figures move, or patience ends, and nothing else brings a look."""
+    moves = any(each.backlog_records for each in seen.sight.gateways.values())
+    return REFRESH_SECONDS if moves or seen.unheard else None
 
 
 def notes_of(seen: SeenSpools) -> list[EventNote]:
     """What a fleet is told of claims that have just lost their gateway."""
-    told = "has no gateway any more and held events when it was last asked: bring it back, or replay its directory"
+    told = "has no gateway any more and held events when it was last asked: bring it back, or replay its directory, then delete the claim"
     return [
         EventNote("Warning", reasons.EVENTS_LEFT, f"PersistentVolumeClaim {name} {told}") for name in seen.newly_left
     ]
 
 
 def spool_figures(seen: SeenSpools) -> SpoolFigures | None:
-    """What metrics say; None of a fleet without spools."""
-    if not seen.is_shown:
+    """What metrics say; None of a fleet without spools, or of whose nobody knows yet."""
+    if not seen.is_shown or not seen.settled:
         return None
     sight = seen.sight
-    return SpoolFigures(sight.records, sight.bytes, sight.oldest, len(sight.left), sight.left_records)
+    return SpoolFigures(
+        sight.records, sight.bytes, sight.oldest, len(sight.left), sight.left_records + sight.left_parked
+    )
 
 
 def _claims(store: Store, fleet: FleetKey) -> set[str]:
@@ -111,6 +156,18 @@ def _claims(store: Store, fleet: FleetKey) -> set[str]:
     start = claim_name(gateway_name(fleet[1])) + "-"
     found = (each for each in store.children_of(fleet) if each.kind == CLAIM and each.namespace == fleet[0])
     return {each.name for each in found if each.name.startswith(start) and each.name[len(start) :].isdecimal()}
+
+
+def _comes_back(store: Store, fleet: FleetKey, claim: str) -> bool:
+    """Whether the live StatefulSet is to make this claim's gateway again, as in the midst of an update of its pods."""
+    live = store.child((STATEFUL_SET, fleet[0], gateway_name(fleet[1])))
+    return live is not None and live.progress is not None and int(claim.rsplit("-", 1)[1]) < live.progress.desired
+
+
+def _live_floor(store: Store, fleet: FleetKey) -> int:
+    """The minimum that an earlier process has given the autoscaler."""
+    live = store.child((AUTOSCALER, fleet[0], gateway_name(fleet[1])))
+    return int(json.loads(live.content)["spec"].get("minReplicas") or 0) if live is not None else 0
 
 
 def _floor(fleet: FleetKey, claims: Iterable[str]) -> int:

@@ -22,11 +22,12 @@ from headgate_operator.api.names import (
 )
 from headgate_operator.ports import Clock, Cluster, ClusterError, NotFoundError, NotLeaderError, ObjectRef
 from headgate_operator.reconcile.apply import ANNOTATION_APPLIED, Applier, ApplyResult, Failure, ObjectKey
+from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.ledger import STATE_SUFFIX
 from headgate_operator.reconcile.records import ChildRecord, owner_of
 from headgate_operator.reconcile.sights import weights_in
 from headgate_operator.reconcile.store import FleetKey, Store
-from headgate_operator.reconcile.workloads import WORKLOADS, Reports, hold_events, may_go
+from headgate_operator.reconcile.workloads import WORKLOADS, may_go
 from headgate_operator.render.world import RenderedObject, RepoKey
 from headgate_operator.status.observation import PodView, split_tracks
 
@@ -40,10 +41,10 @@ class TrafficGuard:
     """Guards the requests of one fleet; remembers only when it looked last."""
 
     def __init__(
-        self, store: Store, cluster: Cluster, applier: Applier, clock: Clock, reports: Reports, fleet: FleetKey
+        self, store: Store, cluster: Cluster, applier: Applier, clock: Clock, holders: Holders, fleet: FleetKey
     ) -> None:
         self._store = store
-        self._reports = reports
+        self._holders = holders
         self._cluster = cluster
         self._applier = applier
         self._clock = clock
@@ -124,10 +125,10 @@ class TrafficGuard:
         """The stable gateways of another kind of workload, until the wanted ones have taken over."""
         keys = ((kind, self._fleet[0], gateway_name(self._fleet[1])) for kind in WORKLOADS)
         found = (self._store.child(key) for key in keys if key not in desired)
-        return {each.key for each in found if each is not None and not may_go(self._store, self._reports, each)}
+        return {each.key for each in found if each is not None and not may_go(self._store, self._holders, each)}
 
     def _is_needed(self, labels: Mapping[str, str]) -> bool:
-        return self._has_weight(labels) or hold_events(self._reports, self._pods(labels))
+        return self._has_weight(labels) or self._holders.any_holds(self._pods(labels))
 
     def _pods(self, labels: Mapping[str, str]) -> tuple[PodView, ...]:
         """Those of the canary, or the new image, that an object with these labels belongs to."""

@@ -11,7 +11,6 @@ from headgate_operator.api.names import LABEL_REVISION, upgrade_name
 from headgate_operator.reconcile.records import ChildRecord
 from headgate_operator.reconcile.sights import CANARY_KINDS, Eyes, gauges, read_preflight
 from headgate_operator.reconcile.store import FleetKey
-from headgate_operator.reconcile.workloads import hold_events
 from headgate_operator.render.world import RepoKey
 from headgate_operator.rollout.model import CanarySight, Preflight
 from headgate_operator.rollout.upgrade_model import Image
@@ -40,7 +39,7 @@ def see_upgrade(eyes: Eyes, fleet: FleetKey, tracks: Tracks, revision: str, is_c
             (progress.refused or progress.stuck) if progress is not None else "",
         ),
         restarts=sum(pod.restarts for pod in own),
-        holding=hold_events(eyes.reports, tracks.upgrade),
+        holding=eyes.holders.any_holds(tracks.upgrade),
     )
 
 
@@ -96,9 +95,9 @@ def _first(texts: Iterable[str]) -> str:
 
 
 def _delivers(eyes: Eyes, tracks: Tracks, repo: RepoKey, revision: str) -> bool:
-    """Whether the old image's gateways have answered a request of the repo without an error."""
+    """Whether the old image's gateways have delivered a request of the repo, as far as they know."""
     found = gauges(eyes, repo, tracks.stable, revision)
-    return any(gauge.sample.requests > gauge.sample.server_errors for gauge in found)
+    return any(gauge.sample.requests > gauge.sample.server_errors + gauge.sample.lost for gauge in found)
 
 
 def requests_of(eyes: Eyes, pods: Iterable[PodView]) -> dict[RepoKey, float]:

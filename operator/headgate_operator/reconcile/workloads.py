@@ -4,22 +4,16 @@ Also when the former one may go: never with gateways that hold events, nor befor
 store and what gateways say; writes nothing. Called by gather, the upgrade's keeper, the guard and the writer.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import TRACK_STABLE, gateway_name
+from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.records import ChildRecord
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.render.children import DEPLOYMENT, STATEFUL_SET, workload_kind
-from headgate_operator.status.observation import GatewayReport, PodView
-
-Reports = Callable[[str], GatewayReport | None]
-"""What the gateway with this pod uid said last."""
 
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET)
-
-HELD_SECONDS = 5.0
-"""Events that are younger than this are on their way, as those of Async delivery always are."""
 
 _MADE_BY: Mapping[str, str] = {"ReplicaSet": DEPLOYMENT, "StatefulSet": STATEFUL_SET}
 
@@ -35,7 +29,7 @@ def live_workload(store: Store, fleet: FleetKey) -> ChildRecord | None:
     return None
 
 
-def may_go(store: Store, reports: Reports, former: ChildRecord) -> bool:
+def may_go(store: Store, holders: Holders, former: ChildRecord) -> bool:
     """Whether this stable workload, which no plan wants any more, may be deleted with its pods."""
     fleet = former.namespace, former.fleet
     successor = live_workload(store, fleet)
@@ -43,18 +37,7 @@ def may_go(store: Store, reports: Reports, former: ChildRecord) -> bool:
         return False
     pods = [pod for pod in store.pods_of(fleet) if _MADE_BY.get(pod.controller) == former.kind]
     stable = [pod for pod in pods if pod.track == TRACK_STABLE]
-    return successor.progress.complete and not hold_events(reports, stable)
-
-
-def hold_events(reports: Reports, pods: Iterable[PodView]) -> bool:
-    """Whether any of these gateways has events on its disk that Kafka does not take."""
-    return any(holds_events(reports(pod.uid)) for pod in pods)
-
-
-def holds_events(report: GatewayReport | None) -> bool:
-    """The same of one gateway; of one that was not reached nobody knows."""
-    spool = report.spool if report is not None else None
-    return spool is not None and spool.backlog_records > 0 and spool.oldest_seconds >= HELD_SECONDS
+    return successor.progress.complete and not holders.any_holds(stable)
 
 
 def initial_replicas(store: Store, fleet: FleetKey) -> int:

@@ -149,14 +149,17 @@ def _check_allowed_topics(candidate: Candidate) -> Verdict | None:
 
 
 def _check_acks(candidate: Candidate) -> Verdict | None:
-    if candidate.repo.spec.kafka.delivery is not Delivery.SYNC:
+    if candidate.repo.spec.kafka.delivery is Delivery.SYNC:
+        reason, why = reasons.ACKS_NONE_WITH_SYNC, "delivery: Sync answers 200 once Kafka has acknowledged"
+    elif candidate.fleet.spec.spool.mode is not SpoolMode.DISABLED:
+        reason, why = reasons.ACKS_NONE_WITH_SPOOL, "the fleet's spool forgets what Kafka has acknowledged"
+    else:
         return None
     for name, target in _profiles_of(candidate):
         if candidate.profiles[name].profile.spec.acks is Acks.NONE:
             return _refuse(
-                reasons.ACKS_NONE_WITH_SYNC,
-                f"delivery: Sync answers 200 once Kafka has acknowledged, and KafkaProducerProfile {name} has "
-                "acks: none: use a profile with acks: all or leader",
+                reason,
+                f"{why}, and KafkaProducerProfile {name} has acks: none: use a profile with acks: all or leader",
                 target.profile_field,
             )
     return None

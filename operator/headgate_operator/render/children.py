@@ -190,6 +190,7 @@ def _spool_args(fleet: GatewayFleet) -> list[str]:
 
 def _args(fleet: GatewayFleet) -> list[str]:
     spec = fleet.spec
+    connections = spec.limits.connections
     return [
         *("--config", names.CONFIG_DIR),
         *("--port", str(names.PORT_HTTP)),
@@ -198,4 +199,6 @@ def _args(fleet: GatewayFleet) -> list[str]:
         *("--grace-period", format_duration(spec.termination_grace_period)),
         *("--drain-delay", format_duration(spec.drain_delay)),
         *_spool_args(fleet),
+        # Left out by default: an argument that appears would restart the gateways of every fleet.
+        *(() if connections is None else ("--max-connections", str(connections))),
     ]

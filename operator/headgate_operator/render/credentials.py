@@ -11,7 +11,7 @@ from headgate_operator.render.entries import Entry
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.profiles import ResolvedProfile
 from headgate_operator.render.repo_secrets import (
-    Budget,
+    Hasher,
     RepoSecret,
     hash_secrets,
     measure_secrets,
@@ -108,9 +108,9 @@ def hash_repo_secrets(
     entries: Iterable[Entry],
     overflow: frozenset[str],
     memo: RenderMemo,
-    budget: Budget | None = None,
+    hasher: Hasher | None = None,
 ) -> dict[str, bytes]:
-    """The files of what repos' Secrets hold now, those that fit. No budget: all passwords are hashed at once."""
+    """The files of what repos' Secrets hold now, those that fit. No hasher: all passwords are hashed here and now."""
     _, secrets = _named(entries)
     fitting = [named for named in _taken(secrets, world, memo) if named.file not in overflow]
-    return hash_secrets(fitting, world.repo_secrets, world.fleet.metadata.uid, memo, world.served_credentials, budget)
+    return hash_secrets(fitting, world.repo_secrets, world.fleet.metadata.uid, memo, world.served_credentials, hasher)

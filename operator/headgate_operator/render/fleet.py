@@ -24,7 +24,7 @@ from headgate_operator.render.entries import Entry
 from headgate_operator.render.judge import Content, Judged, candidate_content, intern, judge_fleet, stable_content
 from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.profiles import read_credentials
-from headgate_operator.render.repo_secrets import Budget
+from headgate_operator.render.repo_secrets import Hasher
 from headgate_operator.render.routes import Split, build_repo_route, build_shared_route, build_urls
 from headgate_operator.render.shards import build_shards
 from headgate_operator.render.templates import TemplateError, Templates
@@ -49,12 +49,12 @@ def render_fleet(
     templates: Templates,
     memo: RenderMemo | None = None,
     judged: Judged | None = None,
-    budget: Budget | None = None,
+    hasher: Hasher | None = None,
 ) -> FleetPlan:
     """The plan for a world. Raises TemplateError; never for what a repo or a profile says.
 
-    `judged` is `judge_fleet` of the same world, where `rollouts` alone may have changed since; with the same memo. `budget`: of
-    passwords to hash; without one all of them are.
+    `judged` is `judge_fleet` of the same world, where `rollouts` alone may have changed since; with the same memo. `hasher`: of
+    passwords; without one all of them are hashed here and now.
     """
     memo = RenderMemo() if memo is None else memo
     judged = judge_fleet(world, memo) if judged is None else judged
@@ -63,7 +63,7 @@ def render_fleet(
     version = judged.contract_version
     entries = ((judged.repos[key].shard, key, entry.content) for key, entry in served.entries.items())
     shards = build_shards(entries, version)
-    known = _known_credentials(world, judged, served, memo, budget)
+    known = _known_credentials(world, judged, served, memo, hasher)
     credentials = _credentials(known, served.entries.values())
     canaries, unrendered = _canaries(world, templates, memo, served, known, version)
     objects = (
@@ -87,7 +87,7 @@ def render_fleet(
         contract_version=version,
         unrendered=unrendered,
         spool_grants=world.spool_grants,
-        unfinished=budget is not None and budget.exceeded,
+        unfinished=hasher is not None and hasher.unfinished,
     )
 
 
@@ -135,7 +135,7 @@ def _repo_verdicts(
 
 
 def _known_credentials(
-    world: FleetWorld, judged: Judged, served: _Served, memo: RenderMemo, budget: Budget | None
+    world: FleetWorld, judged: Judged, served: _Served, memo: RenderMemo, hasher: Hasher | None
 ) -> dict[str, bytes]:
     """Every credential file whose content is known: what Secrets hold, else what is served already."""
     known = dict(world.served_credentials)
@@ -144,7 +144,7 @@ def _known_credentials(
     for profile in judged.resolved.values():
         known |= profile.credentials
     entries = (*served.entries.values(), *served.candidates.values())
-    return known | hash_repo_secrets(world, entries, judged.overflow, memo, budget)
+    return known | hash_repo_secrets(world, entries, judged.overflow, memo, hasher)
 
 
 def _credentials(known: Mapping[str, bytes], entries: Iterable[Entry]) -> dict[str, bytes]:

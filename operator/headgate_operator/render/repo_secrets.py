@@ -1,14 +1,14 @@
 """Secrets that repos name in their own namespaces, and what gateways may know of them: hashes, and keys of masks.
 
 Pure, and the same input gives the same bytes, so that an unchanged Secret causes no write. A password costs about
-50 ms, which is why callers run rendering in a thread and hand in a memo.
+50 ms, which is why callers hand in a memo, and a hasher that works beside them.
 """
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -90,9 +90,9 @@ def read_repo_secrets(namespace: str, spec: Json) -> tuple[RepoSecret, ...]:
 
 
 def _named(namespace: str, spec: Json) -> Iterator[RepoSecret]:
-    for field, part in (("apiKeys", API_KEYS_PART), ("basic", BASIC_PART)):
-        if name := _text_at(spec, "auth", field, "secretRef", "name"):
-            yield RepoSecret(namespace, name, part, f"spec.auth.{field}.secretRef.name")
+    for way, part in (("apiKeys", API_KEYS_PART), ("basic", BASIC_PART)):
+        if name := _text_at(spec, "auth", way, "secretRef", "name"):
+            yield RepoSecret(namespace, name, part, f"spec.auth.{way}.secretRef.name")
     executors = spec.get("executors")
     for index, executor in enumerate(executors if isinstance(executors, list | tuple) else ()):
         name = _text_at(executor, "mask", "hash", "secretRef", "name")
@@ -194,18 +194,32 @@ _WANTED = {API_KEYS_PART: "an entry for each API key", BASIC_PART: "an entry for
 _HELD = {API_KEYS_PART: "keys", BASIC_PART: "users"}
 
 
-class Budget:
-    """How many passwords may be hashed now: hundreds would hold up all repos of a fleet for many seconds."""
+@dataclass(frozen=True, slots=True)
+class Password:
+    """One to hash."""
 
-    def __init__(self, passwords: int) -> None:
-        self._left = passwords
-        self.exceeded = False
+    user: str
+    salt: str
+    text: bytes = field(repr=False)
 
-    def take(self) -> bool:
-        """Whether one more may be hashed."""
-        self._left -= 1
-        self.exceeded = self.exceeded or self._left < 0
-        return self._left >= 0
+    def hashed(self) -> HashedPassword:
+        """What gateways get of it, after about 50 ms."""
+        salt = bytes.fromhex(self.salt)
+        key = hashlib.scrypt(self.text, salt=salt, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P, dklen=_KEY_BYTES)
+        return HashedPassword(user=self.user, salt=self.salt, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P, key=key.hex())
+
+
+class Hasher(Protocol):
+    """Who hashes passwords beside rendering: hundreds would hold up all repos of a fleet for many seconds."""
+
+    def find(self, password: Password) -> HashedPassword | None:
+        """Its hash; None as long as that is not known, for a later rendering to ask again."""
+        ...
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether something is not known yet."""
+        ...
 
 
 def hash_secrets(
@@ -214,10 +228,11 @@ def hash_secrets(
     pepper: str,
     memo: RenderMemo,
     served: Mapping[str, bytes] | None = None,
-    budget: Budget | None = None,
+    hasher: Hasher | None = None,
 ) -> dict[str, bytes]:
     """The files of what these Secrets hold now; none of a Secret that is gone, and none yet of a new one whose
-    passwords are beyond the budget. Of a file that is served, users who are not hashed yet keep what is served of them.
+    passwords the hasher does not know yet. Of a file that is served, users who are not hashed yet keep what is served
+    of them. No hasher: all are hashed here and now.
 
     `pepper`: unknown to whoever prepares tables of hashes, and the same for as long as the fleet lives.
     """
@@ -226,26 +241,34 @@ def hash_secrets(
     def build(one: RepoSecret) -> bytes:
         data = secrets[one.key]
         if one.part == BASIC_PART:  # user by user: one new password must not cost those of all
-            return _build_users(one, _hash_users(one, data, pepper, memo, budget), served.get(one.file, b""))
+            return _build_users(one, _hash_users(one, data, pepper, memo, hasher), served.get(one.file, b""))
         return memo.recall(("hashed", one.file), (data,), lambda: _build_file(one, data, _placeholder))
 
-    # Those that gateways wait for go first.
-    ordered = sorted(_present(named, secrets), key=lambda one: one.file in served)
+    # Those that gateways wait for go first, and then those with few users: a Secret of hundreds must not hold up the rest.
+    ordered = sorted(_present(named, secrets), key=lambda one: (one.file in served, len(secrets[one.key])))
     found = {one.file: build(one) for one in ordered}
     return {file: content for file, content in found.items() if content}
 
 
 def _hash_users(
-    one: RepoSecret, data: Data, pepper: str, memo: RenderMemo, budget: Budget | None
+    one: RepoSecret, data: Data, pepper: str, memo: RenderMemo, hasher: Hasher | None
 ) -> dict[str, HashedPassword | None]:
     """None: not hashed yet."""
     found: dict[str, HashedPassword | None] = {}
-    for user, password in _entries(one, data):
-        salt = _salt(pepper, one, user)
-        what, inputs = ("password", one.key, user), (salt, password)
-        affordable = budget is None or memo.knows(what, inputs) or budget.take()
-        found[user] = memo.recall(what, inputs, partial(_hash_password, user, *inputs)) if affordable else None
+    for user, text in _entries(one, data):
+        password = Password(user, _salt(pepper, one, user), text)
+        what, inputs = ("password", one.key, user), (password.salt, text)
+        if hasher is None or memo.knows(what, inputs):
+            found[user] = memo.recall(what, inputs, password.hashed)
+            continue
+        found[user] = made = hasher.find(password)
+        if made is not None:
+            memo.recall(what, inputs, partial(_same, made))
     return found
+
+
+def _same(made: HashedPassword) -> HashedPassword:
+    return made
 
 
 def _build_users(one: RepoSecret, users: Mapping[str, HashedPassword | None], served: bytes) -> bytes:
@@ -315,11 +338,6 @@ def _salt(pepper: str, one: RepoSecret, user: str) -> str:
     """
     place = canonical_json([pepper, one.namespace, one.secret, user])
     return hashlib.sha256(b"headgate salt\0" + place).digest()[:_SALT_BYTES].hex()
-
-
-def _hash_password(user: str, salt: str, password: bytes) -> HashedPassword:
-    key = hashlib.scrypt(password, salt=bytes.fromhex(salt), n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P, dklen=_KEY_BYTES)
-    return HashedPassword(user=user, salt=salt, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P, key=key.hex())
 
 
 def _placeholder(_: RepoSecret, user: str, __: bytes) -> HashedPassword:

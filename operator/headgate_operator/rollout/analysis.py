@@ -37,6 +37,8 @@ FAMILIES = 6
 """Measurements that share alpha; the topics of writeRate share one part."""
 SLOW_SHARE = 0.01
 """The share of requests that may be slower than a p99."""
+NO_VALUE = "-"
+"""Shown of a query without a number."""
 SICK_ALPHA = 0.01
 """How sure it has to be that the stable side fails by itself; this only withholds a verdict, so it spends nothing."""
 
@@ -132,17 +134,17 @@ def _together(measurements: tuple[Measurement, ...]) -> Verdict:
 
 
 def _is_sick(case: _Case, bounds: MetricBounds) -> bool:
-    stable = share_of_requests(case.stable.server_errors, case.stable.requests)
+    stable = share_of_requests(case.stable.failed, case.stable.requests)
     return case.comparable and stable.exceeds(parse_share(bounds.max), SICK_ALPHA)
 
 
 def _judge_server_errors(case: _Case, bounds: MetricBounds, *, sick: bool) -> Measurement:
     """As every share; but where the stable side itself surely fails too, it is Kafka and no reason to promote."""
-    stable = share_of_requests(case.stable.server_errors, case.stable.requests)
+    stable = share_of_requests(case.stable.failed, case.stable.requests)
     share = _Share(
         "serverErrors",
-        share_of_requests(case.canary.server_errors, case.canary.requests), stable,
-        parse_share(bounds.max), float(bounds.factor), "requests were answered 5xx",
+        share_of_requests(case.canary.failed, case.canary.requests), stable,
+        parse_share(bounds.max), float(bounds.factor), "requests failed",
     )  # fmt: skip
     measurement = _judge_share(case, share)
     if not sick or measurement.verdict in (Verdict.FAIL, Verdict.WAITING):
@@ -334,7 +336,7 @@ def _judge_query(case: _Case, query: MetricQuery, result: QueryResult | None) ->
     outside = value is not None and not _is_within(query, value)
     return Measurement(
         name=query.name,
-        value="-" if value is None else f"{value:.6g}",
+        value=NO_VALUE if value is None else f"{value:.6g}",
         threshold=span,
         requests=case.canary.requests,
         verdict=_query_verdict(case, value, outside=outside),

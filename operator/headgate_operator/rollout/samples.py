@@ -25,6 +25,7 @@ class Totals:
     requests: int = 0
     excluded: int = 0
     server_errors: int = 0
+    lost: int = 0
     received: int = 0
     received_squares: int = 0
     rejected: LineSums = _NO_LINES
@@ -32,6 +33,11 @@ class Totals:
     dead_lettered: LineSums = _NO_LINES
     records: dict[str, RecordSums] = field(default_factory=dict)
     latency: tuple[int, ...] = ()
+
+    @property
+    def failed(self) -> int:
+        """Requests that were answered 5xx, or from memory (delivery Async) and lost then."""
+        return self.server_errors + self.lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,7 @@ def _totals(sample: RepoSample) -> Totals:
         requests=sample.requests,
         excluded=sample.excluded,
         server_errors=sample.server_errors,
+        lost=sample.lost,
         received=sample.received,
         received_squares=sample.received_squares,
         rejected=sample.rejected,
@@ -164,6 +171,7 @@ def _combine(one: Totals, other: Totals, sign: int) -> Totals:
         requests=one.requests + sign * other.requests,
         excluded=one.excluded + sign * other.excluded,
         server_errors=one.server_errors + sign * other.server_errors,
+        lost=one.lost + sign * other.lost,
         received=one.received + sign * other.received,
         received_squares=one.received_squares + sign * other.received_squares,
         rejected=_lines(one.rejected, other.rejected, sign),

@@ -6,7 +6,7 @@ then whether the stage is done. So nothing moves forward past a reason to go bac
 
 from headgate_operator.api.rollout import InconclusivePolicy
 from headgate_operator.rollout import reasons, transitions
-from headgate_operator.rollout.analysis import Judgement, Looks, judge
+from headgate_operator.rollout.analysis import NO_VALUE, Judgement, Looks, judge
 from headgate_operator.rollout.model import (
     Observation,
     Phase,
@@ -276,7 +276,7 @@ def _is_quiet(state: RolloutState, seen: Observation, elapsed: float) -> bool:
         return False
     canary, analysis = count_totals(seen.gauges_canary, state.marks.canary), seen.policy.analysis
     limit = transitions.step_of(state, seen.policy).hold_seconds + analysis.deadline / 1_000
-    return canary.server_errors == 0 and canary.requests * limit < analysis.min_requests * elapsed
+    return canary.failed == 0 and canary.requests * limit < analysis.min_requests * elapsed
 
 
 def _give_up(state: RolloutState, seen: Observation) -> RolloutState:
@@ -305,10 +305,17 @@ def _wait_at_gate(state: RolloutState, seen: Observation, verdict: Verdict | Non
 
 
 def _name(state: RolloutState, verdict: Verdict) -> str:
-    """Without numbers: this is told at every poll, and each new text is written down."""
+    """Without numbers: this is told at every poll, and each new text is written down.
+
+    Why a query has no value is told, for no number is shown that would lead to it.
+    """
     if verdict is Verdict.WAITING:
         return "too few requests so far"
-    return ", ".join(f"{one.name} is {one.verdict}" for one in state.measurements if one.verdict is verdict)
+    return ", ".join(
+        f"{one.name} is {one.verdict}" + (f" ({one.explanation})" if one.value == NO_VALUE else "")
+        for one in state.measurements
+        if one.verdict is verdict
+    )
 
 
 def _tell(state: RolloutState, verdict: Verdict) -> str:

@@ -8,6 +8,9 @@ from headgate_operator.api.names import TRACK_CANARY
 
 RepoKey = tuple[str, str]
 
+HELD_SECONDS = 5.0
+"""Events that are younger than this are on their way, as those of Async delivery always are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -40,9 +43,14 @@ class SpoolReport:
     """By their uids: other pods that have spools in that directory."""
 
     @property
+    def holds(self) -> bool:
+        """Whether it has events that Kafka does not take."""
+        return self.backlog_records > 0 and self.oldest_seconds >= HELD_SECONDS
+
+    @property
     def news(self) -> tuple[object, ...]:
-        """What of it is worth a look at once: figures move with every event."""
-        held = self.backlog_records > 0, self.parked > 0, self.damaged
+        """What of it is worth a look at once: figures move with every event, and events that are on their way come and go."""
+        held = self.holds, self.parked > 0, self.damaged
         return self.state, self.problem, *held, self.adopted, self.foreign
 
 
@@ -92,6 +100,8 @@ class PodView:
     """Nothing runs in it any more."""
     controller: str = ""
     """The kind of what made it: ReplicaSet or StatefulSet."""
+    spooling: bool = False
+    """Whether it has a disk for events and a gateway has run in it, so that some may be there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,11 @@
 """What a fleet's status says of its gateways' spools, all together. Pure: figures come from gateways' reports."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from headgate_gateway.config.status import SpoolState
-from headgate_operator.status.observation import SpoolReport
+from headgate_operator.status.observation import HELD_SECONDS, SpoolReport
 
 UNKNOWN = "Unknown"
 """No gateway has said anything of its spool."""
@@ -21,6 +21,13 @@ class Backlog:
 
     records: int
     bytes: int
+    parked: int = 0
+    """Records that Kafka refuses for good, which only a person takes away."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nobody misses it."""
+        return self.records == 0 and self.parked == 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +38,14 @@ class SpoolSight:
     """By pod."""
     left: Mapping[str, Backlog | None]
     """Claims without a gateway, and what they held last; None where nobody knows."""
+    away: Mapping[str, Backlog] = field(default_factory=dict)
+    """Claims whose gateway is about to come back, and what they held last."""
 
     @property
     def records(self) -> int:
         """Records that Kafka is still to get, of gateways and of claims without one."""
-        return self.left_records + sum(each.backlog_records for each in self.gateways.values())
+        away = sum(held.records for held in self.away.values())
+        return self.left_records + away + sum(each.backlog_records for each in self.gateways.values())
 
     @property
     def left_records(self) -> int:
@@ -43,9 +53,20 @@ class SpoolSight:
         return sum(held.records for held in self.left.values() if held is not None)
 
     @property
+    def left_parked(self) -> int:
+        """Parked records on the same claims."""
+        return sum(held.parked for held in self.left.values() if held is not None)
+
+    @property
+    def parked(self) -> int:
+        """Parked records, of gateways and of claims without one."""
+        away = sum(held.parked for held in self.away.values())
+        return self.left_parked + away + sum(each.parked for each in self.gateways.values())
+
+    @property
     def bytes(self) -> int:
         """Their bytes."""
-        left = sum(held.bytes for held in self.left.values() if held is not None)
+        left = sum(held.bytes for held in (*self.left.values(), *self.away.values()) if held is not None)
         return left + sum(each.backlog_bytes for each in self.gateways.values())
 
     @property
@@ -55,8 +76,14 @@ class SpoolSight:
 
     @property
     def left_with_events(self) -> tuple[str, ...]:
-        """Claims without a gateway that held events last."""
-        return tuple(sorted(name for name, held in self.left.items() if held is not None and held.records > 0))
+        """Claims without a gateway that held events last, parked ones included."""
+        return tuple(sorted(name for name, held in self.left.items() if held is not None and not held.is_empty))
+
+    @property
+    def undelivered(self) -> tuple[str, ...]:
+        """Claims without a running gateway that would deliver something if it ran."""
+        held = {**self.left, **self.away}
+        return tuple(sorted(name for name, each in held.items() if each is not None and each.records > 0))
 
 
 def build_spool_status(sight: SpoolSight) -> dict[str, Any]:
@@ -69,7 +96,7 @@ def build_spool_status(sight: SpoolSight) -> dict[str, Any]:
         "backlogRecords": sight.records,
         "backlogBytes": sight.bytes,
         "oldestSeconds": int(sight.oldest),
-        "parked": sum(each.parked for each in sight.gateways.values()),
+        "parked": sight.parked,
         "damaged": sum(each.damaged for each in sight.gateways.values()),
         "leftClaims": left,
     }
@@ -84,7 +111,9 @@ def left_before(live: Mapping[str, Any]) -> dict[str, Backlog | None]:
     """The claims without a gateway that a live status of a fleet names."""
     claims = (live.get("spool") or {}).get("leftClaims") or ()
     return {
-        str(each["name"]): Backlog(int(each["backlogRecords"]), int(each.get("backlogBytes", 0)))
+        str(each["name"]): Backlog(
+            int(each["backlogRecords"]), int(each.get("backlogBytes", 0)), int(each.get("parked", 0))
+        )
         if "backlogRecords" in each
         else None
         for each in claims
@@ -93,13 +122,15 @@ def left_before(live: Mapping[str, Any]) -> dict[str, Backlog | None]:
 
 def _mood(status: Mapping[str, Any]) -> tuple[object, ...]:
     told = (status[name] for name in ("state", "parked", "damaged", "leftClaims"))
-    return status.get("message"), status["backlogRecords"] > 0, *told
+    holds = status["backlogRecords"] > 0 and status["oldestSeconds"] >= HELD_SECONDS
+    return status.get("message"), holds, *told
 
 
 def _claim(name: str, held: Backlog | None) -> dict[str, Any]:
-    return (
-        {"name": name} if held is None else {"name": name, "backlogRecords": held.records, "backlogBytes": held.bytes}
-    )
+    if held is None:
+        return {"name": name}
+    parked = {"parked": held.parked} if held.parked else {}
+    return {"name": name, "backlogRecords": held.records, "backlogBytes": held.bytes} | parked
 
 
 def _state(sight: SpoolSight) -> tuple[str, str]:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 
 from aiohttp import web
 
@@ -43,11 +44,13 @@ def spooling(**figures: object) -> bytes:
 
 
 def test_figures_of_a_spool_make_no_other_report_and_its_troubles_do() -> None:
-    few, more = (build_report(spooling(backlog_records=records)) for records in (1, 2))
+    few, more = (build_report(spooling(backlog_records=records, oldest_seconds=9.0)) for records in (1, 2))
+    assert build_report(spooling(backlog_records=1, oldest_seconds=0.1)) == build_report(spooling())
     assert few == more
     assert more.spool is not None
     assert more.spool.backlog_records == 2
-    for other in (spooling(), spooling(backlog_records=1, state="Full"), spooling(backlog_records=1, parked=1)):
+    held = partial(spooling, backlog_records=1, oldest_seconds=9.0)
+    for other in (spooling(), held(state="Full"), held(parked=1)):
         assert build_report(other) != few
     assert build_report(STATUS.model_dump_json(by_alias=True).encode()).spool is None
 
@@ -72,11 +75,19 @@ async def test_a_gateway_on_its_way_out_is_asked_to_the_end_and_its_last_word_st
         report = poller.report("uid")
         return report.spool.backlog_records if report is not None and report.spool is not None else None
 
+    def oldest() -> float | None:
+        report = poller.report("uid")
+        return report.spool.oldest_seconds if report is not None and report.spool is not None else None
+
     try:
         await wait_until(lambda: left() == 5)
         answers[0] = spooling(backlog_records=2)
         await wait_until(lambda: len(noticed) == 2)
         assert left() == 2
+        for seconds in (6.0, 7.0, 8.0):
+            answers[0] = spooling(backlog_records=2, oldest_seconds=seconds)
+            await wait_until(lambda seconds=seconds: oldest() == seconds)
+        assert len(noticed) == 3  # once: from then on it is known to hold events
         await runner.cleanup()
         await wait_until(lambda: count(metrics, "unreachable") > 4)
         assert left() == 2

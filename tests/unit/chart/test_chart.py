@@ -15,6 +15,8 @@ from headgate_operator.adapters.kinds import PLURALS
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.reconcile.apply import PRUNABLE
 
+pytestmark = pytest.mark.thorough
+
 CRD_NAMES = {
     "eventrepos.headgate.dev",
     "gatewayfleets.headgate.dev",

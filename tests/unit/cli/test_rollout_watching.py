@@ -20,6 +20,8 @@ from headgate_operator.cli.rollout_cluster import Target, close
 from headgate_operator.cli.rollout_run import Terminal, Watcher, run_watch
 from headgate_operator.ports import ObjectRef
 
+pytestmark = pytest.mark.thorough
+
 
 async def test_watch_prints_a_line_for_each_change_where_there_is_no_terminal(
     api: StandInApiServer, kubeconfig: Path

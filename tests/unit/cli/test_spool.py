@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from headgate_gateway.pipeline.records import NO_VALUE, Records
+from headgate_gateway.pipeline.records import Records
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 from headgate_gateway.spool.directory import SpoolDirectory
 from headgate_gateway.spool.disk import OsDisk
 from headgate_gateway.spool.entry import Entry, Origin, entry_of

@@ -12,6 +12,8 @@ import pytest
 
 from headgate_operator.cli.tryout.suites import SuitesRequest, run_test
 
+pytestmark = pytest.mark.thorough
+
 REPO = """\
 apiVersion: headgate.dev/v1alpha1
 kind: EventRepo

@@ -25,6 +25,12 @@ PIECES = {
         *(b"Transfer-Encoding: chunked\r\n", b"Expect: 100-continue\r\n", b"Connection: close\r\n", b"\r\n", b"{}"),
         *(b"0\r\n", b"a;b=c\r\n", b"A: b\r\n", b" ", b"\n", b"\r", b"\0", b"0123456789"),
     ],
+    "requests": [
+        *(b"POST /lines HTTP/1.1\r\n", b"POST /log/repo/logs HTTP/1.1\r\n", b"POST /json HTTP/1.1\r\n"),
+        *(b"POST /async HTTP/1.0\r\n", b"POST /guarded HTTP/1.1\r\n", b"OPTIONS /ce HTTP/1.1\r\n", b"Host: gw\r\n"),
+        *(b"Content-Length: 9\r\n", b"Transfer-Encoding: chunked\r\n", b"X-API-Key: k-1\r\n", b"\r\n", b"\r\n"),
+        *(b"Expect: 100-continue\r\n", b"Content-Encoding: gzip\r\n", b"9\r\n", b"0\r\n\r\n", b'{"a":2}\n\n', b"{}"),
+    ],
     "codings": [
         b"\0",
         b"\1",

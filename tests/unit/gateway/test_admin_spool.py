@@ -113,6 +113,8 @@ def test_flags_of_the_spool() -> None:
     assert read("--spool", "here") == SpoolSettings(here, 2**30)
     sized = read("--spool", "here", "--spool-max-bytes", "2Gi", "--spool-segment-bytes", "1Mi", "--track", "canary")
     assert sized == SpoolSettings(here, 2**31, 2**20, "canary")
+    patient = read("--spool", "here", "--spool-topic-patience", "90s")
+    assert patient == SpoolSettings(here, 2**30, unknown_topic_patience=90.0)
     assert read("--spool", "here", "--spool-owner", "8a1f-22") == SpoolSettings(
         f"{here}/8a1f-22", 2**30, owner="8a1f-22"
     )

@@ -303,6 +303,20 @@ async def test_an_undelivered_request_counts_its_records_and_what_kafka_took_of_
     assert sum(sample.latency) == 1
 
 
+async def test_a_request_answered_from_memory_that_loses_records_is_counted_once_as_lost() -> None:
+    def half(records: Records) -> Outcome:
+        return Outcome(acked=records.lines[:1], failed=records.lines[1:], reason=FailureReason.RECORD_TOO_LARGE)
+
+    rule = {"when": [expression("a", "Exists")], "topic": "u"}
+    kafka = {"delivery": "Async", "topics": [rule]}
+    async with gateway(repo_config(kafka=kafka), producer=FakeProducer(fate=half)) as g:
+        assert (await g.ask(post(b'{"a":1}\n{}\n{}\n{"a":2}\n'))).status == 200
+        assert (await g.ask(post(b"{}\n"))).status == 200
+        await asyncio.sleep(0.01)
+        (sample,) = g.ingest.traffic.analysis.samples(NAME)
+    assert (sample.requests, sample.server_errors, sample.lost, sample.received) == (2, 0, 1, 5)
+
+
 async def test_latency_lasts_until_the_answer() -> None:
     producer = FakeProducer(hold=True)
     async with gateway(producer=producer) as g:

@@ -5,7 +5,7 @@ import json
 import pytest
 from tests.unit.gateway.builders import gateway, post, repo_config
 
-from headgate_gateway.pipeline.records import NO_VALUE
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 
 CONFIG = repo_config(endpoints=[{"path": "/ce", "format": "CloudEvents"}])
 BINARY = ("ce-id: 1", "CE-Source: /s", "ce-Type: t", "ce-specversion: 1.0")

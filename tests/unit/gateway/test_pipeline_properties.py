@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.gateway.builders import begin, constraint, expression, process, repo_config
@@ -10,6 +11,8 @@ from tests.unit.gateway.reading import only, refused
 
 from headgate_gateway.pipeline.compile import compile_repo
 from headgate_gateway.pipeline.lines import runs, split_lines
+
+pytestmark = pytest.mark.thorough
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 OBJECTS = st.dictionaries(st.sampled_from(["a", "b", "k"]), SCALARS | st.lists(SCALARS, max_size=2), max_size=3)

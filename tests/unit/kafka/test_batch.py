@@ -6,7 +6,7 @@ import pytest
 from headgate_gateway.config.producer import Compression, CompressionType
 from headgate_gateway.kafka.batch import BatchWriter, UnencodableRecordError, compress_batch
 from headgate_gateway.kafka.codec import build_compressor
-from headgate_gateway.pipeline.records import NO_VALUE
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 
 from .builders import NOW_MS, decode, records
 

@@ -5,9 +5,11 @@ records: of accepted lines = delivered + dead_lettered + spooled + failed + unkn
 """
 
 import json
+from dataclasses import fields
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.gateway.builders import (
@@ -32,6 +34,8 @@ from headgate_gateway.pipeline import reshape
 from headgate_gateway.pipeline.compile import compile_repo
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.pipeline.result import Processed
+
+pytestmark = pytest.mark.thorough
 
 LISTS = {"acked": "acked", "spooled": "spooledLines", "failed": "failed", "unknown": "unknown"}
 """Of an answer that is not a receipt, by fate."""
@@ -183,7 +187,7 @@ def test_what_executors_make_is_the_same_in_one_part_and_in_many(
 
 
 def told_of(result: Processed) -> list[Any]:
-    told = [getattr(result, name) for name in Processed.__slots__ if name not in {"refused", "records"}]
+    told = [getattr(result, field.name) for field in fields(Processed) if field.name not in {"refused", "records"}]
     return [*told, result.refused.texts(), sorted(map(repr, result.records))]
 
 

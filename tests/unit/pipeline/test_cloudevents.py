@@ -12,8 +12,8 @@ import pytest
 from tests.unit.gateway.builders import process
 from tests.unit.gateway.reading import only, refused, sent
 
-from headgate_gateway.pipeline.records import NO_VALUE
 from headgate_gateway.pipeline.result import Processed
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 
 CLOUD_EVENTS: dict[str, Any] = {"endpoints": [{"path": "/ce", "format": "CloudEvents"}]}
 STRUCTURED = {"content-type": b"application/cloudevents+json; charset=utf-8"}

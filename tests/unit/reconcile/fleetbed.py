@@ -13,6 +13,8 @@ from headgate_operator.reconcile.apply import Applier
 from headgate_operator.reconcile.events import BURST, RATE, EventPoster, TokenBucket
 from headgate_operator.reconcile.fleet import FleetReconciler
 from headgate_operator.reconcile.gather import Gatherer
+from headgate_operator.reconcile.hashing import PasswordHashing
+from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.holds import HoldTiming
 from headgate_operator.reconcile.nudge import Nudger
 from headgate_operator.reconcile.passes import Outcome, Parts
@@ -65,7 +67,11 @@ class Bed:
     """One operator process; a second Bed on the same cluster is its restart."""
 
     def __init__(
-        self, cluster: FakeCluster | None = None, namespaces: tuple[str, ...] = (), holding: HoldTiming = AT_ONCE
+        self,
+        cluster: FakeCluster | None = None,
+        namespaces: tuple[str, ...] = (),
+        holding: HoldTiming = AT_ONCE,
+        hashing: PasswordHashing | None = None,
     ) -> None:
         self.cluster = cluster or FakeCluster()
         self.clock, self.metrics = Clock(), Metrics()
@@ -84,7 +90,9 @@ class Bed:
         self.relister = Relister(self.cluster, self.store, self.watchdog, self.metrics, namespaces)
         self.counted: dict[str, tuple[AnalysisReport, float]] = {}
         self.watched: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
+        holders = Holders(self.reports.get, self.clock)
         applier, templates = Applier(self.cluster, self.store, self.metrics), load_templates()
+        hashing = hashing or PasswordHashing(threads=2)
         self.reconciler = FleetReconciler(
             Parts(
                 store=self.store,
@@ -97,6 +105,7 @@ class Bed:
                 templates=templates,
                 metrics=self.metrics,
                 reports=self.reports.get,
+                holders=holders,
                 now=lambda: "2026-01-01T00:00:00Z",
                 clock=self.clock,
                 holding=holding,
@@ -104,11 +113,12 @@ class Bed:
                     store=self.store,
                     cluster=self.cluster,
                     applier=applier,
-                    eyes=Eyes(self.store, self.reports.get, self.counted.get, self.clock),
+                    eyes=Eyes(self.store, self.reports.get, holders, self.counted.get, self.clock),
                     templates=templates,
                     queries=lambda *_: {},
                     now=self.clock,
                 ),
+                hashing=hashing,
                 watch=lambda fleet, repos: self.watched.update({fleet: tuple(repos)}),
             )
         )

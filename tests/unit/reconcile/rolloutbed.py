@@ -6,7 +6,7 @@ follows. What real gateways, routes and brokers do is tested end to end.
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from tests.unit.reconcile.fakes import FakeCluster
 from tests.unit.reconcile.fleetbed import KEY, Bed, fleet, profile, repo
@@ -79,9 +79,9 @@ class RolloutBed(Bed):
         found = [key[2] for key in self.cluster.objects if key[0] == "Deployment" and "canary" in key[2]]
         return found[0] if found else None
 
-    def restarted(self) -> "RolloutBed":
+    def restarted(self) -> Self:
         """Another operator on the same world."""
-        bed = RolloutBed(self.cluster, self.samples)
+        bed = type(self)(self.cluster, self.samples)
         bed.clock.now, bed.behaviour, bed.per_second = self.clock.now, self.behaviour, self.per_second
         return bed
 

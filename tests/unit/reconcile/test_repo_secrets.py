@@ -9,10 +9,9 @@ from tests.unit.reconcile.fakes import FakeCluster
 from tests.unit.reconcile.fleetbed import KEY, Bed, Clock, fleet, profile, repo
 from tests.unit.reconcile.rolloutbed import QUICK, REPO, RolloutBed
 
-from headgate_gateway.config import API_KEYS_PART, BASIC_PART, repo_secret_file
+from headgate_gateway.config import API_KEYS_PART, repo_secret_file
 from headgate_operator.api.names import canary_name
 from headgate_operator.ports import NotLeaderError, ObjectRef, RejectedError, UnavailableError
-from headgate_operator.reconcile.passes import PASSWORDS_PER_PASS, TICK_SECONDS
 from headgate_operator.reconcile.secrets import BESIDE_REPOS_PER_POLL, FAILURES_MAX, SecretReader
 
 OPEN = fleet(allowedRepos={"namespaces": {"from": "All"}})
@@ -245,15 +244,3 @@ async def test_a_repo_that_names_the_fleets_own_credentials_is_refused_and_nothi
     await bed.secrets.poll()
     await bed.reconcile()
     assert (bed.cluster.writes, bed.noticed) == ([], set())
-
-
-async def test_passwords_beyond_the_budget_of_a_pass_bring_the_next_one_soon() -> None:
-    bed = Bed()
-    auth = {"basic": {"secretRef": {"name": "keys"}}}
-    users = {f"user-{index}": "secret" for index in range(PASSWORDS_PER_PASS + 1)}
-    bed.put(OPEN, profile(), repo("access", namespace="team", auth=auth), keys(**users))
-    assert (await bed.reconcile()).again == TICK_SECONDS
-    assert (await bed.reconcile()).again is None
-    data = bed.cluster.objects["Secret", "events", "main-credentials"]["data"]
-    file = json.loads(base64.b64decode(data[repo_secret_file("team", "keys", BASIC_PART)]))
-    assert len(file["users"]) == len(users)

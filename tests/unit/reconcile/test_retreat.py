@@ -12,6 +12,8 @@ from headgate_operator.api.names import rollout_name, route_name
 from headgate_operator.ports import UnavailableError
 from headgate_operator.render.template_files import load_templates
 
+pytestmark = pytest.mark.thorough
+
 AFTER = {"matchExpressions": [{"field": "status", "operator": "Ge", "values": [400]}]}
 ROUTE = ("HTTPRoute", "events", route_name("main", *REPO))
 STATE = ("ConfigMap", "events", rollout_name("main", *REPO))

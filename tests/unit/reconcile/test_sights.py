@@ -8,6 +8,7 @@ from tests.unit.reconcile.fleetbed import repo
 from headgate_gateway.config.analysis import AnalysisReport
 from headgate_operator.api.names import canary_name, route_name
 from headgate_operator.api.repo import EventRepo
+from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.sights import (
     FRESH_SECONDS,
     Eyes,
@@ -36,7 +37,8 @@ def eyes(store: Store | None = None, read: dict[str, float] | None = None) -> Ey
     """`read`: when each pod was read."""
     empty = AnalysisReport(track="", started="1", uptime_seconds=1.0, requests=0, repos=())
     counted = {name: (empty, at) for name, at in (read or {}).items()}
-    return Eyes(store or Store(None, lambda _: None), lambda _: None, counted.get, lambda: NOW)
+    silent = Holders(lambda _: None, lambda: NOW)
+    return Eyes(store or Store(None, lambda _: None), lambda _: None, silent, counted.get, lambda: NOW)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from headgate_gateway.config import shard_of
 from headgate_gateway.config.analysis import RepoSample
 from headgate_operator.reconcile.relist import Relister
 
+pytestmark = pytest.mark.thorough
+
 AFTER = {"matchExpressions": [{"field": "status", "operator": "Ge", "values": [400]}]}
 HASTY = {**QUICK, "progressDeadline": "60s"}
 NAMESPACES = ("events", "team")
@@ -54,9 +56,7 @@ async def test_a_rollout_in_a_namespace_that_cannot_be_read_is_held_until_it_can
     bed = await under_way()
     bed.cluster.forbidden.add("team")
     if restarted:
-        again = NamespacedBed(bed.cluster, bed.samples)
-        again.clock.now = bed.clock.now
-        bed = again
+        bed = bed.restarted()
     for _ in range(50):
         await bed.tick()
         assert bed.weight() == 10
@@ -72,9 +72,7 @@ async def test_one_that_stays_unreadable_goes_back_and_starts_anew_when_it_is_re
     bed = await under_way()
     bed.cluster.forbidden.add("team")
     if restarted:
-        again = NamespacedBed(bed.cluster, bed.samples)
-        again.clock.now = bed.clock.now
-        bed = again
+        bed = bed.restarted()
     for _ in range(700 if restarted else 100):  # its own progressDeadline is not known then
         await bed.tick()
     assert (bed.weight(), bed.canary()) == (0, None)
@@ -91,8 +89,7 @@ async def test_what_is_not_seen_there_is_not_gone() -> None:
     bed.cluster.forbidden.add("team")
     # Nor is it where the shard that serves it has gone as well.
     del bed.cluster.objects["ConfigMap", "events", f"main-shard-{shard_of(*bed.key):02d}"]
-    again = NamespacedBed(bed.cluster, bed.samples)
-    again.clock.now = bed.clock.now
+    again = bed.restarted()
     for _ in range(3):
         await again.relister.relist()
         await again.reconciler.reconcile(KEY)

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
 from tests.unit.reconcile.fleetbed import repo
 from tests.unit.reconcile.partsbed import fail, renew
 from tests.unit.reconcile.rolloutbed import QUICK
@@ -13,6 +14,8 @@ from headgate_operator.api.rollout import Rollout
 from headgate_operator.reconcile.sights import Eyes
 from headgate_operator.render.world import RepoKey
 from headgate_operator.rollout.model import QueryResult, RolloutState
+
+pytestmark = pytest.mark.thorough
 
 
 async def moving(weight: int) -> UpgradeBed:

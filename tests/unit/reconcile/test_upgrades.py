@@ -21,6 +21,8 @@ from tests.unit.reconcile.upgradebed import (
 
 from headgate_operator.ports import UnavailableError
 
+pytestmark = pytest.mark.thorough
+
 
 async def test_repos_move_one_by_one_least_traffic_first_each_by_its_steps() -> None:
     bed = await upgrading(rollouts=ONE_BY_ONE)

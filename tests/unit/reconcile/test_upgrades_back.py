@@ -18,6 +18,8 @@ from tests.unit.reconcile.upgradebed import (
 from headgate_operator.api.names import route_name
 from headgate_operator.ports import UnavailableError
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.parametrize(
     "behaves", [ImageBehaviour(fails={"middle"}), ImageBehaviour(slow={"middle"})], ids=["answers 500", "slow"]

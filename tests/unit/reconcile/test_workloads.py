@@ -6,8 +6,7 @@ from tests.unit.reconcile.fleetbed import KEY, fleet
 
 from headgate_operator.reconcile.store import Store
 from headgate_operator.reconcile.upgrade_sights import image_in
-from headgate_operator.reconcile.workloads import holds_events, live_workload
-from headgate_operator.status.observation import GatewayReport, SpoolReport
+from headgate_operator.reconcile.workloads import live_workload
 
 CLAIMED = {"mode": "VolumeClaim"}
 
@@ -49,14 +48,3 @@ def test_what_is_to_be_replaced_counts_until_then_so_that_a_change_of_mode_moves
     assert running(store_of(fleet(spool=CLAIMED), workload("Deployment", "one"))) == "one"
     assert running(store_of(fleet(), workload("StatefulSet", "two"))) == "two"
     assert running(store_of(fleet())) is None
-
-
-def test_a_gateway_holds_events_once_they_are_older_than_a_moment() -> None:
-    def said(**figures: Any) -> GatewayReport:
-        return GatewayReport((1,), {}, "", spool=SpoolReport("Ready", **figures))
-
-    assert holds_events(said(backlog_records=1, oldest_seconds=6.0))
-    assert not holds_events(said(backlog_records=1, oldest_seconds=1.0))
-    assert not holds_events(said(oldest_seconds=6.0))
-    assert not holds_events(GatewayReport((1,), {}, ""))
-    assert not holds_events(None)

@@ -87,6 +87,15 @@ CASES: dict[str, tuple[FleetWorld, str, str]] = {
         reasons.ACKS_NONE_WITH_SYNC,
         "use a profile with acks: all or leader",
     ),
+    "spool without acks": (
+        world(
+            repo(kafka={"producerProfile": "main", "topic": "t", "delivery": "Async"}),
+            fleet=fleet(allowedRepos={"namespaces": {"from": "All"}}, spool={"mode": "EmptyDir", "size": "4Gi"}),
+            profiles=[profile(acks="none")],
+        ),
+        reasons.ACKS_NONE_WITH_SPOOL,
+        "the fleet's spool forgets what Kafka has acknowledged, and KafkaProducerProfile main has acks: none",
+    ),
     "body beyond the profile's buffer": (
         world(repo(), profiles=[profile(maxBufferBytes="1Mi")]),
         reasons.BODY_LIMIT_TOO_LARGE,

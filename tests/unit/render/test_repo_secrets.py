@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 from tests.unit.render.builders import (
-    TEMPLATES,
     CountingMemo,
     bodies,
     changed,
-    find,
     fleet,
     intent,
     names_of,
@@ -22,51 +20,34 @@ from tests.unit.render.builders import (
     served,
     world,
 )
+from tests.unit.render.secret_worlds import (
+    API_KEYS,
+    AUTH,
+    BASIC,
+    KEY,
+    KEYS,
+    MASK,
+    MASK_KEY,
+    MASKED,
+    SECRETS,
+    USERS,
+    files_of,
+    guarded,
+    guarded_world,
+)
 
-from headgate_gateway.config import API_KEYS_PART, BASIC_PART, HashedApiKeys, HashedPasswords, repo_secret_file
+from headgate_gateway.config import (
+    API_KEYS_PART,
+    HashedApiKeys,
+    repo_secret_file,
+)
 from headgate_operator.api import reasons
 from headgate_operator.api.names import canary_name
-from headgate_operator.api.repo import EventRepo
-from headgate_operator.render import credentials as carried
-from headgate_operator.render.fleet import render_fleet
-from headgate_operator.render.memo import RenderMemo
 from headgate_operator.render.repo_secrets import (
-    Budget,
-    RepoSecret,
-    hash_secrets,
-    measure_secrets,
     read_repo_secrets,
     secrets_of_repo,
 )
-from headgate_operator.render.world import FleetPlan, FleetWorld, RepoRollout, SecretNote
-
-KEY = ("team", "access")
-KEYS, USERS, MASK = ("team", "keys"), ("team", "users"), ("team", "mask")
-API_KEYS = repo_secret_file(*KEYS, API_KEYS_PART)
-BASIC = repo_secret_file(*USERS, BASIC_PART)
-MASK_KEY = repo_secret_file(*MASK, "key.current")
-SECRETS = {
-    KEYS: {"shipper": b"first key of 16 bytes", "other": b"second key of 16 bytes\n"},
-    USERS: {"alice": b"secret"},
-    MASK: {"current": b"0123456789abcdef\n", "old": b"x"},
-}
-AUTH = {"apiKeys": {"secretRef": {"name": "keys"}}, "basic": {"secretRef": {"name": "users"}}}
-MASKED = [
-    {"remove": {"fields": ["x"]}},
-    {"mask": {"fields": ["ip"], "hash": {"secretRef": {"name": "mask"}, "key": "current"}}},
-]
-
-
-def guarded(topic: str = "access", **spec: Any) -> EventRepo:
-    return repo(topic=topic, **({"auth": AUTH, "executors": MASKED} | spec))
-
-
-def guarded_world(of: EventRepo | None = None, **rest: Any) -> FleetWorld:
-    return world(of or guarded(), **({"repo_secrets": SECRETS} | rest))
-
-
-def files_of(plan: FleetPlan, secret: str = "default-credentials") -> dict[str, bytes]:
-    return {name: base64.b64decode(text) for name, text in (find(plan, "Secret", secret).get("data") or {}).items()}
+from headgate_operator.render.world import RepoRollout, SecretNote
 
 
 def test_gateways_get_the_files_that_the_entry_names_under_the_contracts_names() -> None:
@@ -79,13 +60,6 @@ def test_api_keys_are_sha256_of_what_clients_send_and_an_editors_newline_is_not_
         "shipper": hashlib.sha256(b"first key of 16 bytes").hexdigest(),
         "other": hashlib.sha256(b"second key of 16 bytes").hexdigest(),
     }
-
-
-def test_a_password_is_what_scrypt_makes_of_it_with_the_salt_beside_it() -> None:
-    (user,) = HashedPasswords.model_validate_json(files_of(render(guarded_world()))[BASIC]).users
-    key = hashlib.scrypt(b"secret", salt=bytes.fromhex(user.salt), n=user.n, r=user.r, p=user.p, dklen=32)
-    assert (user.user, user.key) == ("alice", key.hex())
-    assert (user.n, user.r, user.p) == (2**14, 8, 1)
 
 
 def test_a_masks_key_is_carried_as_it_is_and_no_other_entry_of_its_secret() -> None:
@@ -101,28 +75,6 @@ def test_nothing_of_a_secret_is_in_the_open() -> None:
 
 def test_the_same_input_gives_the_same_bytes_without_anything_remembered() -> None:
     assert bodies(render(guarded_world())) == bodies(render(guarded_world()))
-
-
-def test_a_salt_differs_by_fleet_by_secret_and_by_user_and_tells_nothing_of_the_password() -> None:
-    def salt(pepper: str = "uid", secret: str = "users", user: str = "alice", password: bytes = b"secret") -> str:
-        named = RepoSecret("team", secret, BASIC_PART, "")
-        found = hash_secrets([named], {named.key: {user: password}}, pepper, RenderMemo())
-        return HashedPasswords.model_validate_json(found[named.file]).users[0].salt
-
-    assert len({salt(), salt(pepper="other"), salt(secret="more"), salt(user="bob")}) == 4
-    assert salt() == salt(password=b"other")
-
-
-def test_one_new_password_costs_one_hash_and_an_unchanged_world_none() -> None:
-    memo = CountingMemo()
-    users = {name: f"secret of {name}".encode() for name in ("alice", "bob", "carol")}
-    before = guarded_world(repo_secrets=SECRETS | {USERS: users})
-    memo.rendering(before)
-    assert len([key for key in memo.made if isinstance(key, tuple) and key[0] == "password"]) == 3
-    _, again = memo.rendering(before)
-    assert again == 0
-    memo.rendering(replace(before, repo_secrets=SECRETS | {USERS: users | {"bob": b"new"}}))
-    assert [key for key in memo.made if isinstance(key, tuple) and key[0] == "password"] == [("password", USERS, "bob")]
 
 
 def test_rotation_is_no_revision_and_changes_the_credentials_alone() -> None:
@@ -296,45 +248,6 @@ def test_a_masks_key_may_be_in_a_secret_of_any_type() -> None:
     assert render(guarded_world(secret_notes={MASK: SecretNote(type="example.com/key")})).repos[KEY].verdict.accepted
 
 
-def test_a_secret_that_outgrows_its_bound_keeps_what_was_served() -> None:
-    before = render(guarded_world())
-    grown = SECRETS | {KEYS: many(2_000)}
-    after = render(guarded_world(repo_secrets=grown, served=served(before), served_credentials=files_of(before)))
-    assert files_of(after) == files_of(before)
-
-
-def test_passwords_beyond_the_budget_keep_what_is_served_and_are_hashed_the_next_time() -> None:
-    users = {name: f"secret of {name}".encode() for name in ("alice", "bob", "carol")}
-    before = files_of(render(guarded_world(repo_secrets=SECRETS | {USERS: users})))
-    memo, wanted = RenderMemo(), {"bob": b"new", "carol": users["carol"], "dave": b"newest"}
-    of = guarded_world(repo_secrets=SECRETS | {USERS: wanted}, served_credentials=before)
-    final = files_of(render(of))[BASIC]
-    seen, plans = [], []
-    for _ in range(3):
-        plans.append(render_fleet(of, TEMPLATES, memo, budget=Budget(1)))
-        of = replace(of, served_credentials=files_of(plans[-1]))
-        seen.append([user["user"] for user in json.loads(files_of(plans[-1])[BASIC])["users"]])
-    assert seen == [["bob", "carol"], ["bob", "carol"], ["bob", "carol", "dave"]]
-    assert [plan.unfinished for plan in plans] == [True, True, False]
-    assert files_of(plans[-1])[BASIC] == final
-
-
-def test_a_new_file_waits_for_all_of_its_users_and_goes_before_those_that_are_served() -> None:
-    one, two = (RepoSecret("team", name, BASIC_PART, "") for name in ("a", "b"))
-    secrets = {named.key: {"ann": b"1", "bob": b"2"} for named in (one, two)}
-    memo, known = RenderMemo(), {one.file: b'{"users":[]}'}
-    first = hash_secrets([one, two], secrets, "uid", memo, known, Budget(1))
-    assert first == {one.file: b'{"users":[]}'}
-    second = hash_secrets([one, two], secrets, "uid", memo, known, Budget(1))
-    assert [user["user"] for user in json.loads(second[two.file])["users"]] == ["ann", "bob"]
-
-
-def test_a_restart_that_has_no_budget_left_writes_nothing() -> None:
-    before = files_of(render(guarded_world()))
-    plan = render_fleet(guarded_world(served_credentials=before), TEMPLATES, RenderMemo(), budget=Budget(0))
-    assert files_of(plan) == before
-
-
 def test_one_thing_of_another_version_hides_no_other_secret_of_the_repo() -> None:
     name = {"secretRef": {"name": "mask"}, "key": "current"}
     executors = [
@@ -376,71 +289,6 @@ def test_entries_of_another_version_name_what_can_be_read_of_them() -> None:
         API_KEYS, BASIC, MASK_KEY,
     ]  # fmt: skip
     assert secrets_of_repo(repo()) == ()
-
-
-# Room in the fleet's Secret.
-
-
-def test_sizes_are_known_without_the_cost_of_hashing() -> None:
-    named = secrets_of_repo(guarded())
-    hashed = hash_secrets(named, SECRETS, "uid", RenderMemo())
-    assert measure_secrets(named, SECRETS) == {file: len(content) for file, content in hashed.items()}
-
-
-def many(count: int, value: bytes = b"k" * 16) -> dict[str, bytes]:
-    return {f"key-{index:06}": value for index in range(count)}
-
-
-def keyed(name: str, secret: str, **spec: Any) -> EventRepo:
-    return repo(name, topic=name, auth={"apiKeys": {"secretRef": {"name": secret}}}, **spec)
-
-
-def crowded(size: int, **rest: Any) -> FleetWorld:
-    """A fleet whose Secret is half full, and a repo that comes with so many keys."""
-    secrets = {("team", "half"): many(500), ("team", "more"): many(size)}
-    return world(keyed("first", "half"), keyed("second", "more"), repo_secrets=secrets, **rest)
-
-
-@pytest.fixture
-def _narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carried, "CREDENTIALS_BYTES_MAX", 100_000)
-
-
-@pytest.mark.usefixtures("_narrow")
-def test_what_fits_is_carried() -> None:
-    plan = render(crowded(400))
-    assert all(one.verdict.accepted for one in plan.repos.values())
-    assert sum(map(len, files_of(plan).values())) < carried.CREDENTIALS_BYTES_MAX
-
-
-@pytest.mark.usefixtures("_narrow")
-def test_a_repo_whose_secrets_do_not_fit_is_told_and_holds_up_nobody() -> None:
-    half = render(crowded(10))
-    plan = render(crowded(600, served=served(half), served_credentials=files_of(half)))
-    verdict = plan.repos["team", "second"].verdict
-    assert (verdict.accepted, verdict.reason) == (False, reasons.CREDENTIALS_FULL)
-    assert "Secret team/more does not fit: Secret headgate/default-credentials carries 100000 bytes" in verdict.message
-    assert verdict.field == "spec.auth.apiKeys.secretRef.name"
-    assert plan.repos["team", "first"].verdict.accepted
-    assert files_of(plan) == files_of(half)
-
-
-@pytest.mark.usefixtures("_narrow")
-def test_who_is_served_keeps_its_room_when_another_one_comes() -> None:
-    alone = render(world(keyed("second", "more"), repo_secrets={("team", "more"): many(600)}))
-    plan = render(crowded(600, served=served(alone), served_credentials=files_of(alone)))
-    assert plan.repos["team", "second"].verdict.accepted
-    assert plan.repos["team", "first"].verdict.reason == reasons.CREDENTIALS_FULL
-    assert files_of(plan) == files_of(alone)
-
-
-@pytest.mark.usefixtures("_narrow")
-def test_rotations_of_others_go_on_while_one_secret_does_not_fit() -> None:
-    half = render(crowded(10))
-    full = crowded(600, served=served(half), served_credentials=files_of(half))
-    rotated = replace(full, repo_secrets={**full.repo_secrets, ("team", "half"): many(500, b"rotated key of 16 bytes")})
-    before, after = files_of(render(full)), files_of(render(rotated))
-    assert {file for file in before if before[file] != after[file]} == {repo_secret_file("team", "half", API_KEYS_PART)}
 
 
 def test_a_verdict_about_secrets_judges_no_other_repo_again() -> None:

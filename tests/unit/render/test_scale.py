@@ -7,6 +7,8 @@ from tests.unit.render.builders import GATEWAY_API, CountingMemo, fleet, profile
 
 from headgate_operator.render.world import RepoRollout
 
+pytestmark = pytest.mark.thorough
+
 CONSTRAINT = {"matchExpressions": [{"field": "status", "operator": "Ge", "values": [400]}]}
 
 

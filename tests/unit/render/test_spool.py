@@ -188,27 +188,38 @@ def test_a_spool_changes_no_revision() -> None:
 @pytest.mark.parametrize(
     ("spool", "message"),
     [
-        ({"mode": "EmptyDir", "size": "1Gi", "maxBytes": "1Gi"}, "spool.maxBytes must be smaller than spool.size"),
-        ({"mode": "EmptyDir", "storageClassName": "fast"}, "only spool.mode VolumeClaim takes a storageClassName"),
+        ({"mode": "EmptyDir", "size": "1Gi", "maxBytes": "1Gi"}, "spool.maxBytes must be at most 95 % of spool.size"),
+        ({"mode": "EmptyDir", "size": "1000Mi", "maxBytes": "951Mi"}, "at most 95 % of spool.size"),
         ({"mode": "EmptyDir", "size": "1Mi"}, "spool.size"),
         ({"mode": "SharedClaim"}, "spool.mode SharedClaim takes a claimName, and no other mode does"),
         ({"mode": "EmptyDir", "claimName": "all"}, "spool.mode SharedClaim takes a claimName"),
         ({"claimName": "all"}, "spool.mode SharedClaim takes a claimName"),
-        ({"mode": "SharedClaim", "claimName": "all", "storageClassName": "fast"}, "only spool.mode VolumeClaim"),
     ],
     ids=[
         "no room for the file system",
-        "a class without claims",
+        "too little of it",
         "too small",
         "no claim",
         "a claim for a node",
         "a claim for nothing",
-        "a class for a claim",
     ],
 )
 def test_what_could_not_work_is_refused(spool: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidResourceError, match=message):
         fleet(spool=spool)
+
+
+def test_a_fleet_that_leaves_claims_or_comes_to_them_may_keep_their_class() -> None:
+    modes: list[dict[str, Any]] = [
+        {"mode": "Disabled"},
+        {"mode": "EmptyDir"},
+        {"mode": "SharedClaim", "claimName": "all"},
+    ]
+    mode_alone = [
+        render(world(fleet=fleet(spool={**mode, "size": "4Gi", "storageClassName": "fast"}))) for mode in modes
+    ]
+    without = [render(world(fleet=fleet(spool={**mode, "size": "4Gi"}))) for mode in modes]
+    assert [each.objects for each in mode_alone] == [each.objects for each in without]
 
 
 def test_the_name_of_a_fleet_with_claims_leaves_room_for_a_hash() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from tests.unit.render.builders import find, fleet, names_of, render, world
 
+from headgate_gateway.__main__ import build_parser
 from headgate_operator.api.fleet import GatewayFleet
 
 
@@ -44,6 +45,14 @@ def test_the_gateway_is_told_what_the_fleet_says() -> None:
         *("--buffer-bytes", "67108864", "--grace-period", "90500ms", "--drain-delay", "1500ms"),
     ]
     assert spec["terminationGracePeriodSeconds"] == 91
+
+
+def test_connections_are_bounded_where_the_fleet_says_so() -> None:
+    args = pod(fleet(limits={"connections": 5_000}))["containers"][0]["args"]
+    assert args[-2:] == ["--max-connections", "5000"]
+    arguments = build_parser().parse_args(args)
+    assert arguments.max_connections == 5_000
+    assert "--max-connections" not in pod(fleet())["containers"][0]["args"]
 
 
 def test_two_replicas_where_nobody_says() -> None:

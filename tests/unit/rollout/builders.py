@@ -40,6 +40,7 @@ def sample(
     revision: str = NEW,
     size: int = 10,
     errors: int = 0,
+    lost: int = 0,
     rejected: int = 0,
     dropped: int = 0,
     dead_lettered: int = 0,
@@ -52,7 +53,7 @@ def sample(
     kept = requests - rejected - dropped - dead_lettered
     return RepoSample(
         namespace="team", name="access", revision=revision,
-        requests=requests, excluded=excluded, server_errors=errors,
+        requests=requests, excluded=excluded, server_errors=errors, lost=lost,
         received=requests * size, received_squares=requests * size * size,
         rejected=line_sums(requests, size, rejected), dropped=line_sums(requests, size, dropped),
         dead_lettered=line_sums(requests, size, dead_lettered),

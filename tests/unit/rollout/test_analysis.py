@@ -106,6 +106,23 @@ def test_server_errors_that_are_surely_more_than_the_failing_stable_sides_fail()
     assert judged(totals(500, errors=400), totals(5_000, errors=1_000)).verdict is Verdict.FAIL
 
 
+def test_what_was_answered_from_memory_and_lost_then_counts_as_an_error() -> None:
+    judgement = judged(totals(200, errors=5, lost=25), GOOD)
+    errors = find(judgement, "serverErrors")
+    assert (judgement.verdict, errors.verdict, errors.value) == (Verdict.FAIL, Verdict.FAIL, "15%")
+    assert errors.explanation.startswith("15% of the requests failed")
+
+
+def test_losses_that_the_stable_side_has_too_are_kafkas() -> None:
+    assert (
+        find(judged(totals(500, lost=100), totals(5_000, lost=1_000)), "serverErrors").verdict is Verdict.INCONCLUSIVE
+    )
+
+
+def test_more_losses_than_requests_since_the_marks_are_all_of_them() -> None:
+    assert find(judged(totals(20, lost=25), GOOD), "serverErrors").value == "100%"
+
+
 def test_a_slow_stable_side_raises_the_latency_threshold() -> None:
     slow = latency(5_000, seconds=0.3)
     both = judged(

@@ -46,6 +46,7 @@ from headgate_operator.rollout.model import (
     Announce,
     CanarySight,
     Phase,
+    QueryResult,
     RolloutState,
     RouteWeight,
     RunCanary,
@@ -188,6 +189,23 @@ def test_an_undecided_step_says_the_same_until_its_verdicts_change(more: dict[st
     later = after(found, observe(START + 1, **more))
     assert (later.message, later.stage) == (found.message, UNDECIDED)
     assert later.measurements != found.measurements
+
+
+QUERIES = policy(analysis={"queries": [{"name": "lag", "query": "up", "max": "5"}]})
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ({"lag": QueryResult(None, "Prometheus did not answer within 5s")}, "Prometheus did not answer within 5s"),
+        ({}, "it has not been asked yet"),
+    ],
+)
+def test_an_undecided_step_says_why_a_query_has_no_value(answers: dict[str, QueryResult], why: str) -> None:
+    found = after(state(PROGRESSING, MEASURING), observe(policy=QUERIES, queries=answers, **GOOD))
+    assert where(found) == (PROGRESSING, UNDECIDED, reasons.UNDECIDED)
+    assert found.message.endswith(f"lag is Inconclusive (the query gave no value: {why})")
+    assert after(found, observe(START + 1, policy=QUERIES, queries={"lag": QueryResult(3.0)}, **GOOD)).step == 1
 
 
 def test_while_the_stable_side_fails_too_an_undecided_step_counts_anew_every_hold() -> None:

@@ -24,6 +24,8 @@ from headgate_operator.rollout.model import (
     Verdict,
 )
 
+pytestmark = pytest.mark.thorough
+
 
 def run(
     world: World, seconds: float, *, requests: int = 100, every: float = 2.0

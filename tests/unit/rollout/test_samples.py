@@ -12,9 +12,9 @@ def requests(gauges: list[Gauge], since: list[Gauge]) -> int:
 
 
 def test_the_same_process_is_subtracted_in_every_counter() -> None:
-    now = gauge("a", 30, errors=3, rejected=4, dropped=2, slow=5, excluded=6)
-    before = gauge("a", 10, errors=1, rejected=1, dropped=1, slow=2, excluded=1)
-    assert count_totals([now], [before]) == totals(20, errors=2, rejected=3, dropped=1, slow=3, excluded=5)
+    now = gauge("a", 30, errors=3, lost=9, rejected=4, dropped=2, slow=5, excluded=6)
+    before = gauge("a", 10, errors=1, lost=2, rejected=1, dropped=1, slow=2, excluded=1)
+    assert count_totals([now], [before]) == totals(20, errors=2, lost=7, rejected=3, dropped=1, slow=3, excluded=5)
 
 
 def test_a_process_that_the_marks_do_not_know_counts_from_zero() -> None:

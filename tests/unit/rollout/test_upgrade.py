@@ -36,6 +36,8 @@ from headgate_operator.rollout.upgrade_model import (
     weights_of,
 )
 
+pytestmark = pytest.mark.thorough
+
 
 def test_repos_move_by_their_traffic_and_then_the_image_is_the_stable_one() -> None:
     world = upgrading(policy=QUICK)

@@ -13,7 +13,8 @@ from random import Random
 import msgspec
 from tests.unit.spool.power import PowerLossDisk
 
-from headgate_gateway.pipeline.records import NO_VALUE, Records
+from headgate_gateway.pipeline.records import Records
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 from headgate_gateway.spool.directory import SpoolDirectory
 from headgate_gateway.spool.disk import Sync
 from headgate_gateway.spool.entry import Destination, Entry, Origin, entry_of

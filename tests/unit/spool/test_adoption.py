@@ -1,13 +1,14 @@
 """A gateway takes over the spools of pods that are gone, delivers them, removes them, and tells of what stays."""
 
 import asyncio
+import threading
 from random import Random
 
 import pytest
 
 from headgate_gateway.kafka.outcome import FailureReason
 from headgate_gateway.spool.adoption import Adoptions
-from headgate_gateway.spool.durable import make_directory
+from headgate_gateway.spool.durable import make_directory, replace_file
 from headgate_gateway.spool.spool import Spool, SpoolSettings
 
 from .brokers import Kafka
@@ -218,6 +219,45 @@ async def test_a_spool_without_progress_is_looked_at_afresh() -> None:
     await pod.adopt(disk, "a")
     assert sorted(kafka.values("a")) == [b"0", b"1"]
     await pod.end()
+
+
+async def test_a_spool_that_cannot_be_opened_is_told_of_tried_again_and_leaves_no_threads() -> None:
+    kafka, disk = Kafka(Random(1)), PowerLossDisk()
+    out_for_good(kafka)
+    await (await holding("a", kafka, disk, "k")).close()
+    pod = await Pod.begin("b", kafka, disk, {"a": "b"})
+    pod.bind(a_repo("Async"))
+    newer = f"{ROOT}/a/log/checkpoint"
+    content = disk.read_at(newer, 0, 10_000)
+    replace_file(disk, newer, content[:6] + b"\xff\xff" + content[8:])
+    before = threading.active_count()
+    for _ in range(5):
+        pod.adoptions._shelf.failed.clear()
+        await pod.adoptions.look()
+    (told,) = pod.adoptions.status(pod.spool.status()).adopted
+    assert "format version 65535" in told.problem
+    await until(lambda: threading.active_count() <= before)
+    replace_file(disk, f"{ROOT}/{told.directory}/log/checkpoint", content)
+    pod.adoptions._shelf.failed.clear()
+    kafka.heal()
+    await pod.adopt(disk, "a")
+    assert kafka.values("a") == [b"0"]
+    await pod.end()
+
+
+async def test_whoever_is_in_a_hurry_need_not_wait_for_what_was_taken_over() -> None:
+    kafka, disk = Kafka(Random(1)), PowerLossDisk()
+    out_for_good(kafka)
+    await (await holding("a", kafka, disk, "k")).close()
+    pod = await Pod.begin("b", kafka, disk, {"a": "b"})
+    pod.bind(a_repo("Async"))
+    await pod.adoptions.look()
+    closing = asyncio.create_task(pod.adoptions.close(600.0))
+    await asyncio.sleep(0.05)
+    pod.adoptions.hurry(0.1)
+    async with asyncio.timeout(30):
+        assert await closing == 1
+    await pod.close()
 
 
 @pytest.mark.parametrize("failure", [OSError(5, "Input/output error"), ValueError("no JSON")], ids=["disk", "content"])

@@ -99,6 +99,41 @@ async def test_a_topic_that_is_never_made_is_given_up_after_the_stated_time() ->
     await world.close()
 
 
+async def test_the_time_for_which_a_topic_has_been_refused_starts_anew_after_an_outage() -> None:
+    kafka = Kafka(Random(1))
+    world = await World.open(kafka)
+    world.bind(a_repo("Async"))
+    world.send("logs", "nosuch", "k")
+    await world.answered()
+    [state] = world.spool._courier.gate.targets.values()
+    await until(lambda: state.refused_since is not None)
+    before = state.refused_since
+    kafka.out_until = asyncio.get_running_loop().time() + 1e9
+    await until(lambda: state.refused_since is None)
+    kafka.heal()
+    await until(lambda: state.refused_since is not None)
+    assert before is not None
+    assert state.refused_since is not None
+    assert state.refused_since > before
+    await world.close()
+
+
+async def test_an_attempt_that_fails_otherwise_interrupts_a_refusal() -> None:
+    kafka = Kafka(Random(1))
+    world = await World.open(kafka)
+    world.bind(a_repo("Async"))
+    kafka.refused_until["a"] = asyncio.get_running_loop().time() + 1e9
+    world.send("logs", "a", "k")
+    await world.answered()
+    [state] = world.spool._courier.gate.targets.values()
+    await until(lambda: state.refused_since is not None)
+    kafka.stalled_until["a"] = kafka.refused_until["a"]
+    await until(lambda: state.refused_since is None)
+    kafka.heal()
+    await world.drained()
+    await world.close()
+
+
 async def test_a_record_that_kafka_refuses_goes_to_the_dead_letter_and_its_neighbours_to_kafka() -> None:
     kafka = Kafka(Random(1))
     world = await World.open(kafka)

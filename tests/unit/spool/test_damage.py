@@ -7,6 +7,7 @@ import pytest
 from tests.unit.spool.power import PowerLossDisk
 from tests.unit.spool.story import read_all, some_entry
 
+from headgate_gateway.spool.damage import Patience, damaged_name
 from headgate_gateway.spool.disk import Disk
 from headgate_gateway.spool.entry import Entry
 from headgate_gateway.spool.errors import SpoolVersionError
@@ -16,12 +17,13 @@ from headgate_gateway.spool.space import Space
 
 LOG = "/log"
 FIRST = f"{LOG}/0000000000000000.seg"
-ONE_SEGMENT = LogSettings(frame_bytes=1)
+AT_ONCE = Patience(seconds=0.0, tries=0, pauses=0)
+ONE_SEGMENT = LogSettings(frame_bytes=1, unreadable=AT_ONCE)
 """Each entry is a frame of its own."""
 
 
-def opened(disk: Disk, settings: LogSettings = ONE_SEGMENT) -> Log:
-    return Log.open(disk, LOG, Space(10**9, 0), lambda call: call(), settings)
+def opened(disk: Disk, settings: LogSettings = ONE_SEGMENT, space: Space | None = None) -> Log:
+    return Log.open(disk, LOG, space or Space(10**9, 0), lambda call: call(), settings)
 
 
 def filled(count: int, settings: LogSettings = ONE_SEGMENT) -> tuple[PowerLossDisk, list[Entry]]:
@@ -141,6 +143,34 @@ def test_a_segment_that_was_cut_where_it_had_been_durable_is_damaged() -> None:
     log.close()
 
 
+@pytest.mark.parametrize("lost", [0, 1, -2])
+def test_a_segment_that_is_gone_is_missed(lost: int) -> None:
+    settings = LogSettings(frame_bytes=1, segment_bytes=1_500)
+    disk, _ = filled(12, settings)
+    names = [name for name in disk.listdir(LOG) if name.endswith(".seg")]
+    log = opened(disk, settings)
+    log.checkpoint()
+    log.close()
+    disk.unlink(f"{LOG}/{names[lost]}")
+    after = opened(disk, settings)
+    assert after.report().damaged == 1
+    after.close()
+    again = opened(disk, settings)
+    assert again.report().damaged == 0, "it is told once"
+    again.close()
+
+
+def test_a_segment_that_is_done_with_is_not_missed() -> None:
+    settings = LogSettings(frame_bytes=1, segment_bytes=1_500)
+    disk, entries = filled(12, settings)
+    log = opened(disk, settings)
+    log.acknowledge(0, sum(entry.count for entry in entries[:8]))
+    log.close()
+    after = opened(disk, settings)
+    assert after.report().damaged == 0
+    after.close()
+
+
 def test_the_newest_segment_is_missed_as_far_as_a_checkpoint_knew_of_it() -> None:
     disk, _ = filled(6)
     log = opened(disk, ONE_SEGMENT)
@@ -194,6 +224,32 @@ def test_a_damaged_checkpoint_costs_doubles_and_no_records() -> None:
     log.close()
 
 
+class NoCheckpoint(PowerLossDisk):
+    """Its checkpoint cannot be read."""
+
+    def read_at(self, path: str, offset: int, nbytes: int) -> bytes:
+        if path.endswith("/checkpoint"):
+            raise OSError(5, "Input/output error")
+        return super().read_at(path, offset, nbytes)
+
+
+def test_a_checkpoint_that_cannot_be_read_costs_doubles_and_never_what_comes_later() -> None:
+    whole, _ = filled(6)
+    log = opened(whole)
+    log.acknowledge(0, log.end)
+    log.close()
+    assert whole.listdir(LOG) == ["checkpoint"]
+    disk = NoCheckpoint()
+    disk.root = whole.root
+    log = opened(disk)
+    log.append(some_entry(Random(9), 9), lambda first, error: None)
+    log._writer.stop()
+    whole.root = disk.root
+    after = opened(whole)
+    assert ids(after) == [9]
+    after.close()
+
+
 def test_damage_in_what_is_delivered_is_nobodys_business() -> None:
     disk, entries = filled(6)
     log = opened(disk)
@@ -230,9 +286,13 @@ class BadSector(PowerLossDisk):
     """One page of the first segment cannot be read."""
 
     page = 1
+    good_after = 10**9
+    """How many attempts to read it fail."""
 
     def read_at(self, path: str, offset: int, nbytes: int) -> bytes:
-        if path == FIRST and offset < (self.page + 1) * 4_096 and offset + nbytes > self.page * 4_096:
+        hits = offset < (self.page + 1) * 4_096 and offset + nbytes > self.page * 4_096
+        if path == FIRST and hits and self.good_after > 0:
+            self.good_after -= 1
             raise OSError(5, "Input/output error")
         return super().read_at(path, offset, nbytes)
 
@@ -251,6 +311,127 @@ def test_sectors_that_cannot_be_read_are_damage() -> None:
     assert ids(log) == spared
     assert log.report().damaged == 1
     log.close()
+
+
+def bad_sector(page: int, good_after: int = 10**9) -> tuple[BadSector, int]:
+    """60 frames, of which one page cannot be read from now on; how many records there are in them."""
+    whole, entries = filled(60)
+    disk = BadSector()
+    disk.root, disk.page, disk.good_after = whole.root, page, good_after
+    return disk, sum(entry.count for entry in entries)
+
+
+def patient(**changes: float) -> LogSettings:
+    return LogSettings(frame_bytes=1, unreadable=Patience(**{"seconds": 1e9, "pauses": 0, **changes}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("page", [0, 1, 2])
+@pytest.mark.parametrize("failures", [1, 2, 3, 4, 5, 9])
+def test_a_read_error_that_passes_costs_nothing_and_keeps_the_order(page: int, failures: int) -> None:
+    disk, _ = bad_sector(page, 0)
+    log = opened(disk, patient())
+    disk.good_after = failures
+    found: list[int] = []
+    number = 0
+    for _ in range(1_000):
+        try:
+            some, number = log.read(number, 10**6)
+        except OSError:
+            continue
+        found += [int.from_bytes(one.entry.id, "big") for one in some]
+        if not some:
+            break
+    assert found == list(range(60))
+    assert (log.report().damaged, aside(disk)) == (0, {})
+    log.close()
+
+
+def test_what_stays_unreadable_is_given_up_in_the_end_and_its_segment_kept() -> None:
+    disk, _ = bad_sector(1, 0)
+    before = bytes(disk.content(FIRST))
+    log = opened(disk, patient(seconds=0.0, tries=200))
+    disk.good_after = 10**9
+    errors, found, number = 0, list[int](), 0
+    for _ in range(1_000):
+        try:
+            some, number = log.read(number, 10**6)
+        except OSError:
+            errors += 1
+            continue
+        found += [int.from_bytes(one.entry.id, "big") for one in some]
+        if not some:
+            break
+    assert errors >= 3
+    assert found == sorted(found)
+    assert 40 < len(found) < 60
+    assert log.report().damaged == 1
+    log.acknowledge(0, log.end)
+    log.close()
+    assert bytes(disk.content(FIRST + ".damaged")) == before
+
+
+def test_a_read_error_while_a_log_is_opened_is_waited_for() -> None:
+    disk, _ = bad_sector(1, 5)
+    log = opened(disk, patient(pauses=5, pause_seconds=0.0))
+    assert ids(log) == list(range(60))
+    assert log.report().damaged == 0
+    log.close()
+
+
+def test_an_end_that_cannot_be_read_is_no_torn_tail_and_its_numbers_are_not_used_again() -> None:
+    disk, records = bad_sector(2)
+    size = len(disk.content(FIRST))
+    disk.page = size // 4_096
+    log = opened(disk)
+    assert log.report().damaged == 1
+    log.append(some_entry(Random(7), 99), lambda first, error: None)
+    log.close()
+    disk.good_after = 0
+    disk.unlink(f"{LOG}/checkpoint")
+    disk.unlink(damaged_name(FIRST, max(offsets_in(disk))))
+    after = opened(disk)
+    assert ids(after) == [*range(60), 99], "whoever can read it later finds all of it"
+    assert after.missing(0, records) == [(0, records)]
+    after.close()
+
+
+def offsets_in(disk: PowerLossDisk) -> list[int]:
+    names = [name for name in disk.listdir(LOG) if name.endswith(".damaged") and "-" in name]
+    return [int(name.partition("-")[2].removesuffix(".damaged"), 16) for name in names]
+
+
+def test_a_copy_that_cannot_be_made_takes_no_room_and_nothing_is_given_up_without_one() -> None:
+    disk, _ = filled(6)
+    disk.content(FIRST)[offsets(disk)[2] + FRAME_HEAD + 1] ^= 1
+    disk.trouble = lambda _, path: OSError(30, "Read-only file system") if ".damaged" in path else None
+    space = Space(10**9, 0)
+    log = opened(disk, space=space)
+    used = space.used
+    for _ in range(5):
+        ids(log)
+    assert space.used == used
+    disk.trouble = lambda operation, path: None
+    space.limit = space.used
+    ids(log)
+    assert (log.report().damaged, aside(disk)) == (0, {}), "the spool has no room for a copy"
+    space.limit = 10**9
+    ids(log)
+    assert (log.report().damaged, len(aside(disk))) == (1, 1)
+    log.close()
+
+
+def test_what_is_set_aside_is_counted_once_however_often_its_log_is_opened() -> None:
+    disk, _ = filled(6)
+    disk.content(FIRST)[offsets(disk)[2] + FRAME_HEAD + 1] ^= 1
+    space = Space(10**9, 0)
+    log = opened(disk, space=space)
+    log.acknowledge(0, log.end)
+    log.close()
+    assert len(aside(disk)) == 1
+    before = space.used
+    for _ in range(3):
+        opened(disk, space=space).close()
+    assert space.used == before
 
 
 def test_a_segment_of_a_newer_format_is_refused_by_name() -> None:

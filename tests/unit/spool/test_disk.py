@@ -225,6 +225,14 @@ def test_a_directory_keeps_profiles_and_side_logs(place: tuple[Disk, str]) -> No
     directory.close()
 
 
+def test_a_volume_that_is_read_only_is_named_as_such() -> None:
+    disk = PowerLossDisk()
+    disk.mkdir("/spool")
+    disk.trouble = lambda operation, _: OSError(errno.EROFS, "Read-only file system") if operation == "mkdir" else None
+    with pytest.raises(OSError, match="the spool's volume is read-only: make it writable again"):
+        SpoolDirectory.open(disk, "/spool")
+
+
 @pytest.mark.parametrize(("code", "opens"), [(errno.EACCES, True), (errno.EROFS, True), (errno.EIO, False)])
 def test_a_mount_point_below_a_directory_that_is_not_ours_will_do(code: int, opens: bool) -> None:
     disk = PowerLossDisk()
@@ -235,5 +243,5 @@ def test_a_mount_point_below_a_directory_that_is_not_ours_will_do(code: int, ope
     else:
         with pytest.raises(OSError, match="as the test wants it"):
             SpoolDirectory.open(disk, "/spool")
-    with pytest.raises(OSError, match="as the test wants it"):
+    with pytest.raises(OSError, match=r"as the test wants it|is read-only"):
         SpoolDirectory.open(disk, "/made-by-us")

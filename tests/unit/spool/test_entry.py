@@ -6,7 +6,8 @@ import msgspec
 import pytest
 from tests.unit.spool.story import ORIGIN, some_entry
 
-from headgate_gateway.pipeline.records import NO_VALUE, Records
+from headgate_gateway.pipeline.records import Records
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 from headgate_gateway.spool.entry import LANES, EntryHead, entry_of, lane_of, lanes_of, part_of, records_of
 from headgate_gateway.spool.frames import decode_entries, decode_heads
 

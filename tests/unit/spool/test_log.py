@@ -183,6 +183,38 @@ def test_a_failed_sync_is_never_tried_again_on_its_segment() -> None:
     log.close()
 
 
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        ("create", SpoolFullError),
+        ("append", SpoolFullError),
+        ("sync", SpoolFailedError),
+        ("sync_dir", SpoolFailedError),
+    ],
+)
+def test_what_is_written_whole_may_be_found_later_even_if_there_was_no_room_to_sync_it(
+    operation: str, expected: type[SpoolError], code: int
+) -> None:
+    disk, told = PowerLossDisk(), Told()
+    log = opened(disk)
+
+    def no_room(called: str, path: str) -> OSError | None:
+        # Nor can what was written be taken back.
+        return OSError(code, "as the test wants it") if called in (operation, "unlink") else None
+
+    disk.trouble = no_room
+    log.append(entry(1), told)
+    told.wait()
+    assert told.errors == [expected]
+    assert "as the test wants it" in str(told.news[0][1])
+    assert log.state is LogState.FULL
+    found = [one.entry for one in read_all(opened(disk.after_kill()))]
+    assert found == ([] if expected is SpoolFullError else [entry(1)])
+    disk.trouble = well
+    log.close()
+
+
 def test_a_full_disk_is_a_state_that_ends_by_itself() -> None:
     disk, told = PowerLossDisk(), Told()
     log = opened(disk, settings=LogSettings(probe_seconds=0.01, frame_bytes=4 * KIB))
@@ -344,6 +376,45 @@ def test_a_closed_log_takes_nothing_and_has_kept_what_waited() -> None:
     with pytest.raises(SpoolClosedError):
         log.append(entry(1), told)
     assert len(read_all(opened(disk))) == 30
+
+
+def test_a_disk_that_hangs_is_a_failure_that_ends_with_the_commit_it_hangs_in() -> None:
+    disk, told, gate = PowerLossDisk(), Told(), threading.Event()
+
+    def hangs(operation: str, path: str) -> None:
+        if operation == "sync" and threading.current_thread() is log._writer._thread:
+            gate.wait()
+
+    log = opened(disk, settings=LogSettings(stuck_seconds=0.01))
+    disk.trouble = hangs
+    log.append(entry(1), told)
+    until(lambda: log.state is LogState.FAILED)
+    assert "hangs" in log.report().problem
+    for privileged in (False, True):
+        with pytest.raises(SpoolFailedError, match="hangs"):
+            log.append(entry(2), told, privileged=privileged)
+    gate.set()
+    told.wait()
+    assert told.errors == [None]
+    until(lambda: log.state is LogState.READY)
+    disk.trouble = well
+    log.close()
+
+
+def test_what_comes_while_a_log_is_closed_is_told_so() -> None:
+    log, told, gate = opened(PowerLossDisk(), space := Space(10**9, 0)), Told(), threading.Event()
+    writer = log._writer
+    writer._queue.put(lambda: (gate.wait(), None)[1])
+    writer._queue.put(writer._end)
+    log.append(entry(1), told)
+    log.append(entry(2), told)
+    gate.set()
+    told.wait(2)
+    assert told.errors == [SpoolClosedError, SpoolClosedError]
+    writer._thread.join()
+    with pytest.raises(SpoolClosedError):
+        log.append(entry(3), told)
+    assert space.used == 0
 
 
 def test_an_entry_that_is_too_large_for_the_bound_does_not_make_the_log_full() -> None:

@@ -1,6 +1,7 @@
 """A directory delivered without a gateway: in order, once, and what does not arrive stays."""
 
 import asyncio
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -140,6 +141,19 @@ async def test_a_kafka_named_on_the_command_line_takes_the_place_of_the_profiles
     await send(spool, kafka, kafka=KAFKA, credentials={"password": b"secret"})
     assert (kafka.configs[0].name, kafka.configs[0].bootstrap_servers) == ("main", (KAFKA,))
     assert kafka.credentials == {}
+
+
+@pytest.mark.parametrize("kafka_named", [True, False])
+async def test_a_profile_of_another_version_is_sent_where_it_says_or_where_the_command_line_does(
+    spool: Path, kafka_named: bool
+) -> None:
+    stored = spool / "profiles" / f"{HASH}.json"
+    change = {"acks": "most"} if kafka_named else {"fieldOfTheFuture": 1}
+    stored.write_text(json.dumps({**json.loads(stored.read_text()), **change}))
+    kafka = Kafka()
+    await send(spool, kafka, kafka=KAFKA if kafka_named else None)
+    assert len(kafka.taken) == 15
+    assert kafka.configs[0].bootstrap_servers == ((KAFKA,) if kafka_named else ("kafka:9093",))
 
 
 async def test_what_follows_a_record_that_does_not_arrive_is_taken_back_and_stays(spool: Path) -> None:

@@ -1,7 +1,9 @@
 """The spool over restarts and reloads: backlogs, profiles that no repo uses any more, credentials, what it tells."""
 
 import asyncio
+import errno
 import json
+import threading
 from random import Random
 
 import pytest
@@ -11,6 +13,7 @@ from headgate_gateway.spool.errors import SpoolLockedError
 from headgate_gateway.spool.spool import Spool
 
 from .brokers import Kafka, Pool
+from .power import PowerLossDisk, PowerLossFile
 from .world import World, a_repo, settings, until
 
 
@@ -77,6 +80,43 @@ async def test_credentials_that_are_not_usable_block_and_better_ones_deliver() -
     await reborn.close()
 
 
+def rewrite_profile(world: World, change: dict[str, object]) -> str:
+    """What another version of the gateway would have stored; the profile's hash."""
+    [name] = world.disk.listdir("/spool/profiles")
+    stored = world.disk.content(f"/spool/profiles/{name}")
+    stored[:] = json.dumps({**json.loads(bytes(stored)), **change}).encode()
+    return name.removesuffix(".json")
+
+
+async def test_a_stored_profile_with_fields_of_a_newer_gateway_delivers_its_records() -> None:
+    kafka = Kafka(Random(1))
+    world = await a_backlog(kafka, "k")
+    await world.close()
+    rewrite_profile(world, {"fieldOfTheFuture": {"a": 1}})
+    kafka.heal()
+    reborn = await World.open(kafka, world.disk)
+    reborn.spool.set_credentials({})
+    await reborn.drained()
+    assert kafka.values("a") == [b"0"]
+    await reborn.close()
+
+
+async def test_a_stored_profile_that_cannot_be_read_says_so_and_how_its_records_get_out() -> None:
+    world = await a_backlog(Kafka(Random(1)), "k")
+    await world.close()
+    content = rewrite_profile(world, {"acks": "most"})
+    reborn = await World.open(world.pool.kafka, world.disk)
+    reborn.spool.set_credentials({})
+    await until(lambda: bool(reborn.spool.status().targets[0].blocked))
+    [row] = reborn.spool.status().targets
+    assert content in row.blocked
+    assert "acks" in row.blocked
+    assert "headgate spool replay" in row.blocked
+    assert reborn.spool.status().backlog_records == 1
+    assert len(world.disk.listdir("/spool/profiles")) == 1
+    await reborn.close()
+
+
 async def test_one_process_uses_a_directory() -> None:
     world = await World.open(Kafka(Random(1)))
     with pytest.raises(SpoolLockedError):
@@ -94,6 +134,58 @@ async def test_closing_delivers_what_it_can_and_says_what_is_left() -> None:
     reborn.bind(a_repo("Async"))
     assert await reborn.close(5.0) == 0
     assert kafka.values("a") == [b"0", b"1"]
+
+
+async def test_lines_whose_profile_has_no_room_on_disk_are_surely_not_there() -> None:
+    world = await World.open(Kafka(Random(1)))
+    world.disk.trouble = lambda _, path: (
+        OSError(errno.ENOSPC, "No space left on device") if "/profiles/" in path else None
+    )
+    world.bind(a_repo("Async"))
+    sent = world.send("logs", "a", "k")
+    await world.answered()
+    assert sent.outcome is not None
+    assert (sent.outcome.failed, sent.outcome.unknown) == ([1], [])
+    assert sent.outcome.reason is FailureReason.SPOOL_FULL
+    await world.close()
+
+
+async def test_closing_does_not_wait_for_a_disk_that_hangs() -> None:
+    kafka, gate = Kafka(Random(1)), threading.Event()
+    disk = HangingDisk(gate)
+    world = await World.open(kafka, disk)
+    out_for_good(kafka)
+    world.bind(a_repo("Async"))
+    world.send("logs", "a", "k")
+    await world.answered()
+    disk.hangs = True
+    try:
+        assert await world.close() == 1
+    finally:
+        gate.set()
+
+
+async def test_who_is_told_to_hurry_while_closing_does() -> None:
+    world = await a_backlog(Kafka(Random(1)), "k")
+    closing = asyncio.create_task(world.close(1e9))
+    await asyncio.sleep(0)
+    world.spool.hurry(0.05)
+    assert await closing == 1
+
+
+class HangingDisk(PowerLossDisk):
+    """Small files are never finished."""
+
+    hangs = False
+
+    def __init__(self, gate: threading.Event) -> None:
+        super().__init__()
+        self.gate = gate
+
+    def create(self, path: str) -> PowerLossFile:
+        if self.hangs and path.endswith(".tmp"):
+            self.gate.wait()
+        return super().create(path)
 
 
 async def test_a_full_spool_says_so_to_async_and_leaves_sync_to_kafka() -> None:
@@ -168,6 +260,16 @@ async def test_a_topic_in_the_way_of_others_gets_a_log_of_its_own_that_outlives_
     reborn.check()
     assert kafka.values("b")[-1] == b"last"
     await until(lambda: not world.disk.listdir("/spool/side"))
+    await reborn.close()
+
+
+async def test_an_empty_log_that_cannot_be_removed_is_no_reason_not_to_open() -> None:
+    world = await World.open(Kafka(Random(1)))
+    await world.close()
+    world.disk.mkdir("/spool/side/ab")
+    world.disk.trouble = lambda operation, _: OSError(errno.EIO, "Input/output error") if operation == "rmdir" else None
+    reborn = await World.open(Kafka(Random(1)), world.disk)
+    assert reborn.spool.refusal is None
     await reborn.close()
 
 

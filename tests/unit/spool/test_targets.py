@@ -133,5 +133,16 @@ def test_only_a_log_that_is_ready_refuses_nothing(state: LogState) -> None:
     assert (decide_refusal(state, "", 0, DrainRate(0.0)) is None) is (state is LogState.READY)
 
 
+def test_a_full_spool_says_how_much_of_it_is_parked_where_it_is_that_which_fills_it() -> None:
+    told = [decide_refusal(LogState.FULL, "", 100, DrainRate(0.0), parked) for parked in (0, 99, 100)]
+    assert ["parked" in refusal.message for refusal in told if refusal is not None] == [False, False, True]
+
+
+def test_a_target_with_records_that_are_being_given_up_is_not_forgotten() -> None:
+    state = a_state()
+    state.burying = 1
+    assert (state.is_empty, state.is_idle) == (False, False)
+
+
 def test_positions_are_told_as_ranges() -> None:
     assert runs_of([0, 1, 2, 5, 7, 8]) == [(0, 3), (5, 6), (7, 9)]

@@ -51,7 +51,7 @@ def test_a_claim_whose_content_nobody_knows_has_no_figures() -> None:
 
 
 def test_what_status_says_of_a_claim_is_read_back() -> None:
-    left = {"spool-main-gateway-2": Backlog(7, 700)}
+    left = {"spool-main-gateway-2": Backlog(7, 700), "spool-main-gateway-3": Backlog(0, 0, parked=4)}
     assert left_before({"spool": build_spool_status(sight(left))}) == left
     assert left_before({}) == {}
 
@@ -59,9 +59,20 @@ def test_what_status_says_of_a_claim_is_read_back() -> None:
 def test_figures_that_move_are_no_news_and_an_end_or_a_trouble_is() -> None:
     few, many, none, full = (
         build_spool_status(sight(a=each))
-        for each in (report(backlog_records=1), report(backlog_records=2), report(), report(state="Full"))
+        for each in (
+            report(backlog_records=1, oldest_seconds=9.0),
+            report(backlog_records=2, oldest_seconds=9.0),
+            report(),
+            report(state="Full"),
+        )
     )
     assert not is_news(few, many)
     assert is_news(few, none)
     assert is_news(none, full)
     assert is_news(None, none)
+
+
+def test_events_that_come_and_go_are_no_news() -> None:
+    passing, none = (build_spool_status(sight(a=each)) for each in (report(backlog_records=3), report()))
+    assert not is_news(none, passing)
+    assert not is_news(passing, none)

@@ -1,14 +1,13 @@
 """`decoder`: how the text of a field becomes fields."""
 
-import re
 from enum import StrEnum
 from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from headgate_gateway.config.base import ContractModel, FieldPath, cel
-from headgate_gateway.config.constraint import compile_linear_regex
 from headgate_gateway.config.executors.common import OnFailure, SkippableName, check_names
+from headgate_gateway.config.patterns import compile_groups
 
 
 class DecoderFormat(StrEnum):
@@ -29,7 +28,6 @@ _COLUMNS_RULE = (
 )
 _SEPARATOR_RULE = ("!has(self.separator) || self.format == 'CSV'", "separator is for the format CSV")
 _PATTERN_RULE = ("has(self.pattern) == (self.format == 'Regex')", "pattern is for the format Regex, which needs it")
-_NAMED_GROUP = re.compile(r"\(\?P?<[A-Za-z_]")
 
 
 class Decoder(ContractModel):
@@ -65,12 +63,5 @@ class Decoder(ContractModel):
         if self.columns:
             check_names("columns", self.columns)
         if self.pattern is not None:
-            self._check_pattern(self.pattern)
+            compile_groups(self.pattern)
         return self
-
-    @staticmethod
-    def _check_pattern(pattern: str) -> None:
-        # The operator has this engine alone; the gateway compiles the pattern with RE2 before anything is served by it.
-        compile_linear_regex(pattern)
-        if not _NAMED_GROUP.search(pattern):
-            raise ValueError("pattern has no named group, such as (?P<status>[0-9]+), so it would make no field")

@@ -16,9 +16,9 @@ from headgate_gateway.pipeline.cloudevents.written import Written, write, write_
 from headgate_gateway.pipeline.fields import FieldSet
 from headgate_gateway.pipeline.json_body import NotEventsError, array_start, cut_events
 from headgate_gateway.pipeline.lines import compile_decode
-from headgate_gateway.pipeline.records import NO_VALUE
 from headgate_gateway.pipeline.result import LineError, LineReason
 from headgate_gateway.pipeline.run import DecodedRun, DecodeRun, Run, why_unusable
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 
 ENCODE_STEP = "encode"
 _UNLIMITED = 2**62

@@ -19,7 +19,7 @@ from headgate_gateway.pipeline.cloudevents.attributes import (
     read_attributes,
 )
 from headgate_gateway.pipeline.headers import Header
-from headgate_gateway.pipeline.records import NO_VALUE
+from headgate_gateway.pipeline.tombstone import NO_VALUE
 
 KAFKA_CONTENT_TYPE = "content-type"
 _IMPLIED = "application/json"

@@ -6,9 +6,17 @@ from typing import Any
 import msgspec
 
 from headgate_gateway.config.executors import Explode, OnFailure
-from headgate_gateway.pipeline.executors.bounds import MAX_EVENT_BYTES, MAX_EVENTS, too_many_bytes, too_many_events
+from headgate_gateway.pipeline.executors.bounds import (
+    MAX_EVENT_BYTES,
+    MAX_EVENTS,
+    MAX_WEIGHT,
+    too_heavy,
+    too_many_bytes,
+    too_many_events,
+)
 from headgate_gateway.pipeline.executors.context import ExecutorContext
 from headgate_gateway.pipeline.executors.paths import compile_read, compile_take, compile_write
+from headgate_gateway.pipeline.executors.weight import most_of_text, weigh
 from headgate_gateway.pipeline.steps import DROP, Answer, Event, Reject, Step
 
 _encode = msgspec.json.encode
@@ -48,6 +56,8 @@ def _copies(event: Event, count: int) -> list[Event] | Reject:
     text = _encode(event)
     if len(text) * count > MAX_EVENT_BYTES:
         return Reject(too_many_bytes(len(text) * count))
+    if most_of_text(len(text)) * count > MAX_WEIGHT and weigh(event, MAX_WEIGHT // count) * count > MAX_WEIGHT:
+        return Reject(too_heavy())
     if _CONTAINERS.isdisjoint(value.__class__ for value in event.values()):
         return [event.copy() for _ in range(count)]
     return [_decode(text) for _ in range(count)]

@@ -26,12 +26,8 @@ def compile_read(path: str) -> Read:
         return lambda event: event.get(last, ABSENT)
 
     def read(event: Event) -> Any:
-        holder: Any = event
-        for part in way:
-            holder = holder.get(part)
-            if holder.__class__ is not dict:
-                return ABSENT
-        return holder.get(last, ABSENT)
+        holder = _descend(event, way)
+        return ABSENT if holder is None else holder.get(last, ABSENT)
 
     return read
 
@@ -43,12 +39,8 @@ def compile_take(path: str) -> Take:
         return lambda event: event.pop(last, ABSENT)
 
     def take(event: Event) -> Any:
-        holder: Any = event
-        for part in way:
-            holder = holder.get(part)
-            if holder.__class__ is not dict:
-                return ABSENT
-        return holder.pop(last, ABSENT)
+        holder = _descend(event, way)
+        return ABSENT if holder is None else holder.pop(last, ABSENT)
 
     return take
 
@@ -84,6 +76,16 @@ def compile_target(into: str | None) -> Callable[[Event], Event | Reject]:
         return _blocked(event, parts, into) if holder is None else holder
 
     return target
+
+
+def _descend(event: Event, way: list[str]) -> Event | None:
+    """The object at the end of the way; None where there is none."""
+    holder: Any = event
+    for part in way:
+        holder = holder.get(part)
+        if holder.__class__ is not dict:
+            return None
+    return holder  # type: ignore[no-any-return]
 
 
 def _reach(event: Event, way: list[str]) -> Event | None:

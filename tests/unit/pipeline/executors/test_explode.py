@@ -79,8 +79,8 @@ def test_events_are_bounded_in_number() -> None:
 def test_events_are_bounded_in_bytes() -> None:
     event = {"rest": "x" * 20_000, "l": [0] * 1_000}
     assert "bytes of events, and 16777216 is the limit" in refusal(event, explode())
-    nested = {"l": [{"rest": "x" * 100_000, "m": [0] * 100} for _ in range(3)]}
-    assert "bytes of events" in refusal(nested, explode(merge=True), {"explode": {"field": "m"}})
+    nested = {"l": [{"rest": "x" * 100_000, "m": [0] * 100} for _ in range(4)]}
+    assert "bytes of memory" in refusal(nested, explode(merge=True), {"explode": {"field": "m"}})
 
 
 def test_an_element_goes_to_one_place() -> None:
