@@ -9,6 +9,7 @@ import re
 from contextlib import suppress
 from typing import Self
 
+from headgate_gateway.spool.checkpoints import is_checkpoint
 from headgate_gateway.spool.disk import REFRESH_NAME, Disk, File, Sync
 from headgate_gateway.spool.durable import make_directory, replace_file
 from headgate_gateway.spool.epoch import EPOCH_NAME, Fence, raise_fence
@@ -18,7 +19,6 @@ log = logging.getLogger(__name__)
 
 LOCK_NAME = "lock"
 _PROFILE = re.compile(r"([0-9A-Za-z_-]{1,128})\.json")
-_OF_AN_EMPTY_LOG = {"checkpoint", "checkpoint.tmp", REFRESH_NAME}
 _LARGEST_PROFILE = 2**24
 
 
@@ -135,9 +135,10 @@ def _lock_if_free(disk: Disk, path: str) -> File | None:
 
 def _remove_log(disk: Disk, path: str) -> None:
     with suppress(FileNotFoundError):
-        if set(disk.listdir(path)) <= _OF_AN_EMPTY_LOG:
+        names = disk.listdir(path)
+        if all(is_checkpoint(name) or name == REFRESH_NAME for name in names):
             # A segment that came back without its checkpoint would be sent again.
             disk.sync_dir(path, Sync.EMPTIED)
-            for file in disk.listdir(path):
-                disk.unlink(f"{path}/{file}")
+            for name in names:  # and what another process, which has the directory now, makes meanwhile is its own
+                disk.unlink(f"{path}/{name}")
             disk.rmdir(path)

@@ -37,7 +37,7 @@ class Check(StrEnum):
     COMMIT = "commit"
     """After entries are on the disk, before they are reported durable: another process may have read all there was."""
     CHECKPOINT = "checkpoint"
-    """Before a checkpoint is written, which would take the place of another process's."""
+    """Before a checkpoint is written and segments are deleted, which another process may be reading."""
 
 
 class File(Protocol):

@@ -1,7 +1,7 @@
 """Who has a directory that several processes can reach: the one whose epoch is in it.
 
-A process writes an epoch of its own before it reads anything. It makes nothing known as durable, and writes no
-checkpoint, without having found it there again; so what a process has told to be durable was on the disk before another's
+A process writes an epoch of its own before it reads anything. It makes nothing known as durable, and deletes no segment,
+without having found it there again; so what a process has told to be durable was on the disk before another's
 epoch was, and that one reads it. Locks are not relied on: on network file systems they may be lost, or stay for long.
 """
 
@@ -11,6 +11,7 @@ from secrets import token_hex
 
 import msgspec
 
+from headgate_gateway.spool.checkpoints import checkpoint_name
 from headgate_gateway.spool.disk import Check, Disk
 from headgate_gateway.spool.durable import replace_file
 from headgate_gateway.spool.errors import SpoolFencedError
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 EPOCH_NAME = "epoch"
 NUMBERS_OF_OTHERS = 2**32
 """Left out at the beginning of an epoch: whoever had the directory before may write some of them still."""
+NUMBERS_UNSEEN = 2**53
+"""Left out where a checkpoint cannot be read: whoever had the directory before may know of more of them than can be found."""
+_BEGINNINGS = 2**20
 _LARGEST = 4_096
 
 
@@ -35,13 +39,35 @@ class Epoch(msgspec.Struct, frozen=True):
 class Fence:
     """The epoch that this process has written. `check` may be called from any thread."""
 
-    def __init__(self, disk: Disk, directory: str, content: bytes) -> None:
+    def __init__(self, disk: Disk, directory: str, epoch: Epoch) -> None:
         """Made by `raise_fence`."""
         self._disk = disk
         self._directory = directory
-        self._content = content
+        self._content = msgspec.json.encode(epoch)
+        self.checkpoint = checkpoint_name(epoch.owner, epoch.token)
+        """The name of this epoch's checkpoints, which no other process's takes the place of."""
+        self._own = checkpoint_name(epoch.owner, "")
+        self._beginning = 1 + int(epoch.token, 16) % _BEGINNINGS
         self.broken = ""
         """Who has the directory, once this process has found that it is its own no more. For good."""
+
+    def is_over(self, name: str) -> bool:
+        """Whether a checkpoint is of an epoch that is over, since this owner has begun another."""
+        return name.startswith(self._own) and not name.startswith(self.checkpoint)
+
+    def first_number(self, found: int, *, is_whole: bool) -> int:
+        """From where on a log's numbers are this epoch's alone. `found`: after all that are there; `is_whole`: so its
+        checkpoints say.
+
+        A new log begins anywhere: one of the same name may have been deleted, and its former owner not know of it.
+        """
+        if not is_whole:
+            return found + NUMBERS_UNSEEN
+        return found + NUMBERS_OF_OTHERS * (1 if found else self._beginning)
+
+    def raise_(self) -> None:
+        """Write it. Raises OSError."""
+        replace_file(self._disk, f"{self._directory}/{EPOCH_NAME}", self._content)
 
     def check(self, site: Check) -> None:
         """Raises SpoolFencedError where another process has the directory; OSError where nobody can tell."""
@@ -65,6 +91,6 @@ class Fence:
 
 def raise_fence(disk: Disk, directory: str, owner: str) -> Fence:
     """Take a directory for this process: from now on whoever had it finds so. Raises OSError."""
-    content = msgspec.json.encode(Epoch(owner, token_hex(16)))
-    replace_file(disk, f"{directory}/{EPOCH_NAME}", content)
-    return Fence(disk, directory, content)
+    fence = Fence(disk, directory, Epoch(owner, token_hex(16)))
+    fence.raise_()
+    return fence

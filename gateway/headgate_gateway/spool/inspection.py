@@ -3,12 +3,11 @@
 A gateway may be writing meanwhile: what is seen is what was there at some moment. Called by the command line.
 """
 
-import errno
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from headgate_gateway.spool.checkpoint import NOTHING, Checkpoint, decode_checkpoint
+from headgate_gateway.spool.checkpoints import is_checkpoint, read_checkpoints
 from headgate_gateway.spool.damage import DAMAGED_SUFFIX, Damage, Patience
 from headgate_gateway.spool.directory import LOCK_NAME
 from headgate_gateway.spool.disk import Disk
@@ -18,7 +17,7 @@ from headgate_gateway.spool.extents import Range
 from headgate_gateway.spool.frames import Bad
 from headgate_gateway.spool.ledger import Ledger
 from headgate_gateway.spool.reading import Reader, Stored
-from headgate_gateway.spool.recovery import CHECKPOINT_NAME, Recovery, recover
+from headgate_gateway.spool.recovery import Recovery, recover
 from headgate_gateway.spool.segments import Segment, Segments, first_of_name
 from headgate_gateway.spool.space import Space
 
@@ -102,11 +101,11 @@ class LogView:
 
     @classmethod
     def _look(cls, disk: Disk, place: LogPlace, *, everything: bool) -> Self:
-        checkpoint, damaged = _checkpoint(disk, place.path)
+        told = read_checkpoints(disk, place.path)
         notes = _Notes(disk)
         waiting: dict[tuple[Destination, str], Waiting] = {}
 
-        done = Checkpoint(0, [], checkpoint.end, checkpoint.tail) if everything else checkpoint
+        done, damaged = told.forgetting() if everything else told, bool(told.unreadable)
         extents = done.extents()
 
         def visit(first: int, head: EntryHead) -> None:
@@ -141,20 +140,6 @@ class LogView:
         return sum(segment.taken for segment in self.segments)
 
 
-def _checkpoint(disk: Disk, path: str) -> tuple[Checkpoint, bool]:
-    """What the checkpoint says, and whether it is damaged."""
-    try:
-        content = disk.read_at(f"{path}/{CHECKPOINT_NAME}", 0, disk.size(f"{path}/{CHECKPOINT_NAME}"))
-    except FileNotFoundError:
-        return NOTHING, False
-    except OSError as error:
-        if error.errno != errno.EIO:
-            raise
-        return NOTHING, True
-    checkpoint = decode_checkpoint(content)
-    return checkpoint or NOTHING, checkpoint is None
-
-
 def is_spool(disk: Disk, path: str) -> bool:
     """Whether a directory is one that a gateway has spooled to."""
     return {LOCK_NAME, "log"} <= set(disk.listdir(path))
@@ -177,7 +162,7 @@ def log_places(disk: Disk, path: str) -> list[LogPlace]:
 
 
 def _is_log(names: list[str]) -> bool:
-    wanted: Callable[[str], bool] = lambda name: name == CHECKPOINT_NAME or first_of_name(name) is not None  # noqa: E731
+    wanted: Callable[[str], bool] = lambda name: is_checkpoint(name) or first_of_name(name) is not None  # noqa: E731
     return any(map(wanted, names))
 
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from headgate_gateway.pipeline.records import RECORD_OVERHEAD
-from headgate_gateway.spool.checkpoint import NOTHING, Checkpoint, encode_checkpoint
+from headgate_gateway.spool.checkpoint import Checkpoint, encode_checkpoint
+from headgate_gateway.spool.checkpoints import CHECKPOINT_NAME, Told, read_checkpoints
 from headgate_gateway.spool.damage import Damage
 from headgate_gateway.spool.disk import Check, Disk
 from headgate_gateway.spool.durable import make_directory, replace_file
 from headgate_gateway.spool.entry import Entry
-from headgate_gateway.spool.epoch import NUMBERS_OF_OTHERS, Fence
+from headgate_gateway.spool.epoch import Fence
 from headgate_gateway.spool.errors import (
     LogState,
     SpoolClosedError,
@@ -31,7 +32,7 @@ from headgate_gateway.spool.errors import (
 from headgate_gateway.spool.extents import Extents, Range
 from headgate_gateway.spool.ledger import Ledger
 from headgate_gateway.spool.reading import Reader, Stored
-from headgate_gateway.spool.recovery import CHECKPOINT_NAME, Visit, read_checkpoint, recover
+from headgate_gateway.spool.recovery import Visit, recover
 from headgate_gateway.spool.segments import Segments
 from headgate_gateway.spool.space import Space
 from headgate_gateway.spool.writer import COMMIT_BUCKETS, LogSettings, Notify, OnDone, Waiting, Writer
@@ -91,6 +92,9 @@ class Log:
         self._fence = fence
         self._reader = Reader(damage, ledger, segments)
         self._closed = False
+        self._checkpoint_name = CHECKPOINT_NAME if fence is None else fence.checkpoint
+        self._stale: list[str] = []
+        """Checkpoints that say nothing, or nothing that the next one does not say."""
         self._checkpoint_lock = threading.Lock()
         self._written = -1
         """What the ledger's changes were at the last checkpoint."""
@@ -117,18 +121,24 @@ class Log:
         settings = settings or LogSettings()
         damage = Damage(disk, space, settings.unreadable)
         damage.find_kept(directory)
-        checkpoint = read_checkpoint(disk, directory)
-        found = recover(disk, directory, checkpoint or NOTHING, visit, damage, is_told=checkpoint is not None)
+        told = read_checkpoints(disk, directory)
+        if told.unreadable:
+            log.error(
+                "a checkpoint of the spool is damaged: records may be sent again",
+                extra={"directory": directory, "files": told.unreadable},
+            )
+        found = recover(disk, directory, told, visit, damage, is_told=not told.unreadable)
         damage.opened()
         ledger, segments = Ledger(found.extents, found.position), Segments()
         for segment in found.segments:
             segments.add(segment)
             space.adjust(segment.taken)
         if fence is not None:
-            ledger.skip(found.position + NUMBERS_OF_OTHERS)
+            ledger.skip(fence.first_number(found.position, is_whole=not told.unreadable))
         writer = Writer(disk, directory, space, notify, settings, ledger, segments, fence)
         opened = cls(disk, directory, space, damage, ledger, segments, writer, fence)
-        if checkpoint is None:
+        opened._find_stale(told)
+        if told.unreadable:
             # One that cannot be read now may be so later, and would give up what gets the same numbers until then.
             opened.checkpoint()
         elif found.position or fence is not None:
@@ -228,7 +238,7 @@ class Log:
                 self._delete_segments(extents)
                 return False
             checkpoint = Checkpoint(extents.watermark, list(extents.ranges()), end, self._writer.tail)
-            path, content = f"{self._directory}/{CHECKPOINT_NAME}", encode_checkpoint(checkpoint)
+            path, content = f"{self._directory}/{self._checkpoint_name}", encode_checkpoint(checkpoint)
             try:
                 replace_file(self._disk, path, content)
             except OSError as error:
@@ -237,9 +247,21 @@ class Log:
                 # A segment all of whose records are done with is not missed by recovery, whatever the checkpoint says:
                 # where there is no room even for a checkpoint, deleting comes first.
                 replace_file(self._disk, path, content)
+            self._delete_stale()
             self._written = changes
             self._delete_segments(extents)
             return True
+
+    def _find_stale(self, told: Told) -> None:
+        fence = self._fence
+        over = [name for name in self._disk.listdir(self._directory) if fence is not None and fence.is_over(name)]
+        self._stale = sorted({*told.unreadable, *over} - {self._checkpoint_name})
+
+    def _delete_stale(self) -> None:
+        while self._stale:
+            with suppress(FileNotFoundError):
+                self._disk.unlink(f"{self._directory}/{self._stale[-1]}")
+            self._stale.pop()
 
     def _delete_segments(self, done: Extents) -> int:
         """Delete segments that hold nothing but what is done with; how many."""

@@ -1,19 +1,18 @@
-"""What a log finds when it is opened: reads the checkpoint and every segment, and says what is there. Blocks.
+"""What a log finds when it is opened: reads the checkpoints and every segment, and says what is there. Blocks.
 
-    checkpoint --> what is done with ----------------+--> ledger
+    checkpoints -> what is done with ----------------+--> ledger
     segments ----> frames, damaged places, holes ----+--> index, and a visit to each entry that is not done with
 
 Numbers that no frame has were never reported durable, or are damaged, or deleted: they count as done with.
 """
 
-import errno
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
 
-from headgate_gateway.spool.checkpoint import NOTHING, Checkpoint, decode_checkpoint
+from headgate_gateway.spool.checkpoints import Told
 from headgate_gateway.spool.damage import Damage
 from headgate_gateway.spool.disk import Disk
 from headgate_gateway.spool.entry import EntryHead
@@ -33,26 +32,8 @@ from headgate_gateway.spool.segments import Segment, first_of_name, segment_name
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT_NAME = "checkpoint"
-_LARGEST_CHECKPOINT = 2**30
-
 Visit = Callable[[int, EntryHead], None]
 """Gets the number of an entry's first record, and its head."""
-
-
-def read_checkpoint(disk: Disk, directory: str) -> Checkpoint | None:
-    """What the checkpoint says; None: it is damaged or cannot be read, so what was delivered is sent again."""
-    try:
-        checkpoint = decode_checkpoint(disk.read_at(f"{directory}/{CHECKPOINT_NAME}", 0, _LARGEST_CHECKPOINT))
-    except FileNotFoundError:
-        return NOTHING
-    except OSError as error:
-        if error.errno != errno.EIO:
-            raise
-        checkpoint = None
-    if checkpoint is None:
-        log.error("the checkpoint of the spool is damaged: records may be sent again", extra={"directory": directory})
-    return checkpoint
 
 
 @dataclass(slots=True)
@@ -154,22 +135,22 @@ class Recovery:
 
 
 def recover(
-    disk: Disk, directory: str, checkpoint: Checkpoint, visit: Visit | None, damage: Damage, *, is_told: bool = True
+    disk: Disk, directory: str, told: Told, visit: Visit | None, damage: Damage, *, is_told: bool = True
 ) -> Recovery:
     """Read all of a log. Raises OSError, SpoolVersionError.
 
-    `is_told`: the checkpoint is whole, so that a segment that is neither there nor covered by it is missed.
+    `is_told`: the checkpoints are whole, so that a segment that is neither there nor covered by them is missed.
     """
-    found = Recovery(directory, checkpoint.extents(), visit, damage)
+    found = Recovery(directory, told.extents(), visit, damage)
     names = [name for name in disk.listdir(directory) if first_of_name(name) is not None]
-    durable = _durable_ends([checkpoint.tail, *_previous(names, directory, damage)])
+    durable = _durable_ends([*told.tails, *_previous(names, directory, damage)])
     if is_told:
         _miss(found, durable, {first_of_name(name) for name in names})
     for name in names:
         found.read_segment(name, disk.size(f"{directory}/{name}"), lambda first: durable.get(first, 0))
     # A segment without records has the name that the next one would get.
     taken = [segment.first + 1 for segment in found.segments if segment.end == segment.first]
-    end = max(found.position, found.extents.end, checkpoint.end, *taken)
+    end = max(found.position, found.extents.end, told.end, *taken)
     found.extents.add(found.position, end)
     found.position = end
     return found
@@ -185,9 +166,9 @@ def _miss(found: Recovery, durable: dict[int, int], there: set[int | None]) -> N
             found.damage.set_aside(path, Bad(0, 0, torn=False), records)
 
 
-def _durable_ends(told: list[Range]) -> dict[int, int]:
+def _durable_ends(ranges: list[Range]) -> dict[int, int]:
     ends: dict[int, int] = {}
-    for first, end in told:
+    for first, end in ranges:
         ends[first] = max(end, ends.get(first, 0))
     return ends
 

@@ -8,6 +8,7 @@ import pytest
 
 from headgate_gateway.kafka.outcome import FailureReason
 from headgate_gateway.spool.adoption import Adoptions
+from headgate_gateway.spool.checkpoints import is_checkpoint
 from headgate_gateway.spool.durable import make_directory, replace_file
 from headgate_gateway.spool.spool import Spool, SpoolSettings
 
@@ -227,9 +228,9 @@ async def test_a_spool_that_cannot_be_opened_is_told_of_tried_again_and_leaves_n
     await (await holding("a", kafka, disk, "k")).close()
     pod = await Pod.begin("b", kafka, disk, {"a": "b"})
     pod.bind(a_repo("Async"))
-    newer = f"{ROOT}/a/log/checkpoint"
-    content = disk.read_at(newer, 0, 10_000)
-    replace_file(disk, newer, content[:6] + b"\xff\xff" + content[8:])
+    (name,) = [name for name in disk.listdir(f"{ROOT}/a/log") if is_checkpoint(name)]
+    content = disk.read_at(f"{ROOT}/a/log/{name}", 0, 10_000)
+    replace_file(disk, f"{ROOT}/a/log/{name}", content[:6] + b"\xff\xff" + content[8:])
     before = threading.active_count()
     for _ in range(5):
         pod.adoptions._shelf.failed.clear()
@@ -237,7 +238,7 @@ async def test_a_spool_that_cannot_be_opened_is_told_of_tried_again_and_leaves_n
     (told,) = pod.adoptions.status(pod.spool.status()).adopted
     assert "format version 65535" in told.problem
     await until(lambda: threading.active_count() <= before)
-    replace_file(disk, f"{ROOT}/{told.directory}/log/checkpoint", content)
+    replace_file(disk, f"{ROOT}/{told.directory}/log/{name}", content)
     pod.adoptions._shelf.failed.clear()
     kafka.heal()
     await pod.adopt(disk, "a")
