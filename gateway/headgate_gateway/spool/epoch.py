@@ -65,8 +65,8 @@ class Fence:
             return found + NUMBERS_UNSEEN
         return found + NUMBERS_OF_OTHERS * (1 if found else self._beginning)
 
-    def raise_(self) -> None:
-        """Write it. Raises OSError."""
+    def write(self) -> None:
+        """Put the epoch into the directory. Raises OSError."""
         replace_file(self._disk, f"{self._directory}/{EPOCH_NAME}", self._content)
 
     def check(self, site: Check) -> None:
@@ -92,5 +92,5 @@ class Fence:
 def raise_fence(disk: Disk, directory: str, owner: str) -> Fence:
     """Take a directory for this process: from now on whoever had it finds so. Raises OSError."""
     fence = Fence(disk, directory, Epoch(owner, token_hex(16)))
-    fence.raise_()
+    fence.write()
     return fence
