@@ -6,6 +6,8 @@ NIGHTLY_FUZZ_SECONDS := 600
 # Tools read no user site and no leftovers of the calling shell.
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 export PYTHONDONTWRITEBYTECODE := 1
+# Certificates of the system, as pip goes by: a machine behind a private authority has them there.
+export UV_SYSTEM_CERTS := 1
 
 .PHONY: help setup demo demo-down test check check-native faults fuzz nightly generate format lock images bench clean
 .DEFAULT_GOAL := help

@@ -5,9 +5,10 @@ With pytest-xdist (`make test`) what needs the cluster runs in one process, in o
 they need, and each of them is used by one of the two groups alone.
 """
 
+import logging
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     is_worker = hasattr(session.config, "workerinput")
     if not is_worker and not session.config.option.collectonly and _need_cluster(session.items):
         _bring_up(session.config)
+
+
+@pytest.fixture(autouse=True)
+def _loggers_as_they_were() -> Iterator[None]:
+    """Commands that are run within a test silence loggers, as is right for a process of their own."""
+    loggers = [logging.getLogger(name) for name in ("headgate_gateway", "headgate.gateway.reload", "headgate")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 class TwoGroups(LoadScopeScheduling):

@@ -33,7 +33,7 @@ class Api:
         cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
         self._server, self._trusted = cluster["server"], _trust(cluster, user)
         self._http = httpx.Client(
-            base_url=self._server, verify=self._trusted, timeout=15, trust_env=False,
+            base_url=self._server, verify=self._trusted, timeout=60, trust_env=False,
             limits=httpx.Limits(keepalive_expiry=30),
         )  # fmt: skip
 

@@ -56,6 +56,30 @@ def measure(traffic: Traffic, watched: Watched, touched: Collection[int]) -> Tou
     )
 
 
+TAIL_SECONDS = 3.0
+"""After a weight is gone: for so long requests may be answered that the edge had passed on, or passes on unaware."""
+
+
+def measure_briefly(traffic: Traffic, watched: Watched, touched: Collection[int]) -> Touched:
+    """The same where a revision has weight for about a second at a time, less than what looks at the route can tell.
+
+    Each time lasts from the first to the last touched request of it. Others are not its doing, such as late ones while
+    the machine starts gateways.
+    """
+    runs = [
+        sorted(traffic.sent[number] for number in touched if begin - 1 <= traffic.sent[number] <= end + TAIL_SECONDS)
+        for begin, end in _ended(watched)
+    ]
+    runs = [run for run in runs if run]
+    sent = list(traffic.sent.values())
+    return Touched(
+        requests=sum(sum(run[0] <= each <= run[-1] for each in sent) for run in runs),
+        touched=sum(map(len, runs)),
+        from_answer=_longest(traffic.answered_at(touched), watched),
+        from_measurement=_longest(watched.failed, watched),
+    )
+
+
 def _ended(watched: Watched) -> list[tuple[float, float]]:
     return [(window[0], window[1]) for window in watched.windows if len(window) == 2]
 

@@ -13,7 +13,7 @@ from tests.e2e.gateway_images import build_variant
 from tests.e2e.release import FLEET_PATH, NAMESPACE, Release
 from tests.e2e.repos import repo, wait_ready
 from tests.e2e.rollouts import Watched, quick_rollout, watching
-from tests.e2e.shares import BOUND_SECONDS, JUDGED_REQUESTS, MARGIN_POINTS, measure
+from tests.e2e.shares import BOUND_SECONDS, JUDGED_REQUESTS, MARGIN_POINTS, Touched, measure, measure_briefly
 from tests.e2e.traffic import Traffic, steady_traffic, wait_requests
 from tests.testbed.cluster import Cluster
 
@@ -167,7 +167,7 @@ def test_an_image_that_fails_or_dawdles_goes_back_and_touches_a_tenth_at_most(
             ended = wait_settled(release)
             tries += 1
 
-    found = [measure(flow.traffic, flow.watched, touched(flow.traffic, variant)) for flow in flows]
+    found = [judge(flow, variant) for flow in flows]
     for each in found:
         say(f"{variant} image, {tries} tries: {each}: {ended['failed'][0]['message']}")
     assert ended["phase"] == "RolledBack"
@@ -180,13 +180,15 @@ def test_an_image_that_fails_or_dawdles_goes_back_and_touches_a_tenth_at_most(
         assert [flow.traffic.failures for flow in flows] == [[], []]
 
 
-def touched(traffic: Traffic, variant: str) -> set[int]:
-    """Events that the image answered with an error, or late."""
+def judge(flow: Flow, variant: str) -> Touched:
+    """What the image did to one repo: it answered with an error, or late."""
+    traffic = flow.traffic
     if variant == "failing":
-        return set(traffic.answered) - traffic.acknowledged
-    return {number for number, took in list(traffic.seconds.items()) if took > LATE_SECONDS}
+        return measure(traffic, flow.watched, set(traffic.answered) - traffic.acknowledged)
+    late = {number for number, took in list(traffic.seconds.items()) if took > LATE_SECONDS}
+    return measure_briefly(traffic, flow.watched, late)
 
 
 def judged_requests(flows: list[Flow], variant: str) -> list[int]:
     """Requests that were sent so far while the image had weight, by repo."""
-    return [measure(flow.traffic, flow.watched, touched(flow.traffic, variant)).requests for flow in flows]
+    return [judge(flow, variant).requests for flow in flows]

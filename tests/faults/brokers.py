@@ -39,7 +39,6 @@ class Brokers:
         self.kafka = kafka
         self.weather = Weather()
         self.proxies = [Proxy(each.proxy, each.proxied, self.weather) for each in kafka.ports]
-        self._admin = kafka.admin()
 
     @property
     def count(self) -> int:
@@ -104,16 +103,17 @@ class Brokers:
         operation = _API.AlterConfigOpType.SET if value is not None else _API.AlterConfigOpType.DELETE
         entry = _API.ConfigEntry(setting, value, incremental_operation=operation)
         wish = _API.ConfigResource(_API.ConfigResource.Type.TOPIC, name, incremental_configs=[entry])
-        await self._done(lambda: self._admin.incremental_alter_configs([wish]))
+        await self._done(lambda admin: admin.incremental_alter_configs([wish]))
 
     async def move_leaders(self, topic: str) -> None:
         """Give each partition to the next of its replicas, all of them alive."""
-        described = await self._done(lambda: self._admin.describe_topics(TopicCollection([topic])))
+        described = await self._done(lambda admin: admin.describe_topics(TopicCollection([topic])))
         orders = {row.id: _turned([each.id for each in row.replicas]) for row in described[topic].partitions}
         rows = [(number, order, {}) for number, order in orders.items()]  # type: ignore[var-annotated]
         await self._send_raw(_Reassignment(20_000, [(topic, rows, {})], {}))
         partitions = [TopicPartition(topic, number) for number in orders]
-        future = self._admin.elect_leaders(ElectionType.PREFERRED, partitions)
+        admin = self.kafka.admin()  # it has to outlive its future
+        future = admin.elect_leaders(ElectionType.PREFERRED, partitions)
         await asyncio.to_thread(future.result, _ADMIN_SECONDS)
 
     async def _send_raw(self, request: Any) -> None:
@@ -135,11 +135,11 @@ class Brokers:
 
     async def deny_writing(self, topic: str) -> None:
         """An ACL against the user."""
-        await self._done(lambda: self._admin.create_acls([_denial(_API.AclBinding, topic)]))
+        await self._done(lambda admin: admin.create_acls([_denial(_API.AclBinding, topic)]))
 
     async def allow_writing(self, topic: str) -> None:
         """The ACL goes."""
-        await self._done(lambda: self._admin.delete_acls([_denial(_API.AclBindingFilter, topic)]))
+        await self._done(lambda admin: admin.delete_acls([_denial(_API.AclBindingFilter, topic)]))
 
     async def heal(self) -> None:
         """Fine weather, and all brokers up."""
@@ -150,9 +150,18 @@ class Brokers:
         """All records of topics."""
         return await asyncio.to_thread(read_to_end, self.kafka.bootstrap, topics)
 
-    async def _done(self, ask: Callable[[], dict[Any, Any]]) -> dict[Any, Any]:
-        """What an admin request brings, once it has been done."""
-        return await self._persist(lambda: {key: each.result(_ADMIN_SECONDS) for key, each in ask().items()})
+    async def _done(self, ask: Callable[[Any], dict[Any, Any]]) -> dict[Any, Any]:
+        """What an admin request brings, once it has been done.
+
+        By a client of its own at each attempt: one whose broker was taken away may ask that one again and again, without a
+        pause, and nobody else (librdkafka; 500,000 refused connections in half a minute).
+        """
+
+        def attempt() -> dict[Any, Any]:
+            admin = self.kafka.admin()  # it has to outlive its futures
+            return {key: each.result(_ADMIN_SECONDS) for key, each in ask(admin).items()}
+
+        return await self._persist(attempt)
 
     async def _persist(self, ask: Callable[[], T]) -> T:
         """Ask brokers, some of whom may be away, until they have answered: asking again changes nothing."""

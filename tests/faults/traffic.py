@@ -20,6 +20,10 @@ KEYS_OF_A_SENDER = 4
 MOST_LINES = 8
 
 
+class _NobodyThereError(Exception):
+    """No connection was made, so nothing was sent: the gateway has just ended, or is starting."""
+
+
 @dataclass
 class Log:
     """All that was sent, and all that was told."""
@@ -72,12 +76,15 @@ class Sender:
         while not self.stopping:
             try:
                 await self._converse()
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.02)  # nothing was sent: the gateway is starting
+            except _NobodyThereError:
+                await asyncio.sleep(0.02)
 
     async def _converse(self) -> None:
         """Requests on one connection, until it ends."""
-        client = Client(*await asyncio.open_connection("127.0.0.1", self._target.port()))
+        try:
+            client = Client(*await asyncio.open_connection("127.0.0.1", self._target.port()))
+        except OSError as error:
+            raise _NobodyThereError from error
         process = self._target.process()
         try:
             while not self.stopping:

@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # The Dockerfiles look for a file of this name in their context, and take it for pip in their build stages.
 CA_FILE = "build-ca.crt"
 CA_VARIABLES = ("PIP_CERT", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+SYSTEM_BUNDLES = (Path("/etc/ssl/certs/ca-certificates.crt"), Path("/etc/pki/tls/certs/ca-bundle.crt"))
 # What a Dockerfile may COPY. Tests and documents would only make contexts differ that build the same image.
 CONTEXT = ("pyproject.toml", "README.md", "LICENSE", "requirements", "operator", "gateway", "crds")
 OPERATOR_TAG, GATEWAY_TAG = "headgate/operator:dev", "headgate/gateway:dev"
@@ -74,11 +75,13 @@ def fill_context(context: Path, dockerfile: Path, bundle: Path | None, files: Se
         shutil.copyfile(bundle, context / CA_FILE)
 
 
-def certificate_bundle(environ: Mapping[str, str] | None = None) -> Path | None:
-    """The machine's own bundle, where its environment says that programs need one."""
+def certificate_bundle(
+    environ: Mapping[str, str] | None = None, system: Sequence[Path] = SYSTEM_BUNDLES
+) -> Path | None:
+    """The bundle that the environment names, else the system's: a private authority may be in either."""
     env = os.environ if environ is None else environ
-    named = (Path(env[name]) for name in CA_VARIABLES if env.get(name))
-    return next((path for path in named if path.is_file()), None)
+    named = [Path(env[name]) for name in CA_VARIABLES if env.get(name)]
+    return next((path for path in (*named, *system) if path.is_file()), None)
 
 
 def _proxy_args(environ: Mapping[str, str]) -> list[str]:

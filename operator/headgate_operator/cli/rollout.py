@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import contextlib
 import os
+import signal
 import sys
 from collections.abc import Mapping
 
@@ -12,6 +14,9 @@ from headgate_operator.cli.rollout_run import Terminal, run_history, run_status,
 
 MOST_COMPARED = 2
 
+INTERRUPT_AGAIN = 0.5
+"""Seconds until an interruption that nobody has heeded is tried again."""
+
 
 def run_rollout(options: argparse.Namespace, program: str) -> int:
     """Run one verb. Answers the exit code; says what went wrong on standard error."""
@@ -20,13 +25,28 @@ def run_rollout(options: argparse.Namespace, program: str) -> int:
         terminal.say(f"{program} rollout {options.verb}: error: {problem}")
         return Exit.USAGE
     try:
-        return asyncio.run(_run(options, terminal))
+        return asyncio.run(_run_interruptibly(options, terminal))
     except CommandError as error:
         terminal.say(f"error: {error}")
         return Exit.CLUSTER
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         terminal.say("")
         return Exit.INTERRUPTED
+
+
+async def _run_interruptibly(options: argparse.Namespace, terminal: Terminal) -> int:
+    """Ctrl-C is pressed once and counts until it is heeded: libraries lose cancellations while they connect."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupt() -> None:
+        if task is not None and not task.done():
+            task.cancel()
+            loop.call_later(INTERRUPT_AGAIN, interrupt)
+
+    # Not in the main thread: then nobody presses anything here.
+    with contextlib.suppress(ValueError, RuntimeError):
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+    return await _run(options, terminal)
 
 
 def _misuse(options: argparse.Namespace) -> str:

@@ -63,7 +63,8 @@ def test_the_bundle_is_the_first_that_exists(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.crt"
     bundle.touch()
     assert building.certificate_bundle({"PIP_CERT": str(tmp_path / "none"), "SSL_CERT_FILE": str(bundle)}) == bundle
-    assert building.certificate_bundle({}) is None
+    assert building.certificate_bundle({}, [tmp_path / "none", bundle]) == bundle
+    assert building.certificate_bundle({}, [tmp_path / "none"]) is None
 
 
 def test_a_context_holds_sources_and_the_bundle_and_no_bytecode(tmp_path: Path) -> None:
