@@ -41,6 +41,24 @@ class LinkSet:
                 return why or f"not connected to broker {node_id} yet"
         return ""
 
+    def fault(self, asking: str | None) -> str | None:
+        """Why records can be sent to none of them; None: as far as is known they can.
+
+        `asking`: why the cluster's metadata cannot be asked for, where that is so.
+        """
+        links = self.by_node.values()
+        if any(link.is_open for link in links):
+            return None
+        if asking is not None:
+            return asking
+        errors = [link.error for link in links]
+        # Bootstrap servers answer, but not what they advertise: a listener's address is wrong, mostly.
+        return errors[0] if errors and all(errors) else None
+
+    def error(self) -> str:
+        """What is wrong with one of them; empty: nothing that is known."""
+        return next((link.error for link in self.by_node.values() if link.error), "")
+
     def wake(self) -> None:
         """Let every link look for something to do."""
         for link in self.by_node.values():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
 from headgate_gateway.config.producer import ProducerConfig
-from headgate_gateway.config.status import ProducerStatus, TopicStatus
+from headgate_gateway.config.status import ProducerStatus
 from headgate_gateway.kafka.access import TopicAccess
 from headgate_gateway.kafka.accumulator import Accumulator
 from headgate_gateway.kafka.cluster import Cluster
@@ -18,23 +18,21 @@ from headgate_gateway.kafka.codec import build_compressor
 from headgate_gateway.kafka.connection import BrokerAddress, ClusterMetadata
 from headgate_gateway.kafka.counters import Counters, ProducerSnapshot, copy_counters
 from headgate_gateway.kafka.credentials import build_security
-from headgate_gateway.kafka.errors import MISSING_TOPIC, NONE, TOPIC_REFUSALS
 from headgate_gateway.kafka.lanes import Topic
 from headgate_gateway.kafka.link import LeaderLink, LinkSettings
 from headgate_gateway.kafka.links import LinkSet
 from headgate_gateway.kafka.outcome import FailureReason
-from headgate_gateway.kafka.preflight import problem_of
 from headgate_gateway.kafka.settle import Settler
 from headgate_gateway.kafka.status import ProducerState
 from headgate_gateway.kafka.submission import Submission
 from headgate_gateway.kafka.supervise import supervise
+from headgate_gateway.kafka.topics import apply_topics, build_rows
 from headgate_gateway.pipeline.records import Records
 
 log = logging.getLogger(__name__)
 
 DEADLINE_GRAIN = 0.005
 """Seconds between two looks at the deadlines: requests expire in groups, never a timer each."""
-TOPIC_IDLE_AFTER = 600.0
 REFUSED_AFTER = 1.0
 """Seconds for which a topic must have been missing: a broker that has just started may not know of all yet."""
 REFUSED_FRESH = 2.0
@@ -275,28 +273,10 @@ class Producer:
 
     def _apply_metadata(self, metadata: ClusterMetadata) -> bool:
         """Take an answer of the cluster; whether nothing is missing from it."""
-        complete, now = True, self._loop.time()
-        for name, told in metadata.topics.items():
-            topic = self._accumulator.topics.get(name)
-            if topic is None:
-                continue
-            topic.problem, topic.heard = problem_of(name, told.code, told.leaders), now
-            if told.code != MISSING_TOPIC and told.code not in TOPIC_REFUSALS:
-                topic.refused_since = None
-            elif topic.refused_since is None:
-                topic.refused_since = now
-            if told.code == NONE:
-                self._accumulator.set_leaders(topic, told.leaders)
-            else:
-                self._accumulator.set_leaderless(topic)
-                if told.code in TOPIC_REFUSALS:
-                    self._settler.fail_waiting(self._accumulator.waiting(topic), topic.problem)
-            # A missing topic that nobody waits for is no reason to keep asking: `submit` asks when somebody does.
-            complete = complete and (not topic.problem or topic.is_idle())
-        self._accumulator.forget_idle(now - TOPIC_IDLE_AFTER)
+        complete = apply_topics(metadata, self._accumulator, self._settler, self._loop.time())
         wanted = {leader for topic in self._accumulator.topics.values() for leader in topic.by_leader}
         self._links.adjust(wanted, metadata.brokers)
-        return complete and all(name in metadata.topics for name in self._accumulator.topics)
+        return complete
 
     def _make_link(self, address: BrokerAddress) -> LeaderLink:
         return LeaderLink(
@@ -313,18 +293,8 @@ class Producer:
         """Say anew whether records can be delivered: something about a connection has changed."""
         if self.state is ProducerState.CLOSED:
             return
-        links = self._links.by_node.values()
-        errors = [link.error for link in links]
-        if any(link.is_open for link in links):
-            self.down = None
-        elif self._cluster.error is not None:
-            self.down = self._cluster.error
-        elif errors and all(errors):
-            # Bootstrap servers answer, but not what they advertise: a listener's address is wrong, mostly.
-            self.down = errors[0]
-        else:
-            self.down = None
-        self.last_error = self._cluster.error or next((error for error in errors if error), "") or self.last_error
+        self.down = self._links.fault(self._cluster.error)
+        self.last_error = self._cluster.error or self._links.error() or self.last_error
         self._set_state()
 
     def _set_state(self) -> None:
@@ -416,8 +386,5 @@ class Producer:
             candidate=candidate,
             last_error=self.down or self.last_error,
             brokers=self._links.status(),
-            topics=tuple(
-                TopicStatus(name=name, partitions=len(topic.partitions), problem=topic.problem)
-                for name, topic in sorted(self._accumulator.topics.items())
-            ),
+            topics=build_rows(self._accumulator.topics),
         )

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from headgate_gateway.config.analysis import AnalysisReport
-from headgate_operator.api.fleet import GatewayFleet, RoutingProvider
+from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import canary_name, route_name
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.rollout import Rollout, Strategy
+from headgate_operator.api.routing import RoutingProvider
 from headgate_operator.ports import Clock
 from headgate_operator.reconcile.holders import Holders, Reports
 from headgate_operator.reconcile.sightings import FleetSightings

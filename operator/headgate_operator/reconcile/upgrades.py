@@ -9,9 +9,9 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from headgate_operator.api.fleet import RoutingProvider
 from headgate_operator.api.names import upgrade_name, upgrade_state_name
 from headgate_operator.api.rollout import Rollout, Strategy
+from headgate_operator.api.routing import RoutingProvider
 from headgate_operator.reconcile.apply import Failure
 from headgate_operator.reconcile.isolation import Isolation
 from headgate_operator.reconcile.rollout_store import stored_form

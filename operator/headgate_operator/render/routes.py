@@ -11,7 +11,8 @@ from typing import Any
 
 from headgate_gateway.config import format_duration
 from headgate_operator.api import names
-from headgate_operator.api.fleet import GatewayApiRouting, GatewayFleet, RouteLayout, RoutingProvider
+from headgate_operator.api.fleet import GatewayFleet
+from headgate_operator.api.routing import GatewayApiRouting, RouteLayout, RoutingProvider
 from headgate_operator.render.children import SERVICE_PORT, fleet_context
 from headgate_operator.render.entries import Entry
 from headgate_operator.render.owned import COMPONENT_ROUTE, build_child, repo_labels

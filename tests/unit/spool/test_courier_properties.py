@@ -28,15 +28,9 @@ def bind(world: World) -> None:
     world.bind(a_repo("Async", dead_letter=True), "async")
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-async def test_all_that_was_promised_arrives_in_order(seed: int) -> None:
-    random = Random(seed)
-    kafka = Kafka(Random(seed), ROUGH)
-    world = await World.open(kafka)
-    bind(world)
-    await run_story(world, random, 300)
-    await world.answered()
-    kafka.heal()
+async def come_to_an_end(world: World) -> None:
+    """Kafka is well again: all that was promised gets there, and nothing is left."""
+    world.pool.kafka.heal()
     await world.drained()
     world.check()
     await world.check_nothing_is_left()
@@ -44,10 +38,17 @@ async def test_all_that_was_promised_arrives_in_order(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
+async def test_all_that_was_promised_arrives_in_order(seed: int) -> None:
+    random, world = Random(seed), await World.open(Kafka(Random(seed), ROUGH))
+    bind(world)
+    await run_story(world, random, 300)
+    await world.answered()
+    await come_to_an_end(world)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_a_process_that_is_killed_leaves_what_it_promised(seed: int) -> None:
-    random = Random(seed)
-    kafka = Kafka(Random(seed), ROUGH)
-    world = await World.open(kafka)
+    random, world = Random(seed), await World.open(Kafka(Random(seed), ROUGH))
     for turn in range(3):
         bind(world)
         await run_story(world, random, 80)
@@ -55,32 +56,23 @@ async def test_a_process_that_is_killed_leaves_what_it_promised(seed: int) -> No
             await asyncio.sleep(random.uniform(0.0, 0.2))
         world = await world.crash(random if turn % 2 else None)
     bind(world)
-    kafka.heal()
-    await world.drained()
-    world.check()
-    await world.check_nothing_is_left()
-    await world.close()
+    await come_to_an_end(world)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_process_that_ends_in_order_leaves_what_it_promised(seed: int) -> None:
-    random = Random(seed)
-    kafka = Kafka(Random(seed), ROUGH)
-    world = await World.open(kafka)
+    random, world = Random(seed), await World.open(Kafka(Random(seed), ROUGH))
     for _ in range(3):
         bind(world)
         await run_story(world, random, 80)
         await world.answered()
         await world.close(random.choice([0.0, 0.05]))
-        reborn = await World.open(kafka, world.disk, world.settings)
+        reborn = await World.open(world.pool.kafka, world.disk, world.settings)
         reborn.sent, reborn.serial = world.sent, world.serial
         reborn.may_be_twice = world.may_be_twice + world.doubtful()
         world = reborn
     bind(world)
-    kafka.heal()
-    await world.drained()
-    world.check()
-    await world.close()
+    await come_to_an_end(world)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -98,10 +90,7 @@ async def test_a_topic_that_takes_nothing_stops_no_other(seed: int) -> None:
     await until(lambda: {*others} <= {*kafka.values("a"), *kafka.values("dead")})
     assert courier.backlog
     kafka.topics.add("b")
-    await world.drained()
-    world.check()
-    await world.check_nothing_is_left()
-    await world.close()
+    await come_to_an_end(world)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -125,7 +114,4 @@ async def test_a_full_disk_refuses_and_loses_nothing_of_what_it_took(seed: int) 
             await asyncio.sleep(0.01)
             last = world.send("async", "a", "k1")
             await world.answered()
-    await world.drained()
-    world.check()
-    await world.check_nothing_is_left()
-    await world.close()
+    await come_to_an_end(world)

@@ -26,3 +26,11 @@ def too_many_bytes(size: int) -> str:
 def too_heavy() -> str:
     """The message of a refusal."""
     return f"the line would take more than {MAX_WEIGHT} bytes of memory"
+
+
+def too_much_to_weigh() -> str:
+    """The message of a refusal."""
+    return (
+        f"the line stays so heavy that weighing it between the executors would take more than {MAX_LOOKED_AT} bytes "
+        f"in all, of {MAX_WEIGHT} that it may take at a time"
+    )

@@ -13,7 +13,14 @@ from typing import Protocol
 import msgspec
 
 from headgate_gateway.config.executors import Executor, SetFields
-from headgate_gateway.pipeline.executors.bounds import MAX_EVENTS, MAX_LOOKED_AT, MAX_WEIGHT, too_heavy, too_many_events
+from headgate_gateway.pipeline.executors.bounds import (
+    MAX_EVENTS,
+    MAX_LOOKED_AT,
+    MAX_WEIGHT,
+    too_heavy,
+    too_many_events,
+    too_much_to_weigh,
+)
 from headgate_gateway.pipeline.executors.context import ExecutorContext
 from headgate_gateway.pipeline.executors.registry import COMPILERS
 from headgate_gateway.pipeline.executors.weight import growth_of, most_of_line, most_of_text, weigh
@@ -114,7 +121,8 @@ def _run(steps: _Steps, event: Event, weight: int, load: _Load | None) -> Outcom
                     if weight > room and load is not None:
                         room = MAX_WEIGHT - load.settle()
                     if weight > room or looked_at > MAX_LOOKED_AT:
-                        return Refusal(name, too_heavy(), costly=True)
+                        message = too_heavy() if weight > room else too_much_to_weigh()
+                        return Refusal(name, message, costly=True)
             elif answer is DROP:
                 return DROP
             elif isinstance(answer, Reject):

@@ -41,10 +41,11 @@ UNKNOWN: Final = Growth(1, MAX_WEIGHT + 1)
 
 
 def weigh(value: Any, most: int = MAX_WEIGHT) -> int:
-    """About the bytes that it takes in memory, and about its JSON text at the most (quotes and backslashes are written as two); looks no further than `most`.
+    """About the bytes that it takes in memory. Its JSON text is no longer, or twice that where texts are full of quotes and
+    backslashes, each of which is written as two characters.
 
-    What is there twice by reference counts twice, since it will be written twice; so nothing that holds itself is
-    looked at for ever.
+    It stops at the value that takes it beyond `most`, and returns what it has by then. What is there twice by reference
+    counts twice, since it will be written twice; so nothing that holds itself is looked at for ever.
     """
     total, left = 0, [value]
     while left:

@@ -14,7 +14,7 @@ from tests.unit.pipeline.executors.running import chain, refusal, run
 
 from headgate_gateway.config.executors import Executor
 from headgate_gateway.pipeline.executors import ExecutorContext, Refusal
-from headgate_gateway.pipeline.executors.bounds import MAX_WEIGHT, too_heavy
+from headgate_gateway.pipeline.executors.bounds import MAX_WEIGHT, too_heavy, too_much_to_weigh
 from headgate_gateway.pipeline.executors.chain import _parts
 from headgate_gateway.pipeline.executors.registry import COMPILERS
 from headgate_gateway.pipeline.executors.weight import growth_of, most_of_text, weigh
@@ -32,33 +32,36 @@ EACH = {"explode": {"field": "l"}}
 LISTS = {"set": {"fields": [{"field": f"f{n}", "json": "[" + ",".join(["[]"] * 1_000) + "]"} for n in range(60)]}}
 AGAIN = {"decoder": {"format": "JSON", "field": "t", "into": "p", "keepSource": True}}
 
-BOMBS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str]] = {
-    "copies of copies, in one step": ({"a": {"b": "x"}}, [DOUBLING], "executors[0].set"),
+BOMBS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str, str]] = {
+    "copies of copies, in one step": ({"a": {"b": "x"}}, [DOUBLING], "executors[0].set", too_heavy()),
     "copies of copies, in many steps": (
         {"a": {"b": "x"}},
         [{"set": {"fields": [copy(f"a.x{n}", "a")]}} for n in range(32)],
         "executors[24].set",
+        too_heavy(),
     ),
-    "constants in each of many events": ({"l": [0] * 10_000}, [EACH, LISTS], "executors[1].set"),
-    "many events of many lists": ({"l": [0] * 5_000, "r": [[]] * 1_000}, [EACH], "executors[0].explode"),
+    "constants in each of many events": ({"l": [0] * 10_000}, [EACH, LISTS], "executors[1].set", too_heavy()),
+    "many events of many lists": ({"l": [0] * 5_000, "r": [[]] * 1_000}, [EACH], "executors[0].explode", too_heavy()),
     "events that double, each within the limit": (
         {"l": [0] * 200, "a": {"b": "x" * 1_000}},
         [EACH, {"set": {"fields": DOUBLING["set"]["fields"][:10]}}],
         "executors[1].set",
+        too_heavy(),
     ),
-    "lists of lists, copied": ({"a": {"b": [[]] * 100_000}}, [DOUBLING], "executors[0].set"),
+    "lists of lists, copied": ({"a": {"b": [[]] * 100_000}}, [DOUBLING], "executors[0].set", too_heavy()),
     "one text by many names": (
         {"t": "x" * 400_000},
         [{"set": {"fields": [copy(f"{name}{n}", "t") for n in range(64)]}} for name in "fg"],
         "executors[1].set",
+        too_much_to_weigh(),
     ),
 }
 
 
-@pytest.mark.parametrize(("event", "executors", "step"), BOMBS.values(), ids=BOMBS)
+@pytest.mark.parametrize(("event", "executors", "step", "message"), BOMBS.values(), ids=BOMBS)
 @pytest.mark.parametrize("told", [True, False], ids=["size known", "size unknown"])
 def test_a_bomb_is_refused_before_it_is_large(
-    event: dict[str, Any], executors: list[dict[str, Any]], step: str, *, told: bool
+    event: dict[str, Any], executors: list[dict[str, Any]], step: str, message: str, *, told: bool
 ) -> None:
     line = msgspec.json.encode(event)
     sizes = (len(line),) if told else ()
@@ -70,7 +73,8 @@ def test_a_bomb_is_refused_before_it_is_large(
     finally:
         tracemalloc.stop()
     assert isinstance(outcome, Refusal)
-    assert (outcome.message, outcome.costly) == (too_heavy(), True) or step.endswith("explode")
+    assert outcome.message == message or step.endswith("explode")
+    assert outcome.costly or step.endswith("explode")
     assert outcome.step.rpartition(".")[2] == step.rpartition(".")[2]
     assert most < 5 * MAX_WEIGHT
 
@@ -99,6 +103,12 @@ def test_large_lines_that_stay_large_pass() -> None:
     repo = repo_config(executors=[AGAIN], limits=limits)
     assert repo.executors
     assert only(process(msgspec.json.encode(pad), executors=[AGAIN], limits=limits)).lines == [1]
+
+
+def test_a_line_that_stays_close_to_the_limit_is_told_that_it_is_weighed_too_often() -> None:
+    event = {"pad": "x" * (MAX_WEIGHT * 3 // 4), "t": "{}"}
+    assert isinstance(run(event, *[AGAIN] * 5), dict)
+    assert refusal(event, *[AGAIN] * 6) == too_much_to_weigh()
 
 
 TEXTS = st.one_of(
@@ -165,6 +175,11 @@ def test_a_line_tells_what_its_event_weighs_at_most(value: Any) -> None:
 )
 def test_so_does_one_made_to_weigh_much(line: bytes) -> None:
     assert weigh(msgspec.json.decode(line)) <= most_of_text(len(line))
+
+
+def test_a_text_of_quotes_is_twice_as_long_as_it_weighs_at_most() -> None:
+    text = '"\\' * 50_000
+    assert weigh(text) < len(msgspec.json.encode(text)) < 2 * weigh(text)
 
 
 def test_nobody_looks_further_than_needed() -> None:
