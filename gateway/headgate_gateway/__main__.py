@@ -18,8 +18,8 @@ from headgate_gateway.app import Gateway, Settings
 from headgate_gateway.config.units import parse_byte_size, parse_duration
 from headgate_gateway.descriptors import DEFAULT_CONNECTIONS
 from headgate_gateway.spool.errors import SpoolFencedError, SpoolLockedError, SpoolVersionError
+from headgate_gateway.spool.settings import SpoolSettings
 from headgate_gateway.spool.shared import is_owner
-from headgate_gateway.spool.spool import SpoolSettings
 
 log = logging.getLogger("headgate.gateway")
 

@@ -39,7 +39,9 @@ from headgate_gateway.kafka.supervise import supervise
 from headgate_gateway.reload import Loader
 from headgate_gateway.spool.adoption import Adoptions
 from headgate_gateway.spool.disk import OsDisk
-from headgate_gateway.spool.spool import Spool, SpoolMetrics, SpoolSettings
+from headgate_gateway.spool.report import SpoolMetrics
+from headgate_gateway.spool.settings import SpoolSettings
+from headgate_gateway.spool.spool import Spool
 
 log = logging.getLogger("headgate.gateway")
 

@@ -24,7 +24,7 @@ from headgate_gateway import __version__
 from headgate_gateway.admin.spool import add_histogram, spool_families
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.kafka.counters import Histogram, ProducerSnapshot
-from headgate_gateway.spool.spool import SpoolMetrics
+from headgate_gateway.spool.report import SpoolMetrics
 
 LINE_FATES = ("accepted", "dropped", "rejected")
 RECORD_FATES = ("delivered", "dead_lettered", "spooled", "failed", "unknown")

@@ -9,7 +9,7 @@ from headgate_gateway.config.status import SpoolState
 from headgate_gateway.http.ports import SpoolRefusal
 from headgate_gateway.http.receipt import Durability
 from headgate_gateway.kafka.counters import Histogram
-from headgate_gateway.spool.spool import SpoolMetrics
+from headgate_gateway.spool.report import SpoolMetrics
 
 REPOS_NAMED = 10
 

@@ -16,8 +16,9 @@ from headgate_gateway.kafka.supervise import supervise
 from headgate_gateway.spool.disk import Disk
 from headgate_gateway.spool.errors import SpoolFencedError, SpoolLockedError, SpoolVersionError
 from headgate_gateway.spool.report import SpoolMetrics, add_metrics
+from headgate_gateway.spool.settings import SpoolSettings
 from headgate_gateway.spool.shared import Sight, look, take_over
-from headgate_gateway.spool.spool import Spool, SpoolSettings
+from headgate_gateway.spool.spool import Spool
 from headgate_gateway.spool.threads import DaemonExecutor
 
 log = logging.getLogger(__name__)

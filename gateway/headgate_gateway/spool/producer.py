@@ -14,10 +14,12 @@ from dataclasses import dataclass, replace
 from secrets import token_bytes
 from typing import Protocol
 
+from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.kafka.outcome import FailureReason, Outcome
+from headgate_gateway.kafka.pool import profile_hash
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.spool.courier import Courier
-from headgate_gateway.spool.entry import Entry, Origin, entry_of, lanes_of, part_of
+from headgate_gateway.spool.entry import Destination, Entry, Origin, entry_of, lanes_of, part_of
 from headgate_gateway.spool.errors import SpoolClosedError, SpoolError, SpoolFailedError, SpoolFullError
 from headgate_gateway.spool.handover import Fates
 from headgate_gateway.spool.load import Kept
@@ -59,6 +61,18 @@ class Binding:
     origin: Origin
     is_async: bool
     refusal: Callable[[], Refusal | None]
+
+
+def build_origin(config: RepoConfig, content: str, track: str) -> Origin:
+    """What entries of a repo on the profile of this hash say of where they come from."""
+    letter = config.kafka.dead_letter
+    if letter is None:
+        dead_letter = None
+    else:
+        profile = letter.producer_profile or config.kafka.producer_profile
+        dead_letter = Destination(profile, profile_hash(config.producers[profile]), letter.topic)
+    repo = f"{config.namespace}/{config.name}"
+    return Origin(repo, config.revision, track, profile_hash=content, dead_letter=dead_letter)
 
 
 class SpoolingProducer:

@@ -8,26 +8,24 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from random import Random
 from typing import Self
 
 from headgate_gateway.config.kafka import Delivery
 from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.config.status import SpoolStatus
-from headgate_gateway.kafka.pool import profile_hash
 from headgate_gateway.kafka.supervise import supervise
 from headgate_gateway.spool.courier import Courier, CourierSettings
 from headgate_gateway.spool.directory import SpoolDirectory
 from headgate_gateway.spool.disk import Disk, OsDisk
 from headgate_gateway.spool.durable import make_directory
-from headgate_gateway.spool.entry import Destination, EntryHead, Origin
+from headgate_gateway.spool.entry import EntryHead
 from headgate_gateway.spool.errors import SpoolFencedError
 from headgate_gateway.spool.gate import Gate
 from headgate_gateway.spool.log import Log, LogSettings, Visit
 from headgate_gateway.spool.outlets import Outlets
 from headgate_gateway.spool.ports import ProducerLease, ProducerSource
-from headgate_gateway.spool.producer import Binding, SpoolingLease
+from headgate_gateway.spool.producer import Binding, SpoolingLease, build_origin
 from headgate_gateway.spool.report import (
     DrainRate,
     SpoolMetrics,
@@ -37,11 +35,9 @@ from headgate_gateway.spool.report import (
     decide_refusal,
     state_name,
 )
+from headgate_gateway.spool.settings import SpoolSettings
 from headgate_gateway.spool.space import Space
-from headgate_gateway.spool.targets import PATIENT, Backoff
 from headgate_gateway.spool.threads import DaemonExecutor
-
-__all__ = ["Spool", "SpoolMetrics", "SpoolRefusal", "SpoolSettings"]
 
 log = logging.getLogger(__name__)
 
@@ -52,47 +48,6 @@ LAST_ANSWERS = 0.5
 LAST_WRITES = 1.0
 """Seconds for closing the logs, beyond the time there is: a disk that hangs is not waited for."""
 READERS = 2
-SMALLEST_SEGMENT = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class SpoolSettings:
-    """What the command line says of it."""
-
-    directory: str
-    """Absolute; made if it is missing."""
-    max_bytes: int
-    segment_bytes: int = 64 * 2**20
-    track: str = "stable"
-    owner: str = ""
-    """The uid of this process's pod, where other processes can reach the directory; empty: none can."""
-    unknown_topic_patience: float = 600.0
-    """Seconds for which what Kafka refuses as a topic (missing, not authorised) is tried again, before it is given up."""
-    backoff: Backoff = PATIENT
-    checkpoint_every: float = 1.0
-    """Seconds: what was delivered since is sent again after a crash."""
-    side_after: float = 1.0
-    """Seconds for which a target that takes nothing may hold up others before it gets a log of its own."""
-
-    @property
-    def root(self) -> str:
-        """What the directory lies in."""
-        return self.directory.rstrip("/").rpartition("/")[0]
-
-    @property
-    def segment(self) -> int:
-        """Bytes of a segment: several of them have to fit."""
-        return max(SMALLEST_SEGMENT, min(self.segment_bytes, self.max_bytes // 8))
-
-    @property
-    def parked_bytes(self) -> int:
-        """Bytes that parked records may take: nothing but people takes them away."""
-        return self.max_bytes // 4
-
-    @property
-    def headroom(self) -> int:
-        """Bytes for side logs, dead letters, parked entries and checkpoints."""
-        return max(self.max_bytes // 10, min(2 * self.segment, self.max_bytes // 4))
 
 
 class Spool:
@@ -232,16 +187,7 @@ class Spool:
         content = self._courier.gate.outlets.bind(config.producers[profile], lease)
         # Now, so that the first request need not wait for it.
         self._courier.gate.outlets.when_kept(content, _ignore)
-        letter = config.kafka.dead_letter
-        origin = Origin(
-            repo=f"{config.namespace}/{config.name}",
-            revision=config.revision,
-            track=self._settings.track,
-            profile_hash=content,
-            dead_letter=None
-            if letter is None
-            else _destination(config, letter.producer_profile or config.kafka.producer_profile, letter.topic),
-        )
+        origin = build_origin(config, content, self._settings.track)
         is_async = config.kafka.delivery is Delivery.ASYNC
         return SpoolingLease(Binding(self._courier, origin, is_async, lambda: self.refusal), lease)
 
@@ -269,10 +215,9 @@ class Spool:
     async def _tidy_up(self) -> None:
         courier = self._courier
         needed = courier.gate.needed
-        logs = [courier.main.log, *(side.log for side in courier.sides.cursors)]
         before = self._space.used
         try:
-            await self._loop.run_in_executor(self._chores, _checkpoint_all, logs)
+            await self._loop.run_in_executor(self._chores, _checkpoint_all, self._logs)
         except SpoolFencedError:
             return  # what is noticed here is told elsewhere
         except OSError as error:
@@ -313,9 +258,13 @@ class Spool:
         return decide_refusal(state, log.report().problem, excess, self._rate, self._parked.report().nbytes)
 
     @property
+    def _logs(self) -> list[Log]:
+        """What is delivered from: the main log, and those of targets that hold up others."""
+        return [self._courier.main.log, *(side.log for side in self._courier.sides.cursors)]
+
+    @property
     def _oldest_seconds(self) -> float:
-        cursors = [self._courier.main, *self._courier.sides.cursors]
-        found = [oldest for oldest in (cursor.log.oldest_ms() for cursor in cursors) if oldest is not None]
+        found = [oldest for oldest in (each.oldest_ms() for each in self._logs) if oldest is not None]
         return max((self._now_ms() - min(found)) / 1000, 0.0) if found else 0.0
 
     @property
@@ -328,8 +277,7 @@ class Spool:
 
     @property
     def _damaged(self) -> int:
-        logs = [self._courier.main.log, self._parked, *(side.log for side in self._courier.sides.cursors)]
-        return sum(each.report().damaged for each in logs)
+        return sum(each.report().damaged for each in (*self._logs, self._parked))
 
     def status(self) -> SpoolStatus:
         """What `/status` says."""
@@ -353,7 +301,6 @@ class Spool:
     def metrics(self) -> SpoolMetrics:
         """What `/metrics` says."""
         courier = self._courier
-        cursors = [courier.main, *courier.sides.cursors]
         return SpoolMetrics(
             appended=courier.counters.appended,
             delivered=courier.counters.delivered,
@@ -370,7 +317,7 @@ class Spool:
             parked=self._parked_records,
             oldest_seconds=self._oldest_seconds,
             blocked_targets=sum(not state.is_open for state in courier.gate.targets.values()),
-            commit_seconds=commit_histogram(cursor.log.report() for cursor in cursors),
+            commit_seconds=commit_histogram(each.report() for each in self._logs),
         )
 
     # Its end
@@ -421,7 +368,7 @@ class Spool:
             await closing
 
     def _close_logs(self) -> None:
-        for each in (self._courier.main.log, self._parked, *(side.log for side in self._courier.sides.cursors)):
+        for each in (*self._logs, self._parked):
             each.close()
         self._directory.close()
         if self._settings.owner and not self.fenced and not self._courier.backlog:
@@ -430,10 +377,6 @@ class Spool:
                 self.removed = self._directory.remove()
             except OSError as error:
                 log.warning("an empty spool cannot be removed", extra={"error": str(error)})
-
-
-def _destination(config: RepoConfig, profile: str, topic: str) -> Destination:
-    return Destination(profile, profile_hash(config.producers[profile]), topic)
 
 
 def _ignore(failure: OSError | None) -> None:

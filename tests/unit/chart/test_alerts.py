@@ -15,7 +15,7 @@ from tests.unit.chart.conftest import Render
 from headgate_gateway.admin.metrics import Gauges, snapshot_metrics
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.kafka.counters import Counters, Histogram, ProducerSnapshot
-from headgate_gateway.spool.spool import SpoolMetrics
+from headgate_gateway.spool.report import SpoolMetrics
 from headgate_operator.metrics import Metrics, SpoolFigures
 
 TESTS = Path(__file__).with_name("alerts.yaml")

@@ -14,7 +14,8 @@ from headgate_gateway.config import GatewayStatus, SpoolStatus, SpoolTargetStatu
 from headgate_gateway.http.counters import TrafficCounters
 from headgate_gateway.http.receipt import Durability
 from headgate_gateway.kafka.counters import Histogram
-from headgate_gateway.spool.spool import SpoolMetrics, SpoolSettings
+from headgate_gateway.spool.report import SpoolMetrics
+from headgate_gateway.spool.settings import SpoolSettings
 
 METRICS = SpoolMetrics(
     appended=10,

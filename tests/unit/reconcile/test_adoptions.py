@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.unit.reconcile.fleetbed import fleet, profile, repo
-from tests.unit.reconcile.test_spools import LABELS, SpoolBed
+from tests.unit.reconcile.spoolbed import LABELS, SpoolBed
 
 from headgate_operator.ports import UnavailableError
 from headgate_operator.reconcile.adoptions import LOOK_AGAIN, decide_grants

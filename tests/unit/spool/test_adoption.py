@@ -10,7 +10,8 @@ from headgate_gateway.kafka.outcome import FailureReason
 from headgate_gateway.spool.adoption import Adoptions
 from headgate_gateway.spool.checkpoints import is_checkpoint
 from headgate_gateway.spool.durable import make_directory, replace_file
-from headgate_gateway.spool.spool import Spool, SpoolSettings
+from headgate_gateway.spool.settings import SpoolSettings
+from headgate_gateway.spool.spool import Spool
 
 from .brokers import Kafka
 from .power import PowerLossDisk

@@ -13,7 +13,8 @@ from headgate_gateway.config.repo import RepoConfig
 from headgate_gateway.kafka.outcome import Outcome
 from headgate_gateway.pipeline.records import Records
 from headgate_gateway.spool.producer import SpoolingLease, SpoolSubmission
-from headgate_gateway.spool.spool import Spool, SpoolSettings
+from headgate_gateway.spool.settings import SpoolSettings
+from headgate_gateway.spool.spool import Spool
 from headgate_gateway.spool.targets import Backoff
 
 from .brokers import Kafka, Pool
