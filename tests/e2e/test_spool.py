@@ -168,6 +168,16 @@ def found_in_kafka(side: SideFleet) -> Counter[int]:
     return Counter(json.loads(record.value)["n"] for record in records)
 
 
+@contextmanager
+def traffic_without_kafka(release: Release, side: SideFleet) -> Iterator[Traffic]:
+    """Requests to the fleet's repo, of which some were answered before Kafka was stopped."""
+    url = f"{release.cluster.edge_url}/log/repo/{REPO}"
+    with steady_traffic(url, name=side.namespace, rate=20, host=side.host) as traffic:
+        wait_requests(traffic, 60)
+        stop_kafka(release)
+        yield traffic
+
+
 def assert_nothing_is_lost(side: SideFleet, traffic: Traffic) -> None:
     found = found_in_kafka(side)
     assert traffic.acknowledged - found.keys() == set()
@@ -177,10 +187,7 @@ def assert_nothing_is_lost(side: SideFleet, traffic: Traffic) -> None:
 def test_gateways_come_and_go_while_kafka_is_away_and_nothing_acknowledged_is_lost(
     release: Release, side: SideFleet, say: Callable[[str], None]
 ) -> None:
-    url = f"{release.cluster.edge_url}/log/repo/{REPO}"
-    with steady_traffic(url, name=side.namespace, rate=20, host=side.host) as traffic:
-        wait_requests(traffic, 60)
-        stop_kafka(release)
+    with traffic_without_kafka(release, side) as traffic:
         wait_for(lambda: backlog(side) > 0, "the fleet tells of events on disk", 60)
         say("Kafka is away")
         replace_one(side)
@@ -204,9 +211,7 @@ def test_gateways_on_a_shared_claim_come_and_go_while_kafka_is_away_and_others_t
     release: Release, sharing: SideFleet, say: Callable[[str], None]
 ) -> None:
     side = sharing
-    with steady_traffic(f"{release.cluster.edge_url}/log/repo/{REPO}", side.namespace, 20, side.host) as traffic:
-        wait_requests(traffic, 60)
-        stop_kafka(release)
+    with traffic_without_kafka(release, side) as traffic:
         wait_for(lambda: all(held_by(side, pod) > 0 for pod in ready_pods(side)), "both have events on disk", 60)
         first = {pod["metadata"]["uid"] for pod in ready_pods(side)}
         replace_one(side)
@@ -234,10 +239,7 @@ def adopted(side: SideFleet) -> set[str]:
 def test_a_node_that_is_drained_while_kafka_is_away_keeps_what_its_gateways_had(
     release: Release, side: SideFleet, say: Callable[[str], None]
 ) -> None:
-    url = f"{release.cluster.edge_url}/log/repo/{REPO}"
-    with steady_traffic(url, name=side.namespace, rate=20, host=side.host) as traffic:
-        wait_requests(traffic, 60)
-        stop_kafka(release)
+    with traffic_without_kafka(release, side) as traffic:
         wait_for(lambda: backlog(side) > 0, "the fleet tells of events on disk", 60)
         drain_a_node(side)
         say("drained and open again")
@@ -249,11 +251,8 @@ def test_a_node_that_is_drained_while_kafka_is_away_keeps_what_its_gateways_had(
 def test_a_fleet_that_gives_up_its_claims_empties_them_first_and_keeps_them(
     release: Release, side: SideFleet, say: Callable[[str], None]
 ) -> None:
-    url = f"{release.cluster.edge_url}/log/repo/{REPO}"
     workload = f"apis/apps/v1/namespaces/{side.namespace}/{{}}/{NAME}-gateway"
-    with steady_traffic(url, name=side.namespace, rate=20, host=side.host) as traffic:
-        wait_requests(traffic, 60)
-        stop_kafka(release)
+    with traffic_without_kafka(release, side) as traffic:
         wait_for(lambda: status_of(side).get("oldestSeconds", 0) > 10, "events are on disk for a while", 60)
         change(side, spool={"mode": "EmptyDir", "storageClassName": None})
         wait_for(lambda: release.api.get(workload.format("deployments")), "a Deployment is there", 30)
@@ -272,9 +271,7 @@ def test_a_spool_on_the_node_outlives_the_gateways_process_and_goes_with_its_pod
     release: Release, on_nodes: SideFleet, say: Callable[[str], None]
 ) -> None:
     side = on_nodes
-    with steady_traffic(f"{release.cluster.edge_url}/log/repo/{REPO}", side.namespace, 20, side.host) as traffic:
-        wait_requests(traffic, 60)
-        stop_kafka(release)
+    with traffic_without_kafka(release, side) as traffic:
         wait_for(lambda: all(held_by(side, pod) > 20 for pod in ready_pods(side)), "both have events on disk", 60)
         for pod in ready_pods(side):
             kill_process(side, pod)
