@@ -4,17 +4,18 @@ Decides nothing: a changed answer is kept and the pod's fleet is notified. Built
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import aiohttp
 from pydantic import ValidationError
 
-from headgate_gateway.config.status import GatewayStatus
+from headgate_gateway.config.status import AdoptedSpool, GatewayStatus
 from headgate_operator.adapters.admin_port import admin_url, read_bounded
 from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Clock
-from headgate_operator.status.observation import GatewayReport, PodView, Refusal, SpoolReport
+from headgate_operator.status.observation import Directories, GatewayReport, PodView, Refusal, SpoolReport
 
 FleetKey = tuple[str, str]
 
@@ -176,6 +177,10 @@ def _spool_in(status: GatewayStatus) -> SpoolReport | None:
     said = status.spool
     if said is None:
         return None
+    unopened = [each for each in said.adopted if _is_unopened(each)]
+    foreign: Counter[str] = Counter()
+    for each in said.foreign:
+        foreign[each.owner] += each.bytes
     return SpoolReport(
         state=said.state,
         problem=said.problem,
@@ -186,5 +191,17 @@ def _spool_in(status: GatewayStatus) -> SpoolReport | None:
         damaged=said.damaged,
         owner=said.owner,
         adopted=len(said.adopted),
-        foreign=tuple(sorted({each.owner for each in said.foreign})),
+        foreign=tuple(sorted(foreign)),
+        foreign_bytes=dict(foreign),
+        waiting=_sum_up(each for each in unopened if not each.problem),
+        unopened=_sum_up(each for each in unopened if each.problem),
     )
+
+
+def _is_unopened(adopted: AdoptedSpool) -> bool:
+    """Of what is open something is left to deliver, and what is kept when all is delivered is parked or damaged."""
+    return not (adopted.backlog_records or adopted.parked or adopted.damaged)
+
+
+def _sum_up(adopted: Iterable[AdoptedSpool]) -> Directories:
+    return sum((Directories(1, each.bytes) for each in adopted), Directories())

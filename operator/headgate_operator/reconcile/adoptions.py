@@ -62,12 +62,13 @@ class Adoptions:
     waiting: bool = False
     """Whether such are left, so that it is to be looked again."""
 
-    async def grants(self, store: Store, reports: Reports, fleet: GatewayFleet) -> Mapping[str, str]:
-        """What is granted now."""
+    async def grants(self, store: Store, reports: Reports, fleet: GatewayFleet) -> Mapping[str, str] | None:
+        """What is granted now; None: no gateway is on such a claim, by the spec or by what they say."""
         self.waiting = False
-        if fleet.spec.spool.mode is not SpoolMode.SHARED_CLAIM:
-            return {}
-        seen = _see(store.all_pods_of(fleet.key), reports)
+        pods = store.all_pods_of(fleet.key)
+        if fleet.spec.spool.mode is not SpoolMode.SHARED_CLAIM and not _any_is_on_it(store, fleet.key, pods, reports):
+            return None
+        seen = _see(pods, reports)
         self._gone &= seen.foreign
         await self._look_for(seen.foreign - self._gone, store, fleet.key)
         before = _granted_before(store, fleet.key)
@@ -118,6 +119,15 @@ def _may_adopt(pod: PodView, spool: SpoolReport) -> bool:
     """Those of a canary or a new image may go any time."""
     is_well = pod.ready and not pod.leaving and spool.state != SpoolState.FAILED
     return is_well and pod.track == TRACK_STABLE and spool.owner == pod.uid
+
+
+def _any_is_on_it(store: Store, fleet: FleetKey, pods: Iterable[PodView], reports: Reports) -> bool:
+    """Whether a gateway is on a shared claim, though the spec does not say so any more; one that is silent may be."""
+    was_granted = store.child(("ConfigMap", fleet[0], grants_name(fleet[1]))) is not None
+    said = [(pod, reports(pod.uid)) for pod in pods]
+    spools = [report.spool for _, report in said if report is not None]
+    silent = any(report is None and pod.spooling for pod, report in said)
+    return any(spool is not None and spool.owner for spool in spools) or (was_granted and silent)
 
 
 def _granted_before(store: Store, fleet: FleetKey) -> dict[str, str]:

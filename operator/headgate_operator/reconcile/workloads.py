@@ -1,10 +1,10 @@
 """Which object makes a fleet's stable pods: a Deployment or a StatefulSet, and both while one takes over from the other.
 
-Also when the former one may go: never with gateways that hold events, nor before the other has taken over. Reads the
-store and what gateways say; writes nothing. Called by gather, the upgrade's keeper, the guard and the writer.
+Also when the former one may go: never with gateways that hold events or are to take over others', nor before the other
+has taken over. Reads the store and what gateways say; writes nothing. Called by gather, the upgrade's keeper, the guard and the writer.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import TRACK_STABLE, gateway_name
@@ -12,6 +12,7 @@ from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.records import ChildRecord
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.render.children import DEPLOYMENT, STATEFUL_SET, workload_kind
+from headgate_operator.status.observation import PodView
 
 WORKLOADS = (DEPLOYMENT, STATEFUL_SET)
 
@@ -37,7 +38,14 @@ def may_go(store: Store, holders: Holders, former: ChildRecord) -> bool:
         return False
     pods = [pod for pod in store.pods_of(fleet) if _MADE_BY.get(pod.controller) == former.kind]
     stable = [pod for pod in pods if pod.track == TRACK_STABLE]
-    return successor.progress.complete and not holders.any_holds(stable)
+    held = holders.any_holds(stable) or _left_to(stable, holders, store.pods_of(fleet))
+    return successor.progress.complete and not held
+
+
+def _left_to(pods: Iterable[PodView], holders: Holders, staying: Iterable[PodView]) -> bool:
+    """Whether these see spools on a claim of theirs whose pods are gone, or soon will be: nobody else takes them over."""
+    seen = {owner for pod in pods if (spool := holders.spool(pod)) is not None for owner in spool.foreign}
+    return bool(seen - {pod.uid for pod in staying})
 
 
 def initial_replicas(store: Store, fleet: FleetKey) -> int:

@@ -86,7 +86,7 @@ def render_fleet(
         credentials_hash=credentials_hash(credentials),
         contract_version=version,
         unrendered=unrendered,
-        spool_grants=world.spool_grants,
+        spool_grants=world.spool_grants or {},
         unfinished=hasher is not None and hasher.unfinished,
     )
 
@@ -201,8 +201,9 @@ def _shard_objects(
 
 
 def _grants_objects(world: FleetWorld, templates: Templates, memo: RenderMemo) -> Iterator[RenderedObject]:
-    fleet, grants = world.fleet, world.spool_grants
-    if fleet.spec.spool.mode is SpoolMode.SHARED_CLAIM:
+    fleet, grants = world.fleet, world.spool_grants or {}
+    # Gateways of a mode that was left read them as long as they are there.
+    if fleet.spec.spool.mode is SpoolMode.SHARED_CLAIM or world.spool_grants is not None:
         inputs = (templates, fleet.spec, fleet.key, fleet.metadata.uid, tuple(sorted(grants.items())))
         yield memo.recall("grants", inputs, lambda: build_grants_object(templates, fleet, grants))
 

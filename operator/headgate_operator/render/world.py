@@ -117,8 +117,9 @@ class FleetWorld:
     """None: the spec's image is the one that serves."""
     spool_floor: int = 0
     """Below this the autoscaler must not shrink the stable gateways: the claim of one of those holds events."""
-    spool_grants: Mapping[str, str] = field(default_factory=dict)
-    """With a claim that all gateways share: by uid of a pod that is gone, the uid of the one that takes over its spool."""
+    spool_grants: Mapping[str, str] | None = None
+    """Of a claim that gateways share: by uid of a pod that is gone, the uid of the one that takes over its spool. None: no
+    gateway has been on one."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +216,6 @@ class FleetPlan:
     unrendered: Mapping[RepoKey, str] = field(default_factory=dict)
     """Repos whose canary cannot be rendered, and why: no request goes there, and what is live of it stays until it goes."""
     spool_grants: Mapping[str, str] = field(default_factory=dict)
-    """As in FleetWorld."""
+    """As in FleetWorld; empty where there are none."""
     unfinished: bool = False
     """Whether passwords are left to hash: what was served of them stays, and the next rendering goes on."""

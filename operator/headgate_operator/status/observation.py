@@ -23,6 +23,17 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Directories:
+    """Spools of pods that are gone, of which nobody knows how many records they hold."""
+
+    count: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: "Directories") -> "Directories":
+        return Directories(self.count + other.count, self.bytes + other.bytes)
+
+
+@dataclass(frozen=True, slots=True)
 class SpoolReport:
     """What a gateway says of the queue on its disk."""
 
@@ -41,17 +52,24 @@ class SpoolReport:
     """Spools of pods that are gone, which it has taken over."""
     foreign: tuple[str, ...] = ()
     """By their uids: other pods that have spools in that directory."""
+    foreign_bytes: Mapping[str, int] = field(default_factory=dict)
+    """What each of them has there."""
+    waiting: Directories = Directories()
+    """Of those that it has taken over, the ones whose turn has not come."""
+    unopened: Directories = Directories()
+    """Those that it cannot open."""
 
     @property
     def holds(self) -> bool:
-        """Whether it has events that Kafka does not take."""
-        return self.backlog_records > 0 and self.oldest_seconds >= HELD_SECONDS
+        """Whether it has events that Kafka does not take, or may have: in what it has taken over and not opened."""
+        held = self.backlog_records > 0 and self.oldest_seconds >= HELD_SECONDS
+        return held or self.waiting.count + self.unopened.count > 0
 
     @property
     def news(self) -> tuple[object, ...]:
         """What of it is worth a look at once: figures move with every event, and events that are on their way come and go."""
         held = self.holds, self.parked > 0, self.damaged
-        return self.state, self.problem, *held, self.adopted, self.foreign
+        return self.state, self.problem, *held, self.adopted, self.foreign, self.waiting.count, self.unopened.count
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from functools import partial
 from aiohttp import web
 
 from headgate_gateway.config.analysis import PreflightReport
-from headgate_gateway.config.status import GatewayStatus, RefusedRepo, SpoolStatus
+from headgate_gateway.config.status import AdoptedSpool, ForeignSpool, GatewayStatus, RefusedRepo, SpoolStatus
 from headgate_operator.adapters.gateways import GatewayPoller, PollTiming, build_report
 from headgate_operator.metrics import Metrics
-from headgate_operator.status.observation import PodView
+from headgate_operator.status.observation import Directories, PodView
 
 STATUS = GatewayStatus(
     version="1",
@@ -53,6 +53,23 @@ def test_figures_of_a_spool_make_no_other_report_and_its_troubles_do() -> None:
     for other in (spooling(), held(state="Full"), held(parked=1)):
         assert build_report(other) != few
     assert build_report(STATUS.model_dump_json(by_alias=True).encode()).spool is None
+
+
+def test_of_what_it_has_taken_over_a_report_tells_apart_what_is_not_open() -> None:
+    adopted = (
+        AdoptedSpool(directory="open", bytes=1, backlog_records=1),
+        AdoptedSpool(directory="kept", bytes=2, parked=1),
+        AdoptedSpool(directory="damaged", bytes=4, damaged=1),
+        AdoptedSpool(directory="waits", bytes=8),
+        AdoptedSpool(directory="waits too", bytes=16),
+        AdoptedSpool(directory="not to be opened", bytes=32, problem="format version 9"),
+    )
+    foreign = tuple(ForeignSpool(owner=owner, bytes=nbytes) for owner, nbytes in (("b", 1), ("a", 2), ("b", 4)))
+    report = build_report(spooling(adopted=adopted, foreign=foreign)).spool
+    assert report is not None
+    assert (report.adopted, report.waiting, report.unopened) == (6, Directories(2, 24), Directories(1, 32))
+    assert (report.foreign, report.foreign_bytes) == (("a", "b"), {"a": 2, "b": 5})
+    assert report.holds
 
 
 async def test_a_gateway_on_its_way_out_is_asked_to_the_end_and_its_last_word_stands() -> None:

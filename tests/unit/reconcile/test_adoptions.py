@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from tests.unit.reconcile.fleetbed import fleet, profile, repo
-from tests.unit.reconcile.spoolbed import LABELS, SpoolBed
+from tests.unit.reconcile.spoolbed import CLAIMED, DEPLOYMENT, LABELS, STATEFUL_SET, SpoolBed
 
 from headgate_operator.ports import UnavailableError
 from headgate_operator.reconcile.adoptions import LOOK_AGAIN, decide_grants
+from headgate_operator.status.observation import Directories
 
 GRANTS = ("ConfigMap", "events", "main-spool-grants")
 SHARED = {"mode": "SharedClaim", "claimName": "all", "size": "1Gi"}
@@ -177,3 +178,78 @@ async def test_a_fleet_that_shares_no_claim_grants_nothing() -> None:
     bed.put(fleet(spool={"mode": "EmptyDir"}), profile(), repo("access"))
     await bed.reconcile()
     assert GRANTS not in bed.cluster.objects
+
+
+async def left(**spool: Any) -> SharedBed:
+    """A fleet that has just left the mode, and whose new gateways are ready."""
+    bed = await shared()
+    bed.say("main-x", owner=bed.uid("main-x"), **spool)
+    await bed.reconcile()
+    bed.cluster.objects["GatewayFleet", "events", "main"]["spec"]["spool"].pop("claimName")
+    bed.put(fleet(spool=CLAIMED))
+    await bed.reconcile()
+    bed.complete(STATEFUL_SET)
+    await bed.reconcile()
+    return bed
+
+
+async def test_a_fleet_that_leaves_the_mode_delivers_first_what_pods_that_are_gone_have_left() -> None:
+    bed = await left(foreign=("gone",))
+    assert bed.grants == {"gone": bed.uid("main-x")}
+    assert bed.has(DEPLOYMENT, STATEFUL_SET)
+    bed.say("main-x", owner=bed.uid("main-x"), adopted=1, waiting=Directories(1, 500))
+    await bed.reconcile()
+    assert bed.grants == {}
+    assert bed.has(DEPLOYMENT)
+    bed.say("main-x", owner=bed.uid("main-x"))
+    await bed.reconcile()
+    assert not bed.has(DEPLOYMENT)
+    bed.remove("Pod", "main-x")
+    await bed.reconcile()
+    assert GRANTS not in bed.cluster.objects
+
+
+async def test_a_gateway_of_a_mode_that_was_left_still_grants_while_it_is_out_of_reach() -> None:
+    bed = await left(foreign=("gone",))
+    bed.fall_silent("main-x")
+    await bed.reconcile()
+    assert GRANTS in bed.cluster.objects
+    assert bed.has(DEPLOYMENT)
+
+
+@pytest.mark.parametrize(
+    ("spool", "stays"),
+    [
+        ({}, False),
+        ({"adopted": 2, "waiting": Directories(2, 500)}, True),
+        ({"adopted": 1, "unopened": Directories(1, 500)}, True),
+        ({"adopted": 1, "parked": 3}, False),
+    ],
+    ids=["nothing is left", "some wait for their turn", "one cannot be opened", "what is kept is nobody's to deliver"],
+)
+async def test_who_has_taken_over_what_is_not_delivered_stays(spool: dict[str, Any], stays: bool) -> None:
+    bed = await left(**spool)
+    assert bed.has(DEPLOYMENT) == stays
+
+
+async def test_gateways_stay_for_the_spool_of_a_pod_whose_object_is_there_and_runs_no_more() -> None:
+    bed = await shared()
+    bed.gateway("main-y")
+    y = bed.uid("main-y")
+    bed.cluster.put(
+        {"kind": "Pod", "metadata": {"namespace": "events", "name": "main-y"}, "status": {"phase": "Failed"}}
+    )
+    bed.say("main-x", owner=bed.uid("main-x"), foreign=(y,))
+    bed.cluster.objects["GatewayFleet", "events", "main"]["spec"]["spool"].pop("claimName")
+    bed.put(fleet(spool=CLAIMED))
+    await bed.reconcile()
+    bed.complete(STATEFUL_SET)
+    await bed.reconcile()
+    assert (bed.grants, bed.has(DEPLOYMENT)) == ({}, True)
+    bed.remove("Pod", "main-y")
+    bed.clock.now += LOOK_AGAIN
+    await bed.reconcile()
+    assert bed.grants == {y: bed.uid("main-x")}
+    bed.say("main-x", owner=bed.uid("main-x"))
+    await bed.reconcile()
+    assert not bed.has(DEPLOYMENT)

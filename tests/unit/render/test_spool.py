@@ -157,6 +157,11 @@ def test_who_takes_over_whose_spool_is_mounted_beside_the_config() -> None:
     assert "default-spool-grants" not in names_of(render(world(fleet=fleet(spool=CLAIMED))), "ConfigMap")
 
 
+def test_gateways_of_a_mode_that_was_left_are_told_still_who_takes_over_whose_spool() -> None:
+    plan = render(world(fleet=fleet(spool=CLAIMED), spool_grants={}))
+    assert find(plan, "ConfigMap", "default-spool-grants")["data"] == {"spool-grants.json": "{}"}
+
+
 def test_a_canary_of_a_fleet_that_shares_a_claim_is_on_it_too() -> None:
     rollout = RepoRollout(stable=intent(repo()), candidate=intent(repo(topic="other")), canary_replicas=1, weight=10)
     plan = render(world(repo(), fleet=fleet(spool=SHARED), rollouts={KEY: rollout}))
