@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from headgate_gateway.kafka.supervise import supervise
 from headgate_gateway.reload import Loader
 from headgate_gateway.spool.adoption import Adoptions
 from headgate_gateway.spool.disk import OsDisk
+from headgate_gateway.spool.opening import open_once_there_is_room, status_without_room
 from headgate_gateway.spool.report import SpoolMetrics
 from headgate_gateway.spool.settings import SpoolSettings
 from headgate_gateway.spool.spool import Spool
@@ -86,6 +88,8 @@ class Gateway:
         self._budget = Budget(settings.buffer_bytes)
         self._pool = ProducerPool()
         self._spool: Spool | None = None
+        self._no_room = ""
+        """Why there is no spool yet: the disk is full, as far as it is not this gateway's."""
         self._adoptions: Adoptions | None = None
         self._preflights = Preflights(self._pool.serving) if settings.track == "canary" else None
         self._ingest = Ingest(self._budget, self._traffic, lambda: time.time_ns() // 1_000_000)
@@ -129,7 +133,11 @@ class Gateway:
     async def _open_spool(self, settings: SpoolSettings) -> None:
         """Find out what an earlier process has left, and go on delivering it. Raises what `Spool.open` does."""
         begun = self._loop.time()
-        spool = self._spool = self._loader.spool = await Spool.open(settings, self._pool)
+        spool = await open_once_there_is_room(partial(Spool.open, settings, self._pool), self._note_no_room, self._stop)
+        if spool is None:
+            return
+        self._no_room = ""
+        self._spool = self._loader.spool = spool
         spool.start()
         if settings.owner:
             self._adoptions = Adoptions(spool, settings, OsDisk(), self._read_grants, self._open_adopted)
@@ -138,6 +146,9 @@ class Gateway:
         found = {"directory": settings.directory, "records": status.backlog_records, "parked": status.parked}
         seconds = round(self._loop.time() - begun, 3)
         log.info("spool open", extra={**found, "damaged": status.damaged, "seconds": seconds})
+
+    def _note_no_room(self, problem: str) -> None:
+        self._no_room = problem
 
     async def _open_adopted(self, settings: SpoolSettings) -> Spool:
         return await Spool.open(settings, self._pool)
@@ -215,6 +226,8 @@ class Gateway:
     def _not_ready(self) -> str | None:
         if self._draining:
             return "draining"
+        if self._no_room:
+            return f"SpoolFull: {self._no_room}"
         if not self._loader.loaded:
             return "no config has been loaded yet"
         if self._spool is not None and self._spool.fenced:
@@ -253,6 +266,8 @@ class Gateway:
 
     def _spool_status(self) -> SpoolStatus | None:
         own = self._spool.status() if self._spool is not None else None
+        if self._no_room and self._settings.spool is not None:
+            return status_without_room(self._settings.spool, self._no_room)
         return self._adoptions.status(own) if self._adoptions is not None and own is not None else own
 
     def _spool_metrics(self) -> SpoolMetrics | None:

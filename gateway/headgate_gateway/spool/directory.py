@@ -1,6 +1,6 @@
 """The directory of one process: its lock, its logs' places, and the profiles that its entries need. Everything blocks.
 
-DIR/lock, DIR/log/, DIR/side/NAME/, DIR/parked/, DIR/profiles/HASH.json; where other processes can reach it DIR/epoch
+DIR/lock, DIR/log/, DIR/side/NAME/, DIR/parked/, DIR/profiles/HASH.json; where other processes can reach it DIR/epoch and DIR/reserve
 """
 
 import errno
@@ -10,14 +10,18 @@ from contextlib import suppress
 from typing import Self
 
 from headgate_gateway.spool.checkpoints import is_checkpoint
-from headgate_gateway.spool.disk import REFRESH_NAME, Disk, File, Sync
+from headgate_gateway.spool.disk import REFRESH_NAMES, Disk, File, Sync
 from headgate_gateway.spool.durable import make_directory, replace_file
 from headgate_gateway.spool.epoch import EPOCH_NAME, Fence, raise_fence
 from headgate_gateway.spool.errors import SpoolLockedError
+from headgate_gateway.spool.reserve import RESERVE_NAME, make_reserve
 
 log = logging.getLogger(__name__)
 
 LOCK_NAME = "lock"
+_WRITTEN = (EPOCH_NAME, RESERVE_NAME)
+_OWN = {LOCK_NAME, *_WRITTEN, *(f"{name}.tmp" for name in _WRITTEN), "profiles", "side"}
+"""What an empty one may hold."""
 _PROFILE = re.compile(r"([0-9A-Za-z_-]{1,128})\.json")
 _LARGEST_PROFILE = 2**24
 
@@ -58,6 +62,8 @@ class SpoolDirectory:
                 make_directory(disk, f"{path}/{name}")
                 if owner:
                     disk.refresh(f"{path}/{name}")
+            if owner:
+                make_reserve(disk, path)
         except BaseException:
             if lock is not None:
                 lock.close()
@@ -80,7 +86,7 @@ class SpoolDirectory:
 
     def sides(self) -> list[str]:
         """The names of the side logs that are there."""
-        return [name for name in self._disk.listdir(f"{self._path}/side") if name != REFRESH_NAME]
+        return [name for name in self._disk.listdir(f"{self._path}/side") if name not in REFRESH_NAMES]
 
     def remove_side(self, name: str) -> None:
         """Delete a closed side log, unless something is left in it, such as damaged bytes for people to look at."""
@@ -115,8 +121,7 @@ class SpoolDirectory:
         """Delete it, closed, with its logs; False: something is left in it. Raises OSError."""
         for path in (*map(self.side, self.sides()), self.log, self.parked):
             _remove_log(self._disk, path)
-        own = {LOCK_NAME, EPOCH_NAME, f"{EPOCH_NAME}.tmp", "profiles", "side"}
-        if self.sides() or not set(self._disk.listdir(self._path)) <= own:
+        if self.sides() or not set(self._disk.listdir(self._path)) <= _OWN:
             return False
         for path in (f"{self._path}/profiles", f"{self._path}/side", self._path):
             for name in self._disk.listdir(path):
@@ -136,7 +141,7 @@ def _lock_if_free(disk: Disk, path: str) -> File | None:
 def _remove_log(disk: Disk, path: str) -> None:
     with suppress(FileNotFoundError):
         names = disk.listdir(path)
-        if all(is_checkpoint(name) or name == REFRESH_NAME for name in names):
+        if all(is_checkpoint(name) or name in REFRESH_NAMES for name in names):
             # A segment that came back without its checkpoint would be sent again.
             disk.sync_dir(path, Sync.EMPTIED)
             for name in names:  # and what another process, which has the directory now, makes meanwhile is its own

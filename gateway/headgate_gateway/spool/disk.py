@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from headgate_gateway.spool.errors import SpoolLockedError
+from headgate_gateway.spool.errors import NO_SPACE, SpoolLockedError
 
 
 class Sync(StrEnum):
@@ -63,6 +63,10 @@ class Disk(Protocol):
         """A new, empty file. Raises FileExistsError."""
         ...
 
+    def rewrite(self, path: str) -> File:
+        """A file that is there, written over from its beginning: what is beyond stays. Raises FileNotFoundError."""
+        ...
+
     def replace(self, source: str, target: str) -> None:
         """Rename a file, over another where there is one."""
         ...
@@ -88,7 +92,7 @@ class Disk(Protocol):
         ...
 
     def refresh(self, path: str) -> None:
-        """Have the names in a directory read anew, whatever this node remembers of them. Raises OSError."""
+        """Have the names in a directory read anew, whatever this node remembers of them. Raises OSError, but not for room."""
         ...
 
     def listdir(self, path: str) -> list[str]:
@@ -117,7 +121,8 @@ class Disk(Protocol):
 
 
 REFRESH_NAME = ".refresh"
-"""Made and deleted again by `OsDisk.refresh`; a process that is killed may leave it."""
+"""The mark that `refresh` makes in a directory, and renames there and back from then on."""
+REFRESH_NAMES = frozenset({REFRESH_NAME, f"{REFRESH_NAME}ed"})
 _PRIVATE = 0o600
 _NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
 
@@ -151,6 +156,10 @@ class OsDisk:
         """Readable by this user alone: records are nobody else's business."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
         return OsFile(os.open(path, flags, _PRIVATE))
+
+    def rewrite(self, path: str) -> OsFile:
+        """Opened at its beginning, and not cut short."""
+        return OsFile(os.open(path, os.O_WRONLY | os.O_CLOEXEC))
 
     def replace(self, source: str, target: str) -> None:
         """rename(2)."""
@@ -196,11 +205,22 @@ class OsDisk:
     def refresh(self, path: str) -> None:
         """By a change of our own: a network file system's client then finds that others have changed it as well.
 
-        Merely listing may show what it was half a minute ago (nfs(5), "acdirmax").
+        Merely listing may show what it was half a minute ago (nfs(5), "acdirmax"). A full disk still renames.
         """
-        mark = f"{path}/{REFRESH_NAME}"
-        os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _PRIVATE))
-        Path(mark).unlink(missing_ok=True)
+        mark, moved = (Path(path, name) for name in sorted(REFRESH_NAMES))
+        try:
+            mark.rename(moved)
+            moved.rename(mark)
+        except FileNotFoundError:  # the first time; or another process does the same
+            self._make_mark(mark)
+
+    def _make_mark(self, mark: Path) -> None:
+        try:
+            os.close(os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, _PRIVATE))
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            os.utime(mark.parent)  # the one change that is left
 
     def listdir(self, path: str) -> list[str]:
         """Names, sorted."""

@@ -4,7 +4,7 @@ import errno
 from contextlib import suppress
 from typing import Final
 
-from headgate_gateway.spool.disk import Disk, Sync
+from headgate_gateway.spool.disk import Disk, File, Sync
 
 _NOT_OURS: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EINVAL})
 
@@ -25,7 +25,7 @@ def replace_file(disk: Disk, path: str, content: bytes) -> None:
     with suppress(FileNotFoundError):
         disk.unlink(fresh)
     try:
-        _write(disk, fresh, content)
+        _fill(disk.create(fresh), content)
     except OSError:
         with suppress(OSError):
             disk.unlink(fresh)  # on a full disk the part that was written is in the way
@@ -34,8 +34,12 @@ def replace_file(disk: Disk, path: str, content: bytes) -> None:
     disk.sync_dir(path.rpartition("/")[0], Sync.REPLACEMENT_NAME)
 
 
-def _write(disk: Disk, path: str, content: bytes) -> None:
-    file = disk.create(path)
+def overwrite_file(disk: Disk, path: str, content: bytes) -> None:
+    """Write over a file that is as long, which takes no room: after a crash there is the old one, the new one, or a mixture."""
+    _fill(disk.rewrite(path), content)
+
+
+def _fill(file: File, content: bytes) -> None:
     try:
         file.append(content)
         file.sync(Sync.REPLACEMENT)

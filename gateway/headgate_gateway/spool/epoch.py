@@ -13,8 +13,8 @@ import msgspec
 
 from headgate_gateway.spool.checkpoints import checkpoint_name
 from headgate_gateway.spool.disk import Check, Disk
-from headgate_gateway.spool.durable import replace_file
-from headgate_gateway.spool.errors import SpoolFencedError
+from headgate_gateway.spool.durable import overwrite_file, replace_file
+from headgate_gateway.spool.errors import NO_SPACE, SpoolFencedError
 from headgate_gateway.spool.shared import SpoolName
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,8 @@ NUMBERS_OF_OTHERS = 2**32
 NUMBERS_UNSEEN = 2**53
 """Left out where a checkpoint cannot be read: whoever had the directory before may know of more of them than can be found."""
 _BEGINNINGS = 2**20
+_LENGTH = 256
+"""Bytes of each epoch, with blanks after it: one can be written over another."""
 _LARGEST = 4_096
 
 
@@ -43,7 +45,7 @@ class Fence:
         """Made by `raise_fence`."""
         self._disk = disk
         self._directory = directory
-        self._content = msgspec.json.encode(epoch)
+        self._content = msgspec.json.encode(epoch).ljust(_LENGTH)
         self.checkpoint = checkpoint_name(epoch.owner, epoch.token)
         """The name of this epoch's checkpoints, which no other process's takes the place of."""
         self._own = checkpoint_name(epoch.owner, "")
@@ -66,8 +68,18 @@ class Fence:
         return found + NUMBERS_OF_OTHERS * (1 if found else self._beginning)
 
     def write(self) -> None:
-        """Put the epoch into the directory. Raises OSError."""
-        replace_file(self._disk, f"{self._directory}/{EPOCH_NAME}", self._content)
+        """Put the epoch into the directory, in the place of the one that is there. Raises OSError."""
+        path = f"{self._directory}/{EPOCH_NAME}"
+        try:
+            replace_file(self._disk, path, self._content)
+        except OSError as error:
+            if error.errno not in NO_SPACE:
+                raise
+            # A full disk takes what needs no room; should a crash leave a mixture, it is nobody's epoch.
+            with suppress(FileNotFoundError):
+                overwrite_file(self._disk, path, self._content)
+                return
+            raise
 
     def check(self, site: Check) -> None:
         """Raises SpoolFencedError where another process has the directory; OSError where nobody can tell."""

@@ -6,7 +6,6 @@
 It knows nothing of Kafka. Each record has a number; numbers never repeat in one directory and may have holes.
 """
 
-import errno
 import logging
 import threading
 from contextlib import suppress
@@ -22,6 +21,7 @@ from headgate_gateway.spool.durable import make_directory, replace_file
 from headgate_gateway.spool.entry import Entry
 from headgate_gateway.spool.epoch import Fence
 from headgate_gateway.spool.errors import (
+    NO_SPACE,
     LogState,
     SpoolClosedError,
     SpoolError,
@@ -242,7 +242,7 @@ class Log:
             try:
                 replace_file(self._disk, path, content)
             except OSError as error:
-                if error.errno != errno.ENOSPC or not self._delete_segments(extents):
+                if error.errno not in NO_SPACE or not self._delete_segments(extents):
                     raise
                 # A segment all of whose records are done with is not missed by recovery, whatever the checkpoint says:
                 # where there is no room even for a checkpoint, deleting comes first.

@@ -20,7 +20,7 @@ from headgate_gateway.spool.directory import SpoolDirectory
 from headgate_gateway.spool.disk import Disk, OsDisk
 from headgate_gateway.spool.durable import make_directory
 from headgate_gateway.spool.entry import EntryHead
-from headgate_gateway.spool.errors import SpoolFencedError
+from headgate_gateway.spool.errors import NO_SPACE, SpoolFencedError
 from headgate_gateway.spool.gate import Gate
 from headgate_gateway.spool.log import Log, LogSettings, Visit
 from headgate_gateway.spool.outlets import Outlets
@@ -35,6 +35,7 @@ from headgate_gateway.spool.report import (
     decide_refusal,
     state_name,
 )
+from headgate_gateway.spool.reserve import release_reserve
 from headgate_gateway.spool.settings import SpoolSettings
 from headgate_gateway.spool.space import Space
 from headgate_gateway.spool.threads import DaemonExecutor
@@ -92,11 +93,17 @@ class Spool:
         spool = cls(settings, disk or OsDisk(), pool, now_ms)
         try:
             await spool._open(random or Random())  # noqa: S311 - jitter, nothing secret
-        except BaseException:
+        except BaseException as error:
+            if settings.owner and isinstance(error, OSError) and error.errno in NO_SPACE:
+                await spool._make_room()
             # One that was taken over is tried again and again by the same process.
             spool._end_threads()
             raise
         return spool
+
+    async def _make_room(self) -> None:
+        """So that the next attempt finds some."""
+        await self._loop.run_in_executor(self._chores, release_reserve, self._disk, self._settings.directory)
 
     async def _open(self, random: Random) -> None:
         settings, in_thread = self._settings, self._loop.run_in_executor

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from random import Random
 
-from headgate_gateway.spool.disk import Check, Sync
+from headgate_gateway.spool.disk import REFRESH_NAME, Check, Sync
 from headgate_gateway.spool.errors import SpoolLockedError
 
 
@@ -23,8 +23,13 @@ class Inode:
         self.pending: list[tuple[int, int]] = []
         """Start and end of each write since the last sync."""
         self.locked = False
+        self.before: bytes | None = None
+        """What it was before it was written over, where that is not durable yet."""
 
     def after_power_loss(self, random: Random) -> "Inode":
+        if self.before is not None:
+            start, end = _surviving_part(0, len(self.before), random)
+            return Inode(self.before[:start] + bytes(self.content[start:end]) + self.before[end:])
         survived = bytearray(self.content[: self.durable])
         for start, end in self.pending:
             low, high = _surviving_part(start, end, random)
@@ -112,6 +117,24 @@ class PowerLossFile:
         self._inode.locked = False
 
 
+class RewrittenFile(PowerLossFile):
+    """Written over from its beginning: until that is synced, a crash leaves the old content, the new one or a mixture."""
+
+    def append(self, content: bytes | bytearray | memoryview) -> None:
+        with self._disk.step("append") as goes_on:
+            inode = self._inode
+            inode.before = bytes(inode.content)
+            inode.content[: len(content)] = content
+            inode.durable = len(inode.content)
+            goes_on()
+
+    def sync(self, site: Sync) -> None:
+        with self._disk.step("sync") as goes_on:
+            goes_on()
+            if site not in self._disk.skipped:
+                self._inode.before = None
+
+
 class PowerLossDisk:
     """Implements `Disk`. `/` is the directory that is there."""
 
@@ -154,6 +177,11 @@ class PowerLossDisk:
     def used(self) -> int:
         return sum(len(inode.content) for inode in _inodes(self.root))
 
+    def _need_room(self) -> None:
+        """Names take some as well."""
+        if not self.room_for(1):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
     # -- the port ---------------------------------------------------------------------------------------------------
 
     def create(self, path: str) -> PowerLossFile:
@@ -161,10 +189,17 @@ class PowerLossDisk:
             directory, name = self._locate(path)
             if name in directory.names:
                 raise FileExistsError(path)
+            self._need_room()
             inode = Inode()
             directory.set(name, inode)
             goes_on()
             return PowerLossFile(self, inode)
+
+    def rewrite(self, path: str) -> PowerLossFile:
+        with self.step("rewrite", path) as goes_on:
+            inode = self._inode(path)
+            goes_on()
+            return RewrittenFile(self, inode)
 
     def replace(self, source: str, target: str) -> None:
         with self.step("replace", target) as goes_on:
@@ -207,6 +242,7 @@ class PowerLossDisk:
             directory, name = self._locate(path)
             if name in directory.names:
                 return False
+            self._need_room()
             directory.set(name, Directory())
             goes_on()
             return True
@@ -229,7 +265,9 @@ class PowerLossDisk:
 
     def refresh(self, path: str) -> None:
         with self.step("refresh", path) as goes_on:
-            self._directory(path)
+            names = self._directory(path)
+            if REFRESH_NAME not in names.names and self.room_for(1):
+                names.set(REFRESH_NAME, Inode())
             goes_on()
 
     def listdir(self, path: str) -> list[str]:

@@ -13,7 +13,7 @@ from tests.unit.spool.power import PowerLossDisk
 from tests.unit.spool.story import read_all, some_entry
 
 from headgate_gateway.spool.directory import SpoolDirectory
-from headgate_gateway.spool.disk import Check, Disk, OsDisk, Sync
+from headgate_gateway.spool.disk import REFRESH_NAME, Check, Disk, OsDisk, Sync
 from headgate_gateway.spool.errors import SpoolLockedError
 from headgate_gateway.spool.log import Log, LogSettings
 from headgate_gateway.spool.space import Space
@@ -59,6 +59,20 @@ def test_a_file_is_found_to_hold_something_or_not(place: tuple[Disk, str]) -> No
     assert not disk.holds(f"{here}/a/b", b"abc", Check.COMMIT)
 
 
+def test_a_file_is_written_over_and_keeps_what_is_beyond(place: tuple[Disk, str]) -> None:
+    disk, here = place
+    file = disk.create(f"{here}/a")
+    file.append(b"abcdef")
+    file.close()
+    again = disk.rewrite(f"{here}/a")
+    again.append(b"xyz")
+    again.sync(Sync.REPLACEMENT)
+    again.close()
+    assert disk.read_at(f"{here}/a", 0, 100) == b"xyzdef"
+    with pytest.raises(FileNotFoundError):
+        disk.rewrite(f"{here}/b")
+
+
 def test_directories_are_moved_with_what_is_in_them_and_never_over_others(place: tuple[Disk, str]) -> None:
     disk, here = place
     for name in ("one", "two"):
@@ -73,10 +87,11 @@ def test_directories_are_moved_with_what_is_in_them_and_never_over_others(place:
         disk.move(f"{here}/one", f"{here}/four")
 
 
-def test_names_are_read_anew_without_a_trace(place: tuple[Disk, str]) -> None:
+def test_names_are_read_anew_with_one_mark_however_often(place: tuple[Disk, str]) -> None:
     disk, here = place
-    disk.refresh(here)
-    assert disk.listdir(here) == []
+    for _ in range(3):
+        disk.refresh(here)
+        assert disk.listdir(here) == [REFRESH_NAME]
     with pytest.raises(FileNotFoundError):
         disk.refresh(f"{here}/nowhere")
 
