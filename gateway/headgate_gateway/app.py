@@ -96,7 +96,7 @@ class Gateway:
         self._loader = Loader(ConfigDirectory(settings.config), self._pool, self._traffic, self._swap)
         timeouts = Timeouts(keep_alive=settings.keep_alive)
         self._server = Server(self._ingest, timeouts, loop, allow_connections(settings.max_connections))
-        pages = AdminPages(self.status, self._not_ready, self._metrics, self._analysis, self._remark)
+        pages = AdminPages(self.status, self._not_ready, self._metrics, self._analysis, self._remark, self._not_alive)
         self._admin = Server(pages, Timeouts(), loop)
 
     def _swap(self, router: Router) -> None:
@@ -234,6 +234,11 @@ class Gateway:
             return f"SpoolFailed: {self._spool.fenced}"
         refusal = self._spool.refusal if self._spool is not None else None
         return None if refusal is None else why_not_ready(refusal, self._repos())
+
+    def _not_alive(self) -> str | None:
+        """A process that somebody took for gone has no directory any more: the next one makes one."""
+        spool = self._spool
+        return f"SpoolFailed: {spool.fenced}" if spool is not None and spool.has_given_up else None
 
     def _remark(self) -> str | None:
         refusal = self._spool.refusal if self._spool is not None else None

@@ -70,11 +70,13 @@ class AdminPages:
         metrics: Callable[[], Callable[[], bytes]],
         analysis: Callable[[tuple[RepoName, ...] | None], Awaitable[bytes]],
         remark: Callable[[], str | None] = lambda: None,
+        not_alive: Callable[[], str | None] = lambda: None,
     ) -> None:
         """`metrics` reads all values and gives what makes their text, in whatever thread; `analysis` takes repos.
 
-        `remark` is what readiness says beside its ok.
+        `remark` is what readiness says beside its ok; `not_alive` is why nothing but a new process helps.
         """
+        self._not_alive = not_alive
         self._remark = remark
         self._status = status
         self._not_ready = not_ready
@@ -104,7 +106,8 @@ class AdminPages:
         if path == "/status":
             return Response(200, self._status().model_dump_json(by_alias=True).encode(), JSON)
         if path == "/livez":
-            return Response(200, b"ok\n", TEXT)
+            dead = self._not_alive()
+            return Response(200, b"ok\n", TEXT) if dead is None else error_response(503, "NotAlive", dead, request_id)
         reason = self._not_ready()
         if reason is None:
             remark = self._remark()

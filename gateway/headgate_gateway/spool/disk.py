@@ -4,7 +4,6 @@ Calls block, raise OSError, and are made from threads. Every place that makes so
 `Sync`, so that tests can leave out each of them and see something break.
 """
 
-import errno
 import fcntl
 import os
 from enum import StrEnum
@@ -76,7 +75,7 @@ class Disk(Protocol):
         ...
 
     def holds(self, path: str, content: bytes, site: Check) -> bool:
-        """Whether a small file is there and holds just this now, whoever wrote it last. Raises OSError: nobody can tell."""
+        """Whether a small file holds just this now, whoever wrote it last. Raises OSError: nobody can tell, or it is not there."""
         ...
 
     def unlink(self, path: str) -> None:
@@ -124,7 +123,6 @@ REFRESH_NAME = ".refresh"
 """The mark that `refresh` makes in a directory, and renames there and back from then on."""
 REFRESH_NAMES = frozenset({REFRESH_NAME, f"{REFRESH_NAME}ed"})
 _PRIVATE = 0o600
-_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
 
 
 class OsFile:
@@ -171,12 +169,7 @@ class OsDisk:
 
     def holds(self, path: str, content: bytes, site: Check) -> bool:
         """Opened anew each time: network file systems look at what others wrote when a file is opened."""
-        try:
-            return self.read_at(path, 0, len(content) + 1) == content
-        except OSError as error:
-            if error.errno in _NOT_THERE:
-                return False
-            raise
+        return self.read_at(path, 0, len(content) + 1) == content
 
     def unlink(self, path: str) -> None:
         """unlink(2)."""

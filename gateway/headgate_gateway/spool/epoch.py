@@ -2,10 +2,13 @@
 
 A process writes an epoch of its own before it reads anything. It makes nothing known as durable, and deletes no segment,
 without having found it there again; so what a process has told to be durable was on the disk before another's
-epoch was, and that one reads it. Locks are not relied on: on network file systems they may be lost, or stay for long.
+epoch was, and that one reads it. An epoch that is not there says nothing: servers of files fail over. Locks are not relied on: on network file systems they may be lost, or stay for long.
 """
 
+import errno
 import logging
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from secrets import token_hex
 
@@ -15,7 +18,7 @@ from headgate_gateway.spool.checkpoints import checkpoint_name
 from headgate_gateway.spool.disk import Check, Disk
 from headgate_gateway.spool.durable import overwrite_file, replace_file
 from headgate_gateway.spool.errors import NO_SPACE, SpoolFencedError
-from headgate_gateway.spool.shared import SpoolName
+from headgate_gateway.spool.shared import find_adopter
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +28,9 @@ NUMBERS_OF_OTHERS = 2**32
 NUMBERS_UNSEEN = 2**53
 """Left out where a checkpoint cannot be read: whoever had the directory before may know of more of them than can be found."""
 _BEGINNINGS = 2**20
+GONE_AFTER = 60.0
+"""Seconds for which an epoch may not be found before the directory counts as lost: somebody has deleted it."""
+_NOT_THERE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESTALE})
 _LENGTH = 256
 """Bytes of each epoch, with blanks after it: one can be written over another."""
 _LARGEST = 4_096
@@ -41,9 +47,11 @@ class Epoch(msgspec.Struct, frozen=True):
 class Fence:
     """The epoch that this process has written. `check` may be called from any thread."""
 
-    def __init__(self, disk: Disk, directory: str, epoch: Epoch) -> None:
-        """Made by `raise_fence`."""
+    def __init__(self, disk: Disk, directory: str, epoch: Epoch, now: Callable[[], float]) -> None:
+        """Made by `raise_fence`. `now`: seconds, of a clock that only goes forward."""
         self._disk = disk
+        self._now = now
+        self._missing_since: float | None = None
         self._directory = directory
         self._content = msgspec.json.encode(epoch).ljust(_LENGTH)
         self.checkpoint = checkpoint_name(epoch.owner, epoch.token)
@@ -83,26 +91,47 @@ class Fence:
 
     def check(self, site: Check) -> None:
         """Raises SpoolFencedError where another process has the directory; OSError where nobody can tell."""
-        if not self.broken and not self._disk.holds(f"{self._directory}/{EPOCH_NAME}", self._content, site):
-            self.broken = f"fenced: adopted by {self._find_owner()}"
-            log.critical("the spool belongs to another process now", extra={"directory": self._directory})
+        if not self.broken:
+            self.broken = self._find_problem(site)
+            if self.broken:
+                log.critical("the spool belongs to another process now", extra={"directory": self._directory})
         if self.broken:
             raise SpoolFencedError(self.broken)
+
+    def _find_problem(self, site: Check) -> str:
+        try:
+            is_own = self._disk.holds(f"{self._directory}/{EPOCH_NAME}", self._content, site)
+        except OSError as error:
+            if error.errno not in _NOT_THERE:
+                raise
+            adopter = self._find_adopter()
+            if adopter is None and not self._is_lost():
+                raise
+            return f"fenced: adopted by {adopter}" if adopter else "fenced: the directory is lost"
+        self._missing_since = None
+        return "" if is_own else f"fenced: adopted by {self._find_owner()}"
+
+    def _is_lost(self) -> bool:
+        if self._missing_since is None:
+            self._missing_since = self._now()
+        return self._now() - self._missing_since >= GONE_AFTER
 
     def _find_owner(self) -> str:
         with suppress(OSError, msgspec.DecodeError):
             content = self._disk.read_at(f"{self._directory}/{EPOCH_NAME}", 0, _LARGEST)
             return msgspec.json.decode(content, type=Epoch).owner
+        return self._find_adopter() or "another"
+
+    def _find_adopter(self) -> str | None:
+        """Who has the directory under another name."""
         root, _, name = self._directory.rpartition("/")
-        with suppress(OSError, StopIteration):
-            own = SpoolName.parse(name)
-            found = [SpoolName.parse(each) for each in self._disk.listdir(root) if each != name]
-            return next(each.holder for each in found if own and each and each.origin == own.origin)
-        return "another"
+        with suppress(OSError):
+            return find_adopter(name, self._disk.listdir(root))
+        return None
 
 
-def raise_fence(disk: Disk, directory: str, owner: str) -> Fence:
+def raise_fence(disk: Disk, directory: str, owner: str, now: Callable[[], float] = time.monotonic) -> Fence:
     """Take a directory for this process: from now on whoever had it finds so. Raises OSError."""
-    fence = Fence(disk, directory, Epoch(owner, token_hex(16)))
+    fence = Fence(disk, directory, Epoch(owner, token_hex(16)), now)
     fence.write()
     return fence

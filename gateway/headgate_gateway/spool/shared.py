@@ -8,7 +8,7 @@ Blocks. Decides nothing: who takes over whose, the operator grants. Called by `a
 
 import errno
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
@@ -17,6 +17,7 @@ from typing import NamedTuple, Self
 from headgate_gateway.spool.disk import Disk
 
 _NAME = re.compile(r"([0-9a-z-]{1,64})(?:\.adopted\.([0-9a-z~-]{1,96}))?")
+_ADOPTED = ".adopted."
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 
 
@@ -38,6 +39,18 @@ class SpoolName(NamedTuple):
         """None: it is no spool's."""
         matched = _NAME.fullmatch(name)
         return cls(matched[1], matched[2] or matched[1]) if matched else None
+
+
+def find_adopter(name: str, names: Iterable[str]) -> str | None:
+    """Who has taken over the directory that had this name, by the names that there are now; None: nobody, as far as they tell."""
+    own = SpoolName.parse(name)
+    others = (SpoolName.parse(each) for each in names if each != name and _ADOPTED in each)
+    return next((other.holder for other in others if own and other and _is_of(other.origin, own.origin)), None)
+
+
+def _is_of(origin: str, own: str) -> bool:
+    # One that came back and was gone again has a number.
+    return origin == own or origin.startswith(f"{own}~")
 
 
 @dataclass(frozen=True, slots=True)

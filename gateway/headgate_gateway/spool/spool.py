@@ -19,6 +19,7 @@ from headgate_gateway.spool.courier import Courier, CourierSettings
 from headgate_gateway.spool.directory import SpoolDirectory
 from headgate_gateway.spool.disk import Disk, OsDisk
 from headgate_gateway.spool.durable import make_directory
+from headgate_gateway.spool.ending import Ending
 from headgate_gateway.spool.entry import EntryHead
 from headgate_gateway.spool.errors import NO_SPACE, SpoolFencedError
 from headgate_gateway.spool.gate import Gate
@@ -69,8 +70,7 @@ class Spool:
         self._rate = DrainRate(self._loop.time())
         self._parked_found = 0
         self._parked_profiles: set[str] = set()
-        self._until: float | None = None
-        """When the end has to come; None: it has not begun."""
+        self._ending = Ending()
         self._tasks: list[asyncio.Task[None]] = []
         self._gave_up = False
         self.removed = False
@@ -211,8 +211,8 @@ class Spool:
     async def _give_up(self) -> None:
         """Another process has the directory: read nothing more in it, and send nothing more of it."""
         if not self._gave_up:
-            self._gave_up = True
             await self._courier.stop()
+            self._gave_up = True
 
     async def _keep_house(self) -> None:
         while True:
@@ -247,6 +247,11 @@ class Spool:
         """Who has the directory now, and this process therefore no more; empty: it is this process's."""
         fence = self._directory.fence
         return fence.broken if fence is not None else ""
+
+    @property
+    def has_given_up(self) -> bool:
+        """Whether the directory is another's for good, and nobody waits for this process any more."""
+        return self._gave_up and not self._courier.gate.handover.records
 
     @property
     def backlog(self) -> int:
@@ -335,10 +340,10 @@ class Spool:
         Before the pool is closed. Takes at most about a second more.
         """
         courier = self._courier
-        self._until = self._loop.time() + (0.0 if self.fenced else seconds)
-        await self._wait_for(lambda: not courier.backlog, min(LAST_ANSWERS, seconds / 4))
+        self._ending.begin(0.0 if self.fenced else seconds)
+        await self._ending.wait_for(lambda: not courier.backlog, min(LAST_ANSWERS, seconds / 4))
         courier.closing = True
-        await self._wait_for(lambda: not courier.gate.handover.records, 0.0)
+        await self._ending.wait_for(lambda: not courier.gate.handover.records, 0.0)
         for task in self._tasks:
             task.cancel()
         await courier.stop()
@@ -354,21 +359,11 @@ class Spool:
 
     def hurry(self, seconds: float) -> None:
         """Have `close`, which is under way, take no more time than this from now on."""
-        if self._until is not None:
-            self._until = min(self._until, self._loop.time() + seconds)
-
-    def _left(self, before: float = 0.0) -> float:
-        """Seconds until the end has to come, or so many seconds before."""
-        return 0.0 if self._until is None else self._until - before - self._loop.time()
-
-    async def _wait_for(self, is_so: Callable[[], bool], before: float) -> None:
-        # The last seconds of a process: a look now and then, rather than an event that every entry would have to set.
-        while not is_so() and self._left(before) > 0:  # noqa: ASYNC110
-            await asyncio.sleep(min(TICK, max(self._left(before), 0.001)))
+        self._ending.hurry(seconds)
 
     async def _close_in_time(self) -> None:
         closing = self._loop.run_in_executor(self._chores, self._close_logs)
-        _, hanging = await asyncio.wait([closing], timeout=max(self._left(), 0.0) + LAST_WRITES)
+        _, hanging = await asyncio.wait([closing], timeout=max(self._ending.left(), 0.0) + LAST_WRITES)
         if hanging:
             log.error("the spool's disk hangs: the last checkpoint is missing, and what it would say is sent again")
         else:

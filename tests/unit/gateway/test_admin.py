@@ -42,6 +42,7 @@ class Admin:
         self.traffic = TrafficCounters()
         self.failure: Exception | None = None
         self.remark: str | None = None
+        self.dead: str | None = None
         self.port = 0
 
     def status(self) -> GatewayStatus:
@@ -68,7 +69,9 @@ class Admin:
 @asynccontextmanager
 async def admin() -> AsyncIterator[Admin]:
     pages = Admin()
-    application = AdminPages(pages.status, lambda: pages.not_ready, pages.metrics, pages.analysis, lambda: pages.remark)
+    application = AdminPages(
+        pages.status, lambda: pages.not_ready, pages.metrics, pages.analysis, lambda: pages.remark, lambda: pages.dead
+    )
     server = Server(application, SHORT, asyncio.get_running_loop())
     pages.port = await server.start("127.0.0.1", 0)
     try:
@@ -87,6 +90,14 @@ async def test_ready_only_while_nothing_speaks_against_it() -> None:
         pages.not_ready = "draining"
         assert (await pages.get("/readyz")).status == 503
         assert (await pages.get("/livez")).status == 200
+
+
+async def test_a_gateway_that_only_a_new_process_helps_is_not_alive() -> None:
+    async with admin() as pages:
+        assert (await pages.get("/livez")).body == b"ok\n"
+        pages.dead = "SpoolFailed: fenced: adopted by b"
+        answer = await pages.get("/livez")
+        assert (answer.status, answer.json["message"]) == (503, "SpoolFailed: fenced: adopted by b")
 
 
 async def test_status_is_the_contracts() -> None:

@@ -224,10 +224,7 @@ class PowerLossDisk:
     def holds(self, path: str, content: bytes, site: Check) -> bool:
         if site in self.skipped:
             return True
-        try:
-            return self.read_at(path, 0, len(content) + 1) == content
-        except FileNotFoundError:
-            return False
+        return self.read_at(path, 0, len(content) + 1) == content
 
     def unlink(self, path: str) -> None:
         with self.step("unlink", path) as goes_on:
@@ -312,7 +309,7 @@ class PowerLossDisk:
         for name in filter(None, path.split("/")):
             inner = found.names.get(name)
             if not isinstance(inner, Directory):
-                raise FileNotFoundError(path)
+                raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
             found = inner
         return found
 
@@ -320,7 +317,7 @@ class PowerLossDisk:
         directory, name = self._locate(path)
         inode = directory.names.get(name)
         if not isinstance(inode, Inode):
-            raise FileNotFoundError(path)
+            raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
         return inode
 
 

@@ -3,6 +3,7 @@
 Deterministic: the owner's disk counts its operations, and before one of them the adopter does its work.
 """
 
+import errno
 from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
@@ -73,7 +74,7 @@ class OwnersView(PowerLossDisk):
             for name in filter(None, path.removeprefix(start).split("/")):
                 found = found.names.get(name)  # type: ignore[attr-defined]
                 if not hasattr(found, "names"):
-                    raise FileNotFoundError(path)
+                    raise FileNotFoundError(errno.ENOENT, "No such file or directory", path)
             return found
         return super()._directory(path)
 

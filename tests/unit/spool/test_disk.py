@@ -55,8 +55,9 @@ def test_a_file_is_found_to_hold_something_or_not(place: tuple[Disk, str]) -> No
     file.close()
     asked = {content: disk.holds(f"{here}/a", content, Check.COMMIT) for content in (b"abc", b"ab", b"abcd", b"abd")}
     assert asked == {b"abc": True, b"ab": False, b"abcd": False, b"abd": False}
-    assert not disk.holds(f"{here}/b", b"abc", Check.COMMIT)
-    assert not disk.holds(f"{here}/a/b", b"abc", Check.COMMIT)
+    for missing in (f"{here}/b", f"{here}/a/b"):
+        with pytest.raises((FileNotFoundError, NotADirectoryError)):
+            disk.holds(missing, b"abc", Check.COMMIT)
 
 
 def test_a_file_is_written_over_and_keeps_what_is_beyond(place: tuple[Disk, str]) -> None:

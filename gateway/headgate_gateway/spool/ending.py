@@ -1,0 +1,34 @@
+"""The time that a spool has for its end, which may be cut short while it is under way. Used by `spool`."""
+
+import asyncio
+from collections.abc import Callable
+
+LOOK_EVERY = 0.1
+"""Seconds."""
+
+
+class Ending:
+    """Begins with `begin`."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._until: float | None = None
+
+    def begin(self, seconds: float) -> None:
+        """The end has to come in so many seconds."""
+        self._until = self._loop.time() + seconds
+
+    def hurry(self, seconds: float) -> None:
+        """Where it has begun, have it take no more time than this from now on."""
+        if self._until is not None:
+            self._until = min(self._until, self._loop.time() + seconds)
+
+    def left(self, before: float = 0.0) -> float:
+        """Seconds until the end has to come, or so many seconds before."""
+        return 0.0 if self._until is None else self._until - before - self._loop.time()
+
+    async def wait_for(self, is_so: Callable[[], bool], before: float) -> None:
+        """Until it is so, or so many seconds before the end."""
+        # The last seconds of a process: a look now and then, rather than an event that every entry would have to set.
+        while not is_so() and self.left(before) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(min(LOOK_EVERY, max(self.left(before), 0.001)))
