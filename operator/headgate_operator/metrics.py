@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from headgate_operator.api.spool import LeftReason
+
 ROLLOUT_BUCKETS = (10, 30, 60, 120, 300, 600, 1_800, 3_600, 7_200, 21_600, 86_400)
 SPOOL_GAUGES = {
     "backlog_records": "Records in the spools of a fleet that Kafka is still to get.",
@@ -14,6 +16,10 @@ SPOOL_GAUGES = {
     "left_records": "Records on such claims, parked ones included, as their gateways said last.",
 }
 """In the order of SpoolFigures."""
+DIRECTORY_GAUGES = {
+    "left_directories": "Directories of a claim that gateways share which none of them delivers, by reason.",
+    "left_directory_bytes": "What they take.",
+}
 RECONCILE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
 
@@ -29,6 +35,8 @@ class SpoolFigures:
     """Claims without a gateway."""
     left_records: int
     """Those on such claims, parked ones included."""
+    directories: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """By reason: directories of a shared claim that no gateway delivers, and their bytes."""
 
 
 @dataclass
@@ -104,6 +112,10 @@ class Metrics:
             name: Gauge(f"headgate_fleet_spool_{name}", text, ["fleet_namespace", "fleet"], registry=registry)
             for name, text in SPOOL_GAUGES.items()
         }
+        self._directories = [
+            Gauge(f"headgate_fleet_spool_{name}", text, ["fleet_namespace", "fleet", "reason"], registry=registry)
+            for name, text in DIRECTORY_GAUGES.items()
+        ]
         self._phases: dict[tuple[str, str], set[str]] = {}
         self._weights: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._repo_series: dict[tuple[str, str], set[tuple[str, str]]] = {}
@@ -133,6 +145,7 @@ class Metrics:
 
     def set_spool(self, fleet: tuple[str, str], figures: SpoolFigures | None) -> None:
         """Set what the spools of a fleet hold; of a fleet without any nothing is said."""
+        self._set_directories(fleet, figures.directories if figures is not None else None)
         if figures is None:
             for gauge in self._spools.values():
                 drop(gauge, fleet)
@@ -140,6 +153,14 @@ class Metrics:
         values = (figures.records, figures.bytes, figures.oldest, figures.left, figures.left_records)
         for gauge, value in zip(self._spools.values(), values, strict=True):
             gauge.labels(*fleet).set(value)
+
+    def _set_directories(self, fleet: tuple[str, str], found: Mapping[str, tuple[int, int]] | None) -> None:
+        for reason in map(str, LeftReason):
+            for gauge, value in zip(self._directories, (found or {}).get(reason, (0, 0)), strict=True):
+                if found is None:
+                    drop(gauge, (*fleet, reason))
+                else:
+                    gauge.labels(*fleet, reason).set(value)
 
     def rollout_ended(self, result: str, reason: str, seconds: float) -> None:
         """Count a rollout that ended, and how long it took."""

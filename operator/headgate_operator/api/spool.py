@@ -30,6 +30,19 @@ class SpoolMode(StrEnum):
     SHARED_CLAIM = "SharedClaim"
 
 
+class LeftReason(StrEnum):
+    """Why no gateway delivers what is in a directory of a shared claim."""
+
+    POD_FINISHED = "PodFinished"
+    """Nothing runs in its pod, whose Pod object is there still: delete that."""
+    NOBODY_READY = "NobodyReady"
+    """No gateway of the fleet can take it over now."""
+    WAITING = "Waiting"
+    """It is about to be taken over, or its turn to be delivered has not come."""
+    CANNOT_BE_OPENED = "CannotBeOpened"
+    """The gateway that has taken it over cannot open it; its `/status` says why, under `adopted`."""
+
+
 class FleetSpool(ResourceModel):
     """A queue on the disk of each gateway: events that it has answered for, and that Kafka does not have yet."""
 
@@ -78,6 +91,17 @@ class LeftClaimStatus(ResourceModel):
     """Of the records that Kafka refuses for good, those that it held; absent where there were none."""
 
 
+class LeftDirectoriesStatus(ResourceModel):
+    """Directories of a shared claim that no gateway delivers, and that are not in the other figures."""
+
+    reason: Annotated[str, Field(max_length=64)]
+    """Why: PodFinished, NobodyReady, Waiting or CannotBeOpened; see docs/reasons.md."""
+    count: Annotated[int, Field(ge=0)]
+    """How many, as far as known."""
+    bytes: Annotated[int, Field(ge=0)]
+    """What they take; nobody knows how many records are in them."""
+
+
 class FleetSpoolStatus(ResourceModel):
     """The spools of all gateways together, canaries included. Figures are refreshed every few seconds."""
 
@@ -96,3 +120,11 @@ class FleetSpoolStatus(ResourceModel):
     """Damaged places that were set aside."""
     left_claims: Annotated[tuple[LeftClaimStatus, ...], Field(max_length=100)] = ()
     """Claims without a gateway. Headgate deletes none: more replicas, or the mode VolumeClaim again, bring them back."""
+    left_directories: Annotated[
+        tuple[LeftDirectoriesStatus, ...],
+        Field(
+            max_length=16,
+            json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["reason"]},
+        ),
+    ] = ()
+    """With a claim that gateways share: directories that none of them delivers now, by reason."""

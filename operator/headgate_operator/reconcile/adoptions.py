@@ -19,6 +19,7 @@ from headgate_operator.api.names import TRACK_STABLE, grants_name
 from headgate_operator.api.spool import SpoolMode
 from headgate_operator.ports import Clock, Cluster, ClusterError, NotLeaderError
 from headgate_operator.reconcile.holders import Reports
+from headgate_operator.reconcile.records import build_pod_view
 from headgate_operator.reconcile.store import FleetKey, Store
 from headgate_operator.status.observation import PodView, SpoolReport
 
@@ -61,6 +62,10 @@ class Adoptions:
     """When all pods were listed last, for spools whose owners are not known to be gone."""
     waiting: bool = False
     """Whether such are left, so that it is to be looked again."""
+    strays: Mapping[str, bool] = field(default_factory=dict)
+    """By uid, of those that were there then: whether nothing runs in the pod any more."""
+    has_adopters: bool = False
+    """Whether any gateway may take something over."""
 
     async def grants(self, store: Store, reports: Reports, fleet: GatewayFleet) -> Mapping[str, str] | None:
         """What is granted now; None: no gateway is on such a claim, by the spec or by what they say."""
@@ -70,6 +75,7 @@ class Adoptions:
             return None
         seen = _see(pods, reports)
         self._gone &= seen.foreign
+        self.has_adopters = bool(seen.adopters)
         await self._look_for(seen.foreign - self._gone, store, fleet.key)
         before = _granted_before(store, fleet.key)
         grants = decide_grants(self._gone, seen.adopters, before)
@@ -90,14 +96,20 @@ class Adoptions:
         try:
             # Without a selector: a pod that has lost its labels runs on. Without a resourceVersion: not from a cache.
             listed = self.cluster.list("v1", "Pod", fleet[0], "")
-            alive = {pod["metadata"]["uid"] async for pod in listed}
+            alive = {pod["metadata"]["uid"]: build_pod_view(pod).finished async for pod in listed}
         except NotLeaderError:
             raise
         except ClusterError as error:
             logger.warning("cannot list pods of %s, to see whose spools are left: %s", fleet[0], error)
             return
-        self._gone |= unknown - alive
-        self.waiting = bool(unknown & alive)
+        self._gone |= unknown - alive.keys()
+        self.strays = {uid: alive[uid] for uid in unknown & alive.keys()}
+        self.waiting = bool(self.strays)
+
+    @property
+    def gone(self) -> AbstractSet[str]:
+        """Pods that are gone, by their uids, and have spools on the claim still."""
+        return self._gone
 
     @property
     def again(self) -> float | None:

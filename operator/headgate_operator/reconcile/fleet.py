@@ -108,6 +108,10 @@ class FleetReconciler:
         world = await self._parts.gatherer.gather(record.parsed, state.served, state.keeper.secrets(stored))
         grants = await state.adoptions.grants(self._parts.store, self._parts.reports, record.parsed)
         world = replace(world, spool_grants=grants)
+        left = state.directories.look(
+            self._parts.store, self._parts.holders, record.parsed, state.adoptions, json.loads(record.status)
+        )
+        begun = replace(begun, spools=begun.spools.with_directories(left))
         try:
             decided = await self._decide(begun, world, stored)
         except TemplateError as error:

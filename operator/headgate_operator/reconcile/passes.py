@@ -8,6 +8,7 @@ from headgate_operator.metrics import Metrics
 from headgate_operator.ports import Clock
 from headgate_operator.reconcile.adoptions import Adoptions
 from headgate_operator.reconcile.apply import Applier, Failure, ObjectKey
+from headgate_operator.reconcile.directories import LeftDirectories
 from headgate_operator.reconcile.gather import Gatherer, ServedEntries
 from headgate_operator.reconcile.hashing import FleetHasher, PasswordHashing
 from headgate_operator.reconcile.holders import Holders, Reports
@@ -92,6 +93,7 @@ class FleetState:
     hasher: FleetHasher
     adoptions: Adoptions
     spools: SpoolLedger = field(default_factory=SpoolLedger)
+    directories: LeftDirectories = field(default_factory=LeftDirectories)
     progress: ProgressWatch = field(default_factory=ProgressWatch)
     memo: RenderMemo = field(default_factory=RenderMemo)
     served: ServedEntries = field(default_factory=ServedEntries)

@@ -6,13 +6,14 @@ status holds that for the next operator.
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from headgate_operator.api.fleet import GatewayFleet
 from headgate_operator.api.names import claim_name, gateway_name
-from headgate_operator.api.spool import SpoolMode
+from headgate_operator.api.spool import LeftReason, SpoolMode
 from headgate_operator.metrics import SpoolFigures
+from headgate_operator.reconcile.directories import SeenDirectories
 from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.records import ResourceRecord
 from headgate_operator.reconcile.store import FleetKey, Store
@@ -25,6 +26,12 @@ REFRESH_SECONDS = 10.0
 """Between two writes of figures alone."""
 SETTLE_SECONDS = 15.0
 """How long a new process may take to hear all gateways: three polls of one that does not answer, and some time beside."""
+_STUCK = {
+    LeftReason.POD_FINISHED: "pods that have ended have spools on the shared claim, which nobody takes over while their Pod"
+    " objects are there: delete those",
+    LeftReason.CANNOT_BE_OPENED: "spools on the shared claim cannot be opened by the gateways that have taken them over:"
+    " /status on their admin port says why, under adopted",
+}
 CLAIM = "PersistentVolumeClaim"
 AUTOSCALER = "HorizontalPodAutoscaler"
 
@@ -45,10 +52,18 @@ class SeenSpools:
     newly_left: tuple[str, ...] = ()
     """Claims that held events when they lost their gateway, and of which the status does not tell yet."""
 
+    newly_stuck: tuple[LeftReason, ...] = ()
+    """Why directories of a shared claim wait for people, as far as nobody was told."""
+
     @property
     def is_shown(self) -> bool:
         """Whether status speaks of spools at all."""
         return self.enabled or bool(self.sight.gateways or self.sight.left)
+
+    def with_directories(self, seen: SeenDirectories) -> Self:
+        """The same, with what is on a claim that gateways share."""
+        sight = replace(self.sight, directories=seen.left)
+        return replace(self, sight=sight, newly_stuck=tuple(sorted(seen.news)))
 
 
 @dataclass(slots=True)
@@ -136,9 +151,9 @@ def refresh_in(seen: SeenSpools) -> float | None:
 def notes_of(seen: SeenSpools) -> list[EventNote]:
     """What a fleet is told of claims that have just lost their gateway."""
     told = "has no gateway any more and held events when it was last asked: bring it back, or replay its directory, then delete the claim"
-    return [
-        EventNote("Warning", reasons.EVENTS_LEFT, f"PersistentVolumeClaim {name} {told}") for name in seen.newly_left
-    ]
+    claims = [f"PersistentVolumeClaim {name} {told}" for name in seen.newly_left]
+    stuck = [_STUCK[reason] for reason in seen.newly_stuck]
+    return [EventNote("Warning", reasons.EVENTS_LEFT, each) for each in (*claims, *stuck)]
 
 
 def spool_figures(seen: SeenSpools) -> SpoolFigures | None:
@@ -147,7 +162,12 @@ def spool_figures(seen: SeenSpools) -> SpoolFigures | None:
         return None
     sight = seen.sight
     return SpoolFigures(
-        sight.records, sight.bytes, sight.oldest, len(sight.left), sight.left_records + sight.left_parked
+        sight.records,
+        sight.bytes,
+        sight.oldest,
+        len(sight.left),
+        sight.left_records + sight.left_parked,
+        {reason.value: (found.count, found.bytes) for reason, found in sight.directories.items()},
     )
 
 

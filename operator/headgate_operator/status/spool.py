@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headgate_gateway.config.status import SpoolState
-from headgate_operator.status.observation import HELD_SECONDS, SpoolReport
+from headgate_operator.api.spool import LeftReason
+from headgate_operator.status.observation import HELD_SECONDS, Directories, SpoolReport
 
 UNKNOWN = "Unknown"
 """No gateway has said anything of its spool."""
@@ -40,6 +41,8 @@ class SpoolSight:
     """Claims without a gateway, and what they held last; None where nobody knows."""
     away: Mapping[str, Backlog] = field(default_factory=dict)
     """Claims whose gateway is about to come back, and what they held last."""
+    directories: Mapping[LeftReason, Directories] = field(default_factory=dict)
+    """Of a claim that gateways share, those that none of them delivers."""
 
     @property
     def records(self) -> int:
@@ -99,6 +102,10 @@ def build_spool_status(sight: SpoolSight) -> dict[str, Any]:
         "parked": sight.parked,
         "damaged": sum(each.damaged for each in sight.gateways.values()),
         "leftClaims": left,
+        "leftDirectories": [
+            {"reason": reason.value, "count": found.count, "bytes": found.bytes}
+            for reason, found in sorted(sight.directories.items())
+        ],
     }
 
 
@@ -120,10 +127,22 @@ def left_before(live: Mapping[str, Any]) -> dict[str, Backlog | None]:
     }
 
 
+def directories_before(live: Mapping[str, Any]) -> dict[LeftReason, Directories]:
+    """The directories without a gateway that a live status of a fleet tells of."""
+    told = (live.get("spool") or {}).get("leftDirectories") or ()
+    known = set(LeftReason)
+    return {
+        LeftReason(each["reason"]): Directories(int(each["count"]), int(each["bytes"]))
+        for each in told
+        if each["reason"] in known
+    }
+
+
 def _mood(status: Mapping[str, Any]) -> tuple[object, ...]:
     told = (status[name] for name in ("state", "parked", "damaged", "leftClaims"))
     holds = status["backlogRecords"] > 0 and status["oldestSeconds"] >= HELD_SECONDS
-    return status.get("message"), holds, *told
+    counts = [(each["reason"], each["count"]) for each in status["leftDirectories"]]
+    return status.get("message"), holds, counts, *told
 
 
 def _claim(name: str, held: Backlog | None) -> dict[str, Any]:

@@ -1,18 +1,15 @@
 """Who takes over a spool on a shared claim: only of a pod that is gone, and a gateway that is well."""
 
-import json
 from typing import Any
 
 import pytest
 from tests.unit.reconcile.fleetbed import fleet, profile, repo
-from tests.unit.reconcile.spoolbed import CLAIMED, DEPLOYMENT, LABELS, STATEFUL_SET, SpoolBed
+from tests.unit.reconcile.sharedbed import GRANTS, SharedBed, shared
+from tests.unit.reconcile.spoolbed import DEPLOYMENT, LABELS, STATEFUL_SET
 
 from headgate_operator.ports import UnavailableError
 from headgate_operator.reconcile.adoptions import LOOK_AGAIN, decide_grants
 from headgate_operator.status.observation import Directories
-
-GRANTS = ("ConfigMap", "events", "main-spool-grants")
-SHARED = {"mode": "SharedClaim", "claimName": "all", "size": "1Gi"}
 
 
 @pytest.mark.parametrize(
@@ -42,32 +39,6 @@ SHARED = {"mode": "SharedClaim", "claimName": "all", "size": "1Gi"}
 )
 def test_spools_are_granted(gone: set[str], adopters: dict[str, int], before: dict[str, str], granted: Any) -> None:
     assert decide_grants(gone, adopters, before) == granted
-
-
-class SharedBed(SpoolBed):
-    """A fleet whose gateways share a claim."""
-
-    def uid(self, name: str) -> str:
-        found: str = self.cluster.objects["Pod", "events", name]["metadata"]["uid"]
-        return found
-
-    def gateway(self, name: str, **spool: Any) -> None:
-        self.pod(name, "ReplicaSet", **spool)
-        self.say(name, **{"owner": self.uid(name)} | spool)
-
-    @property
-    def grants(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads(self.cluster.objects[GRANTS]["data"]["spool-grants.json"])
-        return found
-
-
-async def shared() -> SharedBed:
-    bed = SharedBed()
-    bed.put(fleet(spool=SHARED), profile(), repo("access"))
-    await bed.reconcile()
-    bed.gateway("main-x")
-    await bed.reconcile()
-    return bed
 
 
 async def test_the_spool_of_a_pod_that_is_gone_is_granted_and_that_of_one_that_is_there_is_not() -> None:
@@ -185,8 +156,7 @@ async def left(**spool: Any) -> SharedBed:
     bed = await shared()
     bed.say("main-x", owner=bed.uid("main-x"), **spool)
     await bed.reconcile()
-    bed.cluster.objects["GatewayFleet", "events", "main"]["spec"]["spool"].pop("claimName")
-    bed.put(fleet(spool=CLAIMED))
+    bed.leave()
     await bed.reconcile()
     bed.complete(STATEFUL_SET)
     await bed.reconcile()
@@ -236,12 +206,9 @@ async def test_gateways_stay_for_the_spool_of_a_pod_whose_object_is_there_and_ru
     bed = await shared()
     bed.gateway("main-y")
     y = bed.uid("main-y")
-    bed.cluster.put(
-        {"kind": "Pod", "metadata": {"namespace": "events", "name": "main-y"}, "status": {"phase": "Failed"}}
-    )
+    bed.fail("main-y")
     bed.say("main-x", owner=bed.uid("main-x"), foreign=(y,))
-    bed.cluster.objects["GatewayFleet", "events", "main"]["spec"]["spool"].pop("claimName")
-    bed.put(fleet(spool=CLAIMED))
+    bed.leave()
     await bed.reconcile()
     bed.complete(STATEFUL_SET)
     await bed.reconcile()

@@ -2,8 +2,16 @@
 
 from collections.abc import Mapping
 
-from headgate_operator.status.observation import SpoolReport
-from headgate_operator.status.spool import Backlog, SpoolSight, build_spool_status, is_news, left_before
+from headgate_operator.api.spool import LeftReason
+from headgate_operator.status.observation import Directories, SpoolReport
+from headgate_operator.status.spool import (
+    Backlog,
+    SpoolSight,
+    build_spool_status,
+    directories_before,
+    is_news,
+    left_before,
+)
 
 
 def report(**figures: object) -> SpoolReport:
@@ -30,7 +38,28 @@ def test_figures_are_those_of_all_gateways_and_of_claims_that_lost_theirs() -> N
         "parked": 3,
         "damaged": 1,
         "leftClaims": [{"name": "spool-main-gateway-2", "backlogRecords": 7, "backlogBytes": 700}],
+        "leftDirectories": [],
     }
+
+
+def test_directories_that_nobody_delivers_are_told_by_reason_and_read_back() -> None:
+    left = {LeftReason.WAITING: Directories(3, 30), LeftReason.POD_FINISHED: Directories(1, 10)}
+    status = build_spool_status(SpoolSight({}, {}, directories=left))
+    assert status["leftDirectories"] == [
+        {"reason": "PodFinished", "count": 1, "bytes": 10},
+        {"reason": "Waiting", "count": 3, "bytes": 30},
+    ]
+    assert directories_before({"spool": status}) == left
+    assert directories_before({}) == directories_before({"spool": {"leftDirectories": [{"reason": "New"}]}}) == {}
+
+
+def test_another_directory_is_news_and_its_bytes_are_none() -> None:
+    before, larger, more = (
+        build_spool_status(SpoolSight({}, {}, directories={LeftReason.WAITING: Directories(*each)}))
+        for each in ((1, 10), (1, 20), (2, 20))
+    )
+    assert not is_news(before, larger)
+    assert is_news(before, more)
 
 
 def test_the_gravest_state_is_told_with_the_gateways_that_are_in_it() -> None:

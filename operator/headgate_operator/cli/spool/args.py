@@ -30,8 +30,8 @@ examples:
   headgate spool replay /mnt/spool --credentials /etc/headgate/config
   headgate spool replay /mnt/spool --log parked --topic access
 
-exit codes: 0 all was delivered, 1 something is left, 2 it could not begin: the directory is in use, no such directory,
-wrong usage.
+exit codes: 0 all was delivered, 1 something is left, 2 it could not begin or go on: the directory is in use, or gateways
+share its claim, no such directory, wrong usage.
 """
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}")
 _LOG = re.compile(r"main|parked|side/[0-9a-f]+")
@@ -88,6 +88,11 @@ def _add_replay(replay: argparse.ArgumentParser) -> None:
         help="a directory with the files that the profiles name, such as a gateway's --config",
     )
     replay.add_argument("--keep", action="store_true", help="mark nothing as delivered")
+    replay.add_argument(
+        "--take-over",
+        action="store_true",
+        help="take a directory on a claim that gateways share from whichever has it; that one acknowledges nothing more in it",
+    )
 
 
 def _add_filters(verb: argparse.ArgumentParser) -> None:

@@ -14,7 +14,7 @@ from headgate_operator.cli.terminal import clean
 def run_replay(
     directory: str, options: argparse.Namespace, credentials: Mapping[str, bytes], out: TextIO, err: TextIO
 ) -> int:
-    """Send; 0: all was delivered, 1: something is left. Raises SpoolLockedError, SpoolVersionError, OSError."""
+    """Send; 0: all was delivered, 1: something is left. Raises SpoolLockedError, SpoolVersionError, SpoolFencedError, OSError."""
     request = ReplayRequest(
         directory=directory,
         kafka=options.kafka,
@@ -22,6 +22,7 @@ def run_replay(
         logs=frozenset(options.logs),
         topics=frozenset(options.topics),
         keep=options.keep,
+        takes_over=options.take_over,
     )
     tallies = asyncio.run(_send(request, err))
     out.writelines("".join(f"{line}\n" for line in tally_text(name, tally)) for name, tally in tallies.items())

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from headgate_gateway.spool.disk import OsDisk
-from headgate_gateway.spool.errors import SpoolLockedError, SpoolVersionError
+from headgate_gateway.spool.errors import SpoolFencedError, SpoolLockedError, SpoolVersionError
 from headgate_gateway.spool.inspection import LogView, is_in_use, is_spool, log_places
 from headgate_operator.cli.spool.text import entry_text, entry_values, list_text, list_values
 
@@ -33,7 +33,7 @@ def run_verb(options: argparse.Namespace, out: TextIO, err: TextIO) -> int:
                 return _verify(directory, out)
             case _:
                 return _replay(directory, options, out, err)
-    except (OSError, SpoolLockedError, SpoolVersionError) as error:
+    except (OSError, SpoolLockedError, SpoolVersionError, SpoolFencedError) as error:
         if isinstance(error, BrokenPipeError):
             raise
         err.write(f"error: {error}\n")
