@@ -130,6 +130,11 @@ class Fence:
         return None
 
 
+def has_epoch(disk: Disk, directory: str) -> bool:
+    """Whether a directory is one that several processes can reach. Raises OSError."""
+    return EPOCH_NAME in disk.listdir(directory)
+
+
 def raise_fence(disk: Disk, directory: str, owner: str, now: Callable[[], float] = time.monotonic) -> Fence:
     """Take a directory for this process: from now on whoever had it finds so. Raises OSError."""
     fence = Fence(disk, directory, Epoch(owner, token_hex(16)), now)

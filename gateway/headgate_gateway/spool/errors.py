@@ -44,5 +44,9 @@ class SpoolLockedError(Exception):
     """Another process uses the directory."""
 
 
+class SpoolSharedError(SpoolLockedError):
+    """Gateways on other machines may use the directory, and no lock here says so."""
+
+
 class SpoolVersionError(Exception):
     """The directory was written by a newer Headgate, in a format that this one does not know."""

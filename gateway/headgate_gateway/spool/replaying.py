@@ -14,13 +14,22 @@ from headgate_gateway.config.producer import ProducerConfig
 from headgate_gateway.spool.directory import SpoolDirectory
 from headgate_gateway.spool.disk import Disk
 from headgate_gateway.spool.entry import Destination
+from headgate_gateway.spool.epoch import Fence, has_epoch
+from headgate_gateway.spool.errors import SpoolSharedError
 from headgate_gateway.spool.inspection import LogPlace, log_places
-from headgate_gateway.spool.log import Log, Stored
+from headgate_gateway.spool.log import Log, Notify, Stored
 from headgate_gateway.spool.sending import KafkaProducer, Sender, Tally
 from headgate_gateway.spool.space import Space
 
 _NO_BOUND = 2**62
 CLOSE_SECONDS = 5.0
+REPLAYER = "headgate-spool-replay"
+"""Whose epoch it is, as a gateway tells that finds it in a directory that it had."""
+_SHARED = (
+    "is on a claim that gateways share (it has an epoch): one on another machine may be using it, and would go on taking"
+    " events that this replay misses. Let the fleet's gateways deliver it; or make sure that none does and name"
+    " --take-over, which fences whichever had it"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,8 @@ class ReplayRequest:
     """Empty: all."""
     keep: bool = False
     """What is sent counts as not sent."""
+    takes_over: bool = False
+    """A directory that gateways share is taken from whichever has it."""
 
     def wants_log(self, name: str) -> bool:
         """Whether a log is to be sent."""
@@ -107,31 +118,42 @@ class Producers:
 async def replay(
     disk: Disk, request: ReplayRequest, pool: ProducerPool, on_progress: Callable[[str, Tally], None]
 ) -> dict[str, Tally]:
-    """Send; what became of each log's records. Raises SpoolLockedError, SpoolVersionError, OSError."""
-    directory = await asyncio.to_thread(SpoolDirectory.open, disk, request.directory)
+    """Send; what became of each log's records. Raises SpoolLockedError, SpoolVersionError, SpoolFencedError, OSError."""
+    directory = await asyncio.to_thread(_open_directory, disk, request)
     try:
         producers = Producers(await asyncio.to_thread(directory.profiles), pool, request)
+        notify = asyncio.get_running_loop().call_soon_threadsafe
         tallies = {}
         for place in log_places(disk, request.directory):
             if request.wants_log(place.name):
-                tallies[place.name] = await _replay_log(disk, place, request, producers, on_progress)
+                log = await asyncio.to_thread(_open_log, disk, place, notify, directory.fence)
+                tallies[place.name] = await _replay_log(log, place.name, request, producers, on_progress)
         return tallies
     finally:
         directory.close()
 
 
+def _open_directory(disk: Disk, request: ReplayRequest) -> SpoolDirectory:
+    owner = REPLAYER if has_epoch(disk, request.directory) else ""
+    if owner and not request.takes_over:
+        raise SpoolSharedError(f"{request.directory} {_SHARED}")
+    return SpoolDirectory.open(disk, request.directory, owner)
+
+
+def _open_log(disk: Disk, place: LogPlace, notify: Notify, fence: Fence | None) -> Log:
+    return Log.open(disk, place.path, Space(_NO_BOUND, 0), notify, fence=fence)
+
+
 async def _replay_log(
-    disk: Disk,
-    place: LogPlace,
+    log: Log,
+    name: str,
     request: ReplayRequest,
     producers: Producers,
     on_progress: Callable[[str, Tally], None],
 ) -> Tally:
-    notify = asyncio.get_running_loop().call_soon_threadsafe
-    log = await asyncio.to_thread(Log.open, disk, place.path, Space(_NO_BOUND, 0), notify)
     try:
         sender = Sender(log, producers, keep=request.keep, wanted=request.wants)
-        await sender.run(lambda tally: on_progress(place.name, tally))
+        await sender.run(lambda tally: on_progress(name, tally))
         return sender.tally
     finally:
         await asyncio.to_thread(log.close)

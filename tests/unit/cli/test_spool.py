@@ -157,6 +157,16 @@ def test_a_directory_that_is_no_spool_is_said_so(tmp_path: Path, capsys: pytest.
     assert list(tmp_path.iterdir()) == []
 
 
+def test_replay_of_a_directory_that_gateways_share_has_to_be_asked_for(
+    spool: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    SpoolDirectory.open(OsDisk(), str(spool), "a").close()
+    assert run("replay", spool, "--kafka", "127.0.0.1:1") == 2
+    assert "name --take-over" in capsys.readouterr().err
+    assert run("replay", spool, "--take-over") == 1
+    assert "main: 0 records delivered, 8 left" in capsys.readouterr().out
+
+
 def test_replay_without_the_profile_or_a_kafka_leaves_all_and_says_why(
     spool: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
