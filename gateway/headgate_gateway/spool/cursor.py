@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor
 
 from headgate_gateway.kafka.supervise import supervise
+from headgate_gateway.spool.errors import SpoolFencedError
 from headgate_gateway.spool.log import Log, Stored
 from headgate_gateway.spool.targets import Lanes, Target, TargetState
 
@@ -20,6 +21,8 @@ LOOK_AGAIN = 0.1
 """Seconds after which a cursor that waits looks again, whether or not it was woken."""
 READ_AGAIN = 1.0
 """Seconds after a read that failed."""
+CONFIRMED_FOR = 0.25
+"""Seconds for which a directory that others can take counts as this process's: what was read may wait for minutes."""
 COPIED_BYTES = 8 * 2**20
 """Of entries of one log that are being copied to another, moved and given up each: memory holds them until that is durable."""
 
@@ -59,6 +62,8 @@ class Cursor:
         self._states = states
         self.goes_back = False
         """Whether an earlier entry than the one on offer waits again."""
+        self._confirmed = 0.0
+        """Since when at least the log's directory is known to be this process's."""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -135,6 +140,16 @@ class Cursor:
         """Something has changed."""
         self._wake.set()
 
+    async def confirm(self) -> None:
+        """Before an entry that was read is handed over: the directory is still this process's, or was a moment ago.
+
+        Raises SpoolFencedError where it is not; OSError where nobody can tell.
+        """
+        began = asyncio.get_running_loop().time()
+        if self.log.is_shared and began - self._confirmed >= CONFIRMED_FOR:
+            await asyncio.get_running_loop().run_in_executor(self._executor, self.log.confirm)
+            self._confirmed = began
+
     async def pause(self) -> bool:
         """Wait until something changes, or a moment; False: an earlier entry has come back, or nothing waits here."""
         self._wake.clear()
@@ -153,7 +168,7 @@ class Cursor:
                 continue
             try:
                 await self._pass()
-            except OSError as error:
+            except (OSError, SpoolFencedError) as error:
                 log.warning("the spool cannot be read now", extra={"error": str(error)})
                 await asyncio.sleep(READ_AGAIN)
 
@@ -161,6 +176,7 @@ class Cursor:
         """One piece of the log."""
         self.goes_back = False
         loop, limit = asyncio.get_running_loop(), min(self.log.end, self.known_end)
+        self._confirmed = loop.time()
         entries, after = await loop.run_in_executor(self._executor, self.log.read, self.position, READ_BYTES)
         for stored in entries:
             if self.goes_back:

@@ -38,6 +38,9 @@ class Check(StrEnum):
     CHECKPOINT = "checkpoint"
     """Before a checkpoint is written and segments are deleted, which another process may be reading."""
 
+    READ = "read"
+    """After entries are read, before they are handed over: another process may be sending them already."""
+
 
 class File(Protocol):
     """A file that is open for appending."""

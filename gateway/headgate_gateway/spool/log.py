@@ -212,9 +212,26 @@ class Log:
 
         About `max_bytes` of them (whole commits, so up to a commit more), at least one where there is one; none, and
         `end`: that is all for now. An entry that was partly passed is given whole. Blocks; any thread. Raises OSError
-        where there are none that can be read: then the same call may succeed later.
+        where there are none that can be read: then the same call may succeed later; SpoolFencedError where another process
+        has the directory, and they are its to deliver.
         """
-        return self._reader.read(number, max_bytes)
+        entries, after = self._reader.read(number, max_bytes)
+        if entries:
+            self.confirm()
+        return entries, after
+
+    def confirm(self) -> None:
+        """Find out whether what was read is still this process's to deliver. Blocks; any thread.
+
+        Raises SpoolFencedError where it is not; OSError where nobody can tell.
+        """
+        if self._fence is not None:
+            self._fence.check(Check.READ)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether another process can take the directory, so that `confirm` has something to find out."""
+        return self._fence is not None
 
     def acknowledge(self, first: int, end: int) -> None:
         """Records from `first` to before `end` are done with. Not durable before the next checkpoint. Any thread."""

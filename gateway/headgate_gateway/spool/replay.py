@@ -29,6 +29,10 @@ class Replay:
         state = self._courier.gate.state_of(Target.of(stored.entry))
         began = self._loop.time()
         while True:
+            if state.may_try:
+                await cursor.confirm()
+                if cursor.goes_back:
+                    return False
             positions = cursor.open_positions(stored)
             if not positions or self._take(cursor, state, stored, positions):
                 return True

@@ -48,8 +48,11 @@ class OwnersView(PowerLossDisk):
     """The disk as the owner sees it. `remembers`: its node goes on finding the directory under its old name, as network
     file systems may do for a while."""
 
-    def __init__(self, shared: PowerLossDisk, *, remembers: bool, skipped: Iterable[Check] = ()) -> None:
+    def __init__(
+        self, shared: PowerLossDisk, *, remembers: bool, skipped: Iterable[Check] = (), own: str = f"{ROOT}/{OWNER}"
+    ) -> None:
         super().__init__(frozenset(skipped))
+        self._own = own
         self.root, self.lock_ = shared.root, shared.lock_
         self.steps_left_until: int | None = None
         self.interrupt: Callable[[], None] = lambda: None
@@ -65,10 +68,10 @@ class OwnersView(PowerLossDisk):
             self.interrupt()
 
     def remember(self) -> None:
-        self._known = self._directory(f"{ROOT}/{OWNER}")
+        self._known = self._directory(self._own)
 
     def _directory(self, path: str):  # type: ignore[no-untyped-def]
-        start = f"{ROOT}/{OWNER}"
+        start = self._own
         if self._remembers and self._known is not None and (path == start or path.startswith(start + "/")):
             found = self._known
             for name in filter(None, path.removeprefix(start).split("/")):
@@ -140,9 +143,12 @@ class Takeover:
 
     def deliver_some(self) -> None:
         """The owner's Kafka acknowledges some of it."""
-        if self.adopter is not None:
+        try:
+            stored, _ = self.owner.read(self.owner.start, 1)
+        except (OSError, SpoolFencedError):
+            promise(self.adopter is not None, "an owner that nobody has taken over reads")
             return
-        stored, _ = self.owner.read(self.owner.start, 1)
+        promise(self.adopter is None or not stored, "an owner that was taken over sends nothing that it reads")
         for one in stored[: self._random.randint(0, len(stored))]:
             self.owner.acknowledge(one.first, one.end)
             self.delivered.add(one.entry.id)
