@@ -138,7 +138,7 @@ def _any_is_on_it(store: Store, fleet: FleetKey, pods: Iterable[PodView], report
     was_granted = store.child(("ConfigMap", fleet[0], grants_name(fleet[1]))) is not None
     said = [(pod, reports(pod.uid)) for pod in pods]
     spools = [report.spool for _, report in said if report is not None]
-    silent = any(report is None and pod.spooling for pod, report in said)
+    silent = any(report is None for _, report in said)
     return any(spool is not None and spool.owner for spool in spools) or (was_granted and silent)
 
 

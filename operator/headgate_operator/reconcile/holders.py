@@ -58,6 +58,11 @@ class Holders:
             return known.spool is not None and known.spool.holds
         return pod.spooling and self._clock() - known.since < REMOVE_LIMIT
 
+    def may_speak_yet(self, pod: PodView) -> bool:
+        """Whether its gateway has never answered, and is given time to."""
+        known = self._of(pod)
+        return not known.answered and self._clock() - known.since < REMOVE_LIMIT
+
     def any_holds(self, pods: Iterable[PodView]) -> bool:
         """The same of any of these."""
         return any(self.holds(pod) for pod in pods)

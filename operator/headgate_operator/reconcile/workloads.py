@@ -7,7 +7,7 @@ has taken over. Reads the store and what gateways say; writes nothing. Called by
 from collections.abc import Iterable, Mapping
 
 from headgate_operator.api.fleet import GatewayFleet
-from headgate_operator.api.names import TRACK_STABLE, gateway_name
+from headgate_operator.api.names import TRACK_STABLE, gateway_name, grants_name
 from headgate_operator.reconcile.holders import Holders
 from headgate_operator.reconcile.records import ChildRecord
 from headgate_operator.reconcile.store import FleetKey, Store
@@ -39,7 +39,13 @@ def may_go(store: Store, holders: Holders, former: ChildRecord) -> bool:
     pods = [pod for pod in store.pods_of(fleet) if _MADE_BY.get(pod.controller) == former.kind]
     stable = [pod for pod in pods if pod.track == TRACK_STABLE]
     held = holders.any_holds(stable) or _left_to(stable, holders, store.pods_of(fleet))
-    return successor.progress.complete and not held
+    return successor.progress.complete and not held and not _is_awaited(store, fleet, holders, stable)
+
+
+def _is_awaited(store: Store, fleet: FleetKey, holders: Holders, pods: Iterable[PodView]) -> bool:
+    """Whether one of these that is only starting may find on a shared claim what those before it have left there."""
+    was_shared = store.child(("ConfigMap", fleet[0], grants_name(fleet[1]))) is not None
+    return was_shared and any(holders.may_speak_yet(pod) for pod in pods)
 
 
 def _left_to(pods: Iterable[PodView], holders: Holders, staying: Iterable[PodView]) -> bool:

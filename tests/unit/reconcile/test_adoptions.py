@@ -202,6 +202,19 @@ async def test_who_has_taken_over_what_is_not_delivered_stays(spool: dict[str, A
     assert bed.has(DEPLOYMENT) == stays
 
 
+async def test_a_gateway_of_a_mode_that_was_left_which_is_only_starting_is_waited_for() -> None:
+    bed = await left(foreign=("gone",))
+    bed.remove("Pod", "main-x")
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "m", "uid": "m", "controller": True}
+    metadata = {"name": "main-y", "namespace": "events", "labels": LABELS, "ownerReferences": [owner]}
+    bed.cluster.put({"apiVersion": "v1", "kind": "Pod", "metadata": metadata})
+    await bed.reconcile()
+    assert bed.has(DEPLOYMENT, GRANTS)
+    bed.clock.now += 300
+    await bed.reconcile()
+    assert not bed.has(DEPLOYMENT)
+
+
 async def test_gateways_stay_for_the_spool_of_a_pod_whose_object_is_there_and_runs_no_more() -> None:
     bed = await shared()
     bed.gateway("main-y")
