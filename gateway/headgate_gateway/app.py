@@ -230,10 +230,8 @@ class Gateway:
             return f"SpoolFull: {self._no_room}"
         if not self._loader.loaded:
             return "no config has been loaded yet"
-        if self._spool is not None and self._spool.fenced:
-            return f"SpoolFailed: {self._spool.fenced}"
-        refusal = self._spool.refusal if self._spool is not None else None
-        return None if refusal is None else why_not_ready(refusal, self._repos())
+        spool = self._spool
+        return None if spool is None else why_not_ready(spool.fenced, spool.refusal, self._repos())
 
     def _not_alive(self) -> str | None:
         """A process that somebody took for gone has no directory any more: the next one makes one."""

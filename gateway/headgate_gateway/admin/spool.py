@@ -9,6 +9,7 @@ from headgate_gateway.config.status import SpoolState
 from headgate_gateway.http.ports import SpoolRefusal
 from headgate_gateway.http.receipt import Durability
 from headgate_gateway.kafka.counters import Histogram
+from headgate_gateway.kafka.outcome import FailureReason
 from headgate_gateway.spool.report import SpoolMetrics
 
 REPOS_NAMED = 10
@@ -77,8 +78,15 @@ def refused_repos(repos: Mapping[str, Served]) -> list[str]:
     return sorted(name for name, repo in repos.items() if repo.durability is Durability.DISK)
 
 
-def why_not_ready(refusal: SpoolRefusal, repos: Mapping[str, Served]) -> str | None:
-    """Why no request can be served while the spool takes nothing; None: some can, as far as the spool goes."""
+def why_not_ready(fenced: str, refusal: SpoolRefusal | None, repos: Mapping[str, Served]) -> str | None:
+    """Why requests are for other gateways; None: some can be served, as far as the spool goes.
+
+    `fenced`: who has the directory now; a process that was taken for gone serves nobody.
+    """
+    if fenced:
+        return f"{FailureReason.SPOOL_FAILED.value}: {fenced}"
+    if refusal is None:
+        return None
     refused = refused_repos(repos)
     return f"{_told(refusal)}, and every repo needs it" if refused and len(refused) == len(repos) else None
 

@@ -39,6 +39,7 @@ from headgate_gateway.spool.report import (
 from headgate_gateway.spool.reserve import release_reserve
 from headgate_gateway.spool.settings import SpoolSettings
 from headgate_gateway.spool.space import Space
+from headgate_gateway.spool.targets import TargetState
 from headgate_gateway.spool.threads import DaemonExecutor
 
 log = logging.getLogger(__name__)
@@ -255,8 +256,8 @@ class Spool:
 
     @property
     def backlog(self) -> int:
-        """Records that are to be delivered still."""
-        return self._courier.backlog
+        """Records that are to be delivered still, by this process: what another has is for that one to tell."""
+        return 0 if self.fenced else self._courier.backlog
 
     @property
     def refusal(self) -> SpoolRefusal | None:
@@ -277,11 +278,19 @@ class Spool:
     @property
     def _oldest_seconds(self) -> float:
         found = [oldest for oldest in (each.oldest_ms() for each in self._logs) if oldest is not None]
-        return max((self._now_ms() - min(found)) / 1000, 0.0) if found else 0.0
+        return max((self._now_ms() - min(found)) / 1000, 0.0) if found and not self.fenced else 0.0
 
     @property
     def _backlog_bytes(self) -> int:
-        return sum(state.nbytes for state in self._courier.gate.targets.values())
+        return sum(state.nbytes for state in self._targets)
+
+    @property
+    def _in_flight(self) -> int:
+        return 0 if self.fenced else self._courier.handed_records
+
+    @property
+    def _targets(self) -> list[TargetState]:
+        return [] if self.fenced else list(self._courier.gate.targets.values())
 
     @property
     def _parked_records(self) -> int:
@@ -300,14 +309,14 @@ class Spool:
             retry_after=refusal.retry_after if refusal is not None else 0,
             bytes=self._space.used,
             max_bytes=self._space.limit,
-            backlog_records=courier.backlog,
+            backlog_records=self.backlog,
             backlog_bytes=self._backlog_bytes,
             oldest_seconds=self._oldest_seconds,
-            in_flight=courier.handed_records,
+            in_flight=self._in_flight,
             parked=self._parked_records,
             damaged=self._damaged,
             owner=self._settings.owner,
-            targets=build_rows(courier.gate.targets.values(), self._loop.time(), self._now_ms()),
+            targets=build_rows(self._targets, self._loop.time(), self._now_ms()),
         )
 
     def metrics(self) -> SpoolMetrics:
@@ -323,12 +332,12 @@ class Spool:
             state=state_name(courier.main.log.state),
             bytes=self._space.used,
             max_bytes=self._space.limit,
-            backlog_records=courier.backlog,
+            backlog_records=self.backlog,
             backlog_bytes=self._backlog_bytes,
-            in_flight=courier.handed_records,
+            in_flight=self._in_flight,
             parked=self._parked_records,
             oldest_seconds=self._oldest_seconds,
-            blocked_targets=sum(not state.is_open for state in courier.gate.targets.values()),
+            blocked_targets=sum(not state.is_open for state in self._targets),
             commit_seconds=commit_histogram(each.report() for each in self._logs),
         )
 
@@ -348,7 +357,7 @@ class Spool:
             task.cancel()
         await courier.stop()
         await self._close_in_time()
-        left = courier.backlog
+        left = self.backlog
         courier.gate.outlets.release()
         self._end_threads()
         return left

@@ -85,8 +85,14 @@ ASYNC, SYNC = Repo(Durability.DISK), Repo(Durability.KAFKA)
     ids=["all need it", "one does without", "none needs it", "no repos"],
 )
 def test_a_full_disk_is_not_ready_only_where_nothing_can_be_served(repos: dict[str, Repo], ready: bool) -> None:
-    why = why_not_ready(FakeRefusal(), repos)
+    why = why_not_ready("", FakeRefusal(), repos)
     assert why == (None if ready else "SpoolFull: the spool is full, and every repo needs it")
+
+
+def test_a_gateway_that_was_taken_for_gone_is_not_ready_whatever_its_repos_need() -> None:
+    assert why_not_ready("", None, {"a": ASYNC}) is None
+    for refusal in (None, FakeRefusal()):
+        assert why_not_ready("fenced: adopted by b", refusal, {"b": SYNC}) == "SpoolFailed: fenced: adopted by b"
 
 
 def test_readiness_says_who_is_answered_503() -> None:

@@ -53,3 +53,19 @@ async def test_what_was_read_before_the_takeover_is_not_sent_after_it() -> None:
     await until(lambda: bool(owner.spool.fenced))
     await owner.close()
     await pod.end()
+
+
+async def test_a_gateway_that_is_fenced_tells_no_backlog_for_that_is_anothers_to_tell() -> None:
+    kafka, disk = Kafka(Random(1)), PowerLossDisk()
+    out_for_good(kafka)
+    owner = await Owner.holding(kafka, disk, 2, checkpoint_every=0.05)
+    assert owner.spool.status().backlog_records == 2
+    pod = await adopter(kafka, disk)
+    await pod.adoptions.look()
+    await until(lambda: bool(owner.spool.fenced))
+    told, counted = owner.spool.status(), owner.spool.metrics()
+    assert (told.backlog_records, told.backlog_bytes, told.oldest_seconds, told.in_flight) == (0, 0, 0.0, 0)
+    assert (told.state, told.targets) == ("Failed", ())
+    assert (counted.backlog_records, counted.oldest_seconds, counted.blocked_targets) == (0, 0.0, 0)
+    assert await owner.spool.close(0) == 0
+    await pod.end()
