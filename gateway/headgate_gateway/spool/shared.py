@@ -7,6 +7,7 @@ Blocks. Decides nothing: who takes over whose, the operator grants. Called by `a
 """
 
 import errno
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -15,6 +16,8 @@ from itertools import count
 from typing import NamedTuple, Self
 
 from headgate_gateway.spool.disk import Disk
+
+log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"([0-9a-z-]{1,64})(?:\.adopted\.([0-9a-z~-]{1,96}))?")
 _ADOPTED = ".adopted."
@@ -99,12 +102,18 @@ def _names(disk: Disk, path: str) -> list[str]:
 
 
 def take_over(disk: Disk, root: str, owner: str, gone: str) -> list[str]:
-    """Rename all that a pod had to this pod's: the new names. What others take meanwhile is theirs. Raises OSError."""
+    """Rename all that a pod had to this pod's: the new names. What others take meanwhile is theirs. Raises OSError.
+
+    One that cannot be renamed keeps nobody from the others.
+    """
     taken = []
     for name in disk.listdir(root):
         parsed = SpoolName.parse(name)
         if parsed is not None and parsed.holder == gone and gone != owner:
-            taken += _move(disk, root, name, f"{owner}.adopted.{parsed.origin}")
+            try:
+                taken += _move(disk, root, name, f"{owner}.adopted.{parsed.origin}")
+            except OSError as error:
+                log.warning("a spool cannot be taken over now", extra={"directory": name, "error": str(error)})
     return taken
 
 

@@ -48,8 +48,6 @@ TICK = 0.1
 """Seconds between two looks at blocked targets."""
 LAST_ANSWERS = 0.5
 """Seconds at the end in which nothing is handed over any more, so that what was is answered."""
-LAST_WRITES = 1.0
-"""Seconds for closing the logs, beyond the time there is: a disk that hangs is not waited for."""
 READERS = 2
 
 
@@ -74,8 +72,8 @@ class Spool:
         self._ending = Ending()
         self._tasks: list[asyncio.Task[None]] = []
         self._gave_up = False
-        self.removed = False
-        """Whether nothing was left in the directory when it was closed, so that it is deleted."""
+        self.removed: bool | None = None
+        """Whether the directory was deleted when it was closed; False: something in it is for people; None: it was not to be."""
         self._directory: SpoolDirectory
         self._parked: Log
         self._courier: Courier
@@ -356,7 +354,7 @@ class Spool:
         for task in self._tasks:
             task.cancel()
         await courier.stop()
-        await self._close_in_time()
+        await self._ending.finish(self._loop.run_in_executor(self._chores, self._close_logs))
         left = self.backlog
         courier.gate.outlets.release()
         self._end_threads()
@@ -370,13 +368,10 @@ class Spool:
         """Have `close`, which is under way, take no more time than this from now on."""
         self._ending.hurry(seconds)
 
-    async def _close_in_time(self) -> None:
-        closing = self._loop.run_in_executor(self._chores, self._close_logs)
-        _, hanging = await asyncio.wait([closing], timeout=max(self._ending.left(), 0.0) + LAST_WRITES)
-        if hanging:
-            log.error("the spool's disk hangs: the last checkpoint is missing, and what it would say is sent again")
-        else:
-            await closing
+    @property
+    def hangs(self) -> bool:
+        """Whether `close` is over, and the disk is not done with what it was asked."""
+        return self._ending.hangs
 
     def _close_logs(self) -> None:
         for each in (*self._logs, self._parked):
