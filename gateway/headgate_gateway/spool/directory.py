@@ -5,6 +5,7 @@ DIR/lock, DIR/log/, DIR/side/NAME/, DIR/parked/, DIR/profiles/HASH.json; where o
 
 import errno
 import logging
+import os
 import re
 from contextlib import suppress
 from typing import Self
@@ -23,6 +24,7 @@ _WRITTEN = (EPOCH_NAME, RESERVE_NAME)
 _OWN = {LOCK_NAME, *_WRITTEN, *(f"{name}.tmp" for name in _WRITTEN), "profiles", "side"}
 """What an empty one may hold."""
 _PROFILE = re.compile(r"([0-9A-Za-z_-]{1,128})\.json")
+_REFUSED = frozenset({errno.EACCES, errno.EPERM})
 _LARGEST_PROFILE = 2**24
 
 
@@ -41,19 +43,22 @@ class SpoolDirectory:
     def open(cls, disk: Disk, path: str, owner: str = "") -> Self:
         """Lock it, and make what is missing of it. Its parent must be there. Raises SpoolLockedError, OSError.
 
-        `owner`: other processes can reach it, and this one's epoch is to keep them out. Then a lock that cannot be had
+        `owner`: other processes can reach it, and this one's epoch is to keep them out. Then its parent is made, and a lock that cannot be had
         means nothing.
         """
         path = path.rstrip("/")
         try:
             return cls._open(disk, path, owner)
         except OSError as error:
-            if error.errno == errno.EROFS:
-                raise OSError(errno.EROFS, "the spool's volume is read-only: make it writable again", path) from error
+            why = _explain(error)
+            if why:
+                raise OSError(error.errno, why, error.filename or path) from error
             raise
 
     @classmethod
     def _open(cls, disk: Disk, path: str, owner: str) -> Self:
+        if owner:
+            make_directory(disk, path.rpartition("/")[0])
         make_directory(disk, path)
         lock = _lock_if_free(disk, f"{path}/{LOCK_NAME}") if owner else disk.lock(f"{path}/{LOCK_NAME}")
         try:
@@ -128,6 +133,16 @@ class SpoolDirectory:
                 self._disk.unlink(f"{path}/{name}")
             self._disk.rmdir(path)
         return True
+
+
+def _explain(error: OSError) -> str:
+    """What to do about it; empty: nothing is known."""
+    if error.errno == errno.EROFS:
+        return "the spool's volume is read-only: make it writable again"
+    if error.errno in _REFUSED:
+        who = f"uid {os.geteuid()}, gid {os.getegid()}"
+        return f"the spool's volume is not writable for {who}: give its root to them, or to one of the groups {os.getgroups()}"
+    return ""
 
 
 def _lock_if_free(disk: Disk, path: str) -> File | None:

@@ -18,7 +18,6 @@ from headgate_gateway.kafka.supervise import supervise
 from headgate_gateway.spool.courier import Courier, CourierSettings
 from headgate_gateway.spool.directory import SpoolDirectory
 from headgate_gateway.spool.disk import Disk, OsDisk
-from headgate_gateway.spool.durable import make_directory
 from headgate_gateway.spool.ending import Ending
 from headgate_gateway.spool.entry import EntryHead
 from headgate_gateway.spool.errors import NO_SPACE, SpoolFencedError
@@ -121,8 +120,6 @@ class Spool:
         await in_thread(self._chores, self._open_logs)
 
     def _open_directory(self) -> dict[str, bytes]:
-        if self._settings.owner:
-            make_directory(self._disk, self._settings.root)
         self._directory = SpoolDirectory.open(self._disk, self._settings.directory, self._settings.owner)
         opened: list[Log] = []
         try:

@@ -249,6 +249,16 @@ def test_a_volume_that_is_read_only_is_named_as_such() -> None:
         SpoolDirectory.open(disk, "/spool")
 
 
+def test_a_volume_that_refuses_the_gateway_is_named_with_whom_it_refuses() -> None:
+    disk = PowerLossDisk()
+    disk.mkdir("/claim")
+    refused = OSError(errno.EACCES, "Permission denied", "/claim/ns.fleet")
+    disk.trouble = lambda operation, _: refused if operation == "mkdir" else None
+    whom = rf"not writable for uid {os.geteuid()}, gid {os.getegid()}: .*'/claim/ns.fleet'"
+    with pytest.raises(PermissionError, match=whom):
+        SpoolDirectory.open(disk, "/claim/ns.fleet/a", "a")
+
+
 @pytest.mark.parametrize(("code", "opens"), [(errno.EACCES, True), (errno.EROFS, True), (errno.EIO, False)])
 def test_a_mount_point_below_a_directory_that_is_not_ours_will_do(code: int, opens: bool) -> None:
     disk = PowerLossDisk()
@@ -259,5 +269,5 @@ def test_a_mount_point_below_a_directory_that_is_not_ours_will_do(code: int, ope
     else:
         with pytest.raises(OSError, match="as the test wants it"):
             SpoolDirectory.open(disk, "/spool")
-    with pytest.raises(OSError, match=r"as the test wants it|is read-only"):
+    with pytest.raises(OSError, match=r"as the test wants it|is read-only|is not writable"):
         SpoolDirectory.open(disk, "/made-by-us")
