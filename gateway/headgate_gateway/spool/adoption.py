@@ -103,7 +103,9 @@ class Adoptions:
         """Take what is granted, and go a step further with each."""
         if self._own.fenced:
             # Somebody took this pod for gone: what it has taken over is granted to others as well.
-            await self._close_all(0.0)
+            await asyncio.shield(self._close_all(0.0))
+            self._sight = NOTHING
+            self._shelf.forget_others({})
             return
         try:
             self._sight = await self._loop.run_in_executor(self._executor, self._take)

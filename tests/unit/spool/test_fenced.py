@@ -124,6 +124,9 @@ async def test_it_takes_over_nothing_more_and_lets_go_of_what_it_had_taken() -> 
     await pod.adoptions.look()
     assert not pod.adoptions._open
     assert "x" in disk.listdir(ROOT)
+    told = pod.adoptions.status(pod.spool.status())
+    assert (told.backlog_records, told.adopted) == (0, ())
+    assert pod.adoptions.metrics(pod.spool.metrics()).backlog_records == 0
     await pod.end()
 
 
