@@ -130,6 +130,8 @@ class AdoptedSpool(StatusModel):
     damaged: int = 0
     problem: str = ""
     """Why it is not delivered now."""
+    opened: bool = True
+    """Whether this gateway knows what it holds; where it does not, figures other than `bytes` say nothing."""
 
 
 class ForeignSpool(StatusModel):

@@ -276,7 +276,7 @@ class Adoptions:
 
     def _waiting_row(self, name: str) -> AdoptedSpool:
         _, problem = self._shelf.failed.get(name, (0.0, ""))
-        unknown = AdoptedSpool(directory=name, bytes=self._sight.mine[name])
+        unknown = AdoptedSpool(directory=name, bytes=self._sight.mine[name], opened=False)
         return self._shelf.last.get(name, unknown).model_copy(update={"problem": problem})
 
     def metrics(self, own: SpoolMetrics) -> SpoolMetrics:

@@ -177,7 +177,7 @@ def _spool_in(status: GatewayStatus) -> SpoolReport | None:
     said = status.spool
     if said is None:
         return None
-    unopened = [each for each in said.adopted if _is_unopened(each)]
+    unopened = [each for each in said.adopted if not each.opened]
     foreign: Counter[str] = Counter()
     for each in said.foreign:
         foreign[each.owner] += each.bytes
@@ -196,11 +196,6 @@ def _spool_in(status: GatewayStatus) -> SpoolReport | None:
         waiting=_sum_up(each for each in unopened if not each.problem),
         unopened=_sum_up(each for each in unopened if each.problem),
     )
-
-
-def _is_unopened(adopted: AdoptedSpool) -> bool:
-    """Of what is open something is left to deliver, and what is kept when all is delivered is parked or damaged."""
-    return not (adopted.backlog_records or adopted.parked or adopted.damaged)
 
 
 def _sum_up(adopted: Iterable[AdoptedSpool]) -> Directories:

@@ -60,14 +60,15 @@ def test_of_what_it_has_taken_over_a_report_tells_apart_what_is_not_open() -> No
         AdoptedSpool(directory="open", bytes=1, backlog_records=1),
         AdoptedSpool(directory="kept", bytes=2, parked=1),
         AdoptedSpool(directory="damaged", bytes=4, damaged=1),
-        AdoptedSpool(directory="waits", bytes=8),
-        AdoptedSpool(directory="waits too", bytes=16),
-        AdoptedSpool(directory="not to be opened", bytes=32, problem="format version 9"),
+        AdoptedSpool(directory="damaged before", bytes=64),
+        AdoptedSpool(directory="waits", bytes=8, opened=False),
+        AdoptedSpool(directory="waits too", bytes=16, opened=False),
+        AdoptedSpool(directory="not to be opened", bytes=32, opened=False, problem="format version 9"),
     )
     foreign = tuple(ForeignSpool(owner=owner, bytes=nbytes) for owner, nbytes in (("b", 1), ("a", 2), ("b", 4)))
     report = build_report(spooling(adopted=adopted, foreign=foreign)).spool
     assert report is not None
-    assert (report.adopted, report.waiting, report.unopened) == (6, Directories(2, 24), Directories(1, 32))
+    assert (report.adopted, report.waiting, report.unopened) == (7, Directories(2, 24), Directories(1, 32))
     assert (report.foreign, report.foreign_bytes) == (("a", "b"), {"a": 2, "b": 5})
     assert report.holds
 

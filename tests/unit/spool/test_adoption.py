@@ -86,7 +86,7 @@ async def test_what_a_pod_that_is_gone_held_is_delivered_by_another_and_its_spoo
     grants["a"] = "b"
     await pod.adoptions.look()
     told = pod.adoptions.status(pod.spool.status())
-    assert [(each.directory, each.backlog_records) for each in told.adopted] == [("b.adopted.a", 3)]
+    assert [(each.directory, each.backlog_records, each.opened) for each in told.adopted] == [("b.adopted.a", 3, True)]
     assert (told.backlog_records, told.foreign) == (3, ())
     assert pod.adoptions.metrics(pod.spool.metrics()).backlog_records == 3
     kafka.heal()
@@ -238,6 +238,7 @@ async def test_a_spool_that_cannot_be_opened_is_told_of_tried_again_and_leaves_n
         await pod.adoptions.look()
     (told,) = pod.adoptions.status(pod.spool.status()).adopted
     assert "format version 65535" in told.problem
+    assert not told.opened
     await until(lambda: threading.active_count() <= before)
     replace_file(disk, f"{ROOT}/{told.directory}/log/{name}", content)
     pod.adoptions._shelf.failed.clear()
