@@ -39,8 +39,8 @@ _HEADS: Final[list[bytes]] = [length + b"\x00" for length in VARINTS]
 """What records of so many bytes begin with: their length, and attributes, of which there are none."""
 _KEYLESS: Final[list[bytes]] = [_NONE + length for length in VARINTS]
 """What stands before values of so many bytes, where there is no key."""
-_SMALLEST_TIMESTAMP: Final = -(2**63)
-_LARGEST_TIMESTAMP: Final = 2**63 - 1
+_USUAL: Final = 2**60
+"""Numbers below are cheap for compiled code."""
 
 
 class UnencodableRecordError(ValueError):
@@ -114,16 +114,17 @@ class BatchWriter:
 
     def _time(self, timestamp: int) -> bytes:
         """As a record has it: the difference from the first one's, in 64 bits."""
-        if not _SMALLEST_TIMESTAMP <= timestamp <= _LARGEST_TIMESTAMP:
+        if not -_USUAL < timestamp < _USUAL and not -(2**63) <= timestamp < 2**63:
             raise OverflowError(f"the timestamp {timestamp} does not fit into 64 bits")
         if not self.count:
             self._first_ms = self._largest_ms = timestamp
-        return varint((timestamp - self._first_ms + 2**63) % 2**64 - 2**63)
+        passed = timestamp - self._first_ms
+        return varint(passed if -_USUAL < passed < _USUAL else (passed + 2**63) % 2**64 - 2**63)
 
     def _put(self, time: bytes, before: bytes, value: bytes, headers: bytes) -> bool:
         """Add a record, if there is room; `before` is its key and the value's length."""
         count = self.count
-        offset = VARINTS[count] if count < FEW else varint(count)
+        offset = varint(count)
         length = 1 + len(time) + len(offset) + len(before) + len(value) + len(headers)
         head = _HEADS[length] if length < FEW else varint(length) + b"\x00"
         size = self._size + len(head) - 1 + length

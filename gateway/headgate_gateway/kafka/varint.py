@@ -2,9 +2,15 @@
 
 from typing import Final
 
+FEW: Final = 2**13
+
 
 def varint(number: int) -> bytes:
     """A number of at most 64 bits, with its sign."""
+    return VARINTS[number] if 0 <= number < FEW else _encode(number)
+
+
+def _encode(number: int) -> bytes:
     left = number * 2 if number >= 0 else -number * 2 - 1
     octets = []
     while left > 127:
@@ -14,6 +20,5 @@ def varint(number: int) -> bytes:
     return bytes(octets)
 
 
-FEW: Final = 2**13
-VARINTS: Final[list[bytes]] = [varint(number) for number in range(FEW)]
+VARINTS: Final[list[bytes]] = [_encode(number) for number in range(FEW)]
 """Of the numbers that take one byte or two: most lengths and offsets, looked up for each record."""
