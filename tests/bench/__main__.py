@@ -88,6 +88,18 @@ BENCHES = (
         "to Kafka.",
     ),
     Bench(
+        "Async from disk, and group commits",
+        "spool_async",
+        "Async answered once lines are on disk, beside the same gateway without a spool, which answers from memory; both "
+        "have room for all lines of a run, so that neither refuses any. A run lasts until Kafka has the last line.",
+    ),
+    Bench(
+        "A backlog of 1 GB",
+        "spool_replay",
+        "Made by the gateway while Kafka was frozen, and found again after kill -9. Then Kafka goes on: replay and live "
+        "requests share the core, the profile and the topic.",
+    ),
+    Bench(
         "confluent-kafka in aiokafka's place",
         "alternatives",
         "The same gateway with librdkafka behind the same port: a measured alternative, which no release has.",

@@ -10,14 +10,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import events, runs, session
-from tests.bench.contenders import Contender, Place, Server, gateway, gateway_command, serving
-from tests.bench.loading import Load
-from tests.bench.tables import closed_loop_table
+from tests.bench import events, session
+from tests.bench.closed_loop import compare_bodies
+from tests.bench.contenders import Contender, Place, gateway, gateway_command
 from tests.integration.gateway.process import repo, write_config
 
-CASES = {1: 256, 100: 64}
-"""Events a body -> connections."""
 LINGERS = ("0", "5")
 
 
@@ -40,16 +37,8 @@ def main() -> None:
         gateway(python=[sys.executable], constraint=events.TWO_FIELDS),
         *(confluent(linger) for linger in LINGERS),
     ]
-    with session.opened(options) as bench, serving(bench.kafka, contenders) as servers:
-
-        def load_of(count: int) -> runs.LoadOf:
-            def load(server: Server) -> Load:
-                return Load(server.contender.requests(count), count, CASES[count], bench.effort.seconds)
-
-            return load
-
-        series = {count: runs.rounds(servers, load_of(count), bench.offsets, bench.effort) for count in CASES}
-        print(closed_loop_table(series, "events a body", "records/s", [each.name for each in contenders]))
+    with session.opened(options) as bench:
+        print(compare_bodies(bench, contenders))
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ class Contender:
     partitions: int = PARTITIONS
     beside: Callable[["Server"], AbstractContextManager[None]] = lambda _: nullcontext()
     """What goes on while it is loaded."""
+    answers_first: bool = False
+    """Whether it answers before Kafka has the records: a run then lasts until Kafka has them."""
 
 
 @dataclass(frozen=True)
@@ -82,23 +84,37 @@ def serving(kafka: Kafka, contenders: Sequence[Contender], bootstrap: str = "") 
 
 @contextmanager
 def _running(kafka: Kafka, contender: Contender, bootstrap: str) -> Iterator[Server]:
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        topic = stack.enter_context(fresh_topic(kafka, "topic", contender.partitions))
+    with placed(kafka, contender, bootstrap) as place, started(contender, place) as server:
+        yield server
+
+
+@contextmanager
+def placed(kafka: Kafka, contender: Contender, bootstrap: str = "") -> Iterator[Place]:
+    """A topic, ports and a directory, for one contender that may be started there more than once."""
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        fresh_topic(kafka, "topic", contender.partitions) as topic,
+    ):
         port, admin_port = ports.free(2, FIRST_PORT)
-        place = Place(bootstrap or kafka.bootstrap, topic, port, admin_port, directory)
-        command = pinned(SERVER_CORE, *contender.command(place))
-        log = stack.enter_context((directory / "log").open("wb"))
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            waiting.until(lambda: ports.answers(port), READY_SECONDS, f"{contender.name} answers")
-            time.sleep(1)  # its first look at the topic
-            yield Server(contender, process, port, admin_port, topic, directory)
-        except BaseException:
-            sys.stderr.write((directory / "log").read_text(errors="replace")[-4_000:])
-            raise
-        finally:
-            stop(process)
+        yield Place(bootstrap or kafka.bootstrap, topic, port, admin_port, Path(directory))
+
+
+@contextmanager
+def started(contender: Contender, place: Place) -> Iterator[Server]:
+    """A contender, until it is stopped; what it leaves in its directory stays."""
+    log = place.directory / "log"
+    command = pinned(SERVER_CORE, *contender.command(place))
+    with log.open("wb") as told:
+        process = subprocess.Popen(command, stdout=told, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        waiting.until(lambda: ports.answers(place.port), READY_SECONDS, f"{contender.name} answers")
+        time.sleep(1)  # its first look at the topic
+        yield Server(contender, process, place.port, place.admin_port, place.topic, place.directory)
+    except BaseException:
+        sys.stderr.write(log.read_text(errors="replace")[-4_000:])
+        raise
+    finally:
+        stop(process)
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:

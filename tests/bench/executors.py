@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import events, runs, session
-from tests.bench.contenders import Contender, Place, Server, gateway, serving
+from tests.bench.closed_loop import BODIES, compare_bodies
+from tests.bench.contenders import Contender, Place, gateway, serving
 from tests.bench.loading import Load
-from tests.bench.tables import closed_loop_table, table
+from tests.bench.tables import table
 
 FIVE: list[dict[str, Any]] = [
     {"splitter": {"field": "remote_addr", "separator": ".", "into": "net"}},
@@ -26,8 +27,6 @@ FIVE: list[dict[str, Any]] = [
     {"rename": {"fields": [{"from": "ua", "to": "user_agent"}]}},
     {"mask": {"fields": ["id"], "redact": {}}},
 ]
-CASES = {1: 256, 100: 64}
-"""Events a body -> connections."""
 TOP = 15
 
 
@@ -52,7 +51,7 @@ def profile(bench: session.Session) -> str:
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / "profile.json"
         with serving(bench.kafka, [sampled(target)]) as servers:
-            load = Load(servers[0].contender.requests(100), 100, CASES[100], bench.effort.seconds)
+            load = Load(servers[0].contender.requests(100), 100, BODIES[100], bench.effort.seconds)
             runs.run(servers[0], load, bench.offsets, bench.effort.warm_up_seconds)
         return profile_table(json.loads(target.read_text()))
 
@@ -75,16 +74,7 @@ def main() -> None:
         gateway("none", constraint=events.TWO_FIELDS),
     ]
     with session.opened(options) as bench:
-        with serving(bench.kafka, contenders) as servers:
-
-            def load_of(count: int) -> runs.LoadOf:
-                def load(server: Server) -> Load:
-                    return Load(server.contender.requests(count), count, CASES[count], bench.effort.seconds)
-
-                return load
-
-            series = {count: runs.rounds(servers, load_of(count), bench.offsets, bench.effort) for count in CASES}
-        print(closed_loop_table(series, "events a body", "records/s", [each.name for each in contenders]))
+        print(compare_bodies(bench, contenders))
         print(
             f"Where the time goes with five executors and bodies of 100 lines (samples of CPU time):\n\n{profile(bench)}"
         )

@@ -14,15 +14,12 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from tests.bench import events, runs, session
-from tests.bench.contenders import GATEWAY_PATH, VARIANTS, Contender, Place, Server, gateway, serving
-from tests.bench.loading import Load
-from tests.bench.tables import closed_loop_table
+from tests.bench import events, session
+from tests.bench.closed_loop import compare_bodies
+from tests.bench.contenders import GATEWAY_PATH, VARIANTS, Contender, Place, Server, gateway
 
 from headgate_gateway.config.auth import API_KEYS_PART, repo_secret_file
 
-CASES = {1: 256, 100: 64}
-"""Events a body -> connections."""
 KEYS = tuple(f"bench-key-{number}-{number:032x}" for number in range(8))
 SECRET = "bench-keys"
 SCRAPE_SECONDS = 1.0
@@ -74,16 +71,8 @@ def _scrape(address: str, stop: threading.Event) -> None:
 def main() -> None:
     options = session.parser(__doc__).parse_args()
     contenders = [guarded(), gateway("headgate, all off", constraint=events.TWO_FIELDS)]
-    with session.opened(options) as bench, serving(bench.kafka, contenders) as servers:
-
-        def load_of(count: int) -> runs.LoadOf:
-            def load(server: Server) -> Load:
-                return Load(server.contender.requests(count), count, CASES[count], bench.effort.seconds)
-
-            return load
-
-        series = {count: runs.rounds(servers, load_of(count), bench.offsets, bench.effort) for count in CASES}
-        print(closed_loop_table(series, "events a body", "records/s", [each.name for each in contenders]))
+    with session.opened(options) as bench:
+        print(compare_bodies(bench, contenders))
 
 
 if __name__ == "__main__":

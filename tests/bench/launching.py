@@ -11,6 +11,7 @@ import uvloop
 
 from headgate_gateway.__main__ import build_parser, read_settings
 from headgate_gateway.admin.logs import configure_logs
+from headgate_gateway.allocator import keep_freed_memory
 from headgate_gateway.app import Gateway
 
 
@@ -19,6 +20,7 @@ def launch(argv: Sequence[str]) -> None:
     arguments = build_parser().parse_args(argv)
     configure_logs(arguments.log_level)
     gc.set_threshold(50_000, 20, 20)
+    keep_freed_memory()
 
     async def run() -> None:
         await Gateway(read_settings(arguments), asyncio.get_running_loop()).run()

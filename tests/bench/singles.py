@@ -11,6 +11,7 @@ stderr, with every run's rate, CPU time a record, p50, p99 and how busy the core
 from collections.abc import Sequence
 
 from tests.bench import runs, session
+from tests.bench.closed_loop import closed_loop
 from tests.bench.contenders import Contender, Server, gateway, serving
 from tests.bench.loading import Load
 from tests.bench.peers import sarama_single
@@ -21,15 +22,6 @@ from tests.bench.tables import closed_loop_table, open_loop_table
 CONNECTIONS = (16, 64, 256)
 OPEN_LOOP_CONNECTIONS = 256
 OPEN_LOOP_SHARE = 0.7
-
-
-def closed_loop(bench: Session, servers: Sequence[Server], connections: int, events_a_body: int = 1) -> list[Round]:
-    """Every connection sends its next request once it has its answer."""
-
-    def load_of(server: Server) -> Load:
-        return Load(server.contender.requests(events_a_body), events_a_body, connections, bench.effort.seconds)
-
-    return runs.rounds(servers, load_of, bench.offsets, bench.effort)
 
 
 def open_loop(bench: Session, servers: Sequence[Server], rate: float) -> list[Round]:

@@ -23,8 +23,9 @@ def crd(release: Release, name: str) -> Manifest:
     return found
 
 
-def gateways(release: Release) -> set[str]:
-    return {pod["metadata"]["uid"] for pod in release.gateway_pods()}
+def gateways(release: Release) -> dict[str, Manifest]:
+    """By UID, with what tells whose each is."""
+    return {pod["metadata"]["uid"]: pod["metadata"]["labels"] for pod in release.gateway_pods()}
 
 
 def test_helm_lint_is_clean(cluster: Cluster) -> None:

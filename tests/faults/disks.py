@@ -1,6 +1,6 @@
 """What goes wrong with a spool's disk: no room, nothing may be written, bits change, ends are missing. Needs root.
 
-A disk that is slow, or forgets what was not synced, is the business of the store's own tests, by their `Disk`.
+A disk that is slow is in `slowness`; one that forgets what was not synced is the business of the store's own tests.
 """
 
 import asyncio

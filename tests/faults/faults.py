@@ -15,6 +15,8 @@ from .spooled import lines_in
 from .world import World
 
 Act = Callable[[World, Step, Random], Awaitable[None]]
+SLOW_MS = (20, 100, 500, 12_000)
+"""What a write or a sync takes; the last is more than a gateway gives a commit before it counts the disk as failed."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +251,15 @@ async def read_only_disk(world: World, step: Step, _: Random) -> None:
         await asyncio.sleep(step.seconds)
 
 
+async def slow_disk(world: World, step: Step, random: Random) -> None:
+    """Every write and every sync takes a while: now this long, now that."""
+    assert world.slowness is not None
+    for milliseconds in random.sample(SLOW_MS, len(SLOW_MS)):
+        world.slowness.set(milliseconds)
+        await asyncio.sleep(step.seconds / len(SLOW_MS))
+    world.slowness.set(0)
+
+
 async def full_spool(world: World, step: Step, random: Random) -> None:
     """Kafka is gone for longer than the spool has room for; `run` makes the spool small."""
     await no_network(world, step._replace(seconds=max(step.seconds, 2.0)), random)
@@ -277,7 +288,7 @@ async def _damaged(world: World, step: Step, random: Random, damage: Callable[[P
 
 
 NETWORK, BROKERS, TOPIC, USER, GATEWAY, DISK, CLOCK = "network", "brokers", "topic", "user", "gateway", "disk", "clock"
-MISSING_TOPIC, FULL_SPOOL, MOVED_CLOCK = "missing-topic", "full-spool", "moved-clock"
+MISSING_TOPIC, FULL_SPOOL, MOVED_CLOCK, SLOW_DISK = "missing-topic", "full-spool", "moved-clock", "slow-disk"
 FAULTS = {
     "cut-requests": Fault(cut_requests, (NETWORK,)),
     "cut-answers": Fault(cut_answers, (NETWORK,)),
@@ -308,6 +319,7 @@ FAULTS = {
     "terminated-gateway-without-kafka": Fault(terminated_gateway_without_kafka, (GATEWAY, NETWORK), of_spools=True),
     "full-disk": Fault(full_disk, (DISK,), of_spools=True),
     "read-only-disk": Fault(read_only_disk, (DISK,), of_spools=True),
+    SLOW_DISK: Fault(slow_disk, (DISK,), of_spools=True),
     FULL_SPOOL: Fault(full_spool, (NETWORK,), of_spools=True),
     "flipped-bits": Fault(flipped_bits, (DISK, GATEWAY, NETWORK), of_spools=True),
     "truncated-segment": Fault(truncated_segment, (DISK, GATEWAY, NETWORK), of_spools=True),

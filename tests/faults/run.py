@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from .brokers import Brokers
-from .faults import FAULTS, FULL_SPOOL, MISSING_TOPIC, MOVED_CLOCK
+from .faults import FAULTS, FULL_SPOOL, MISSING_TOPIC, MOVED_CLOCK, SLOW_DISK
 from .oracle import SHOWN, Verdict, judge
 from .scenario import Scenario, Step
 from .stages import STAGES
@@ -62,6 +62,7 @@ async def run(scenario: Scenario, brokers: Brokers, folder: Path) -> Report:
         late_topic=MISSING_TOPIC not in faults,
         spool_bytes=SMALL if FULL_SPOOL in faults else LARGE,
         moves_clock=MOVED_CLOCK in faults,
+        slows_disk=SLOW_DISK in faults,
     ) as made:
         made.begin_traffic(Random(scenario.name).randrange(2**32))
         assert made.traffic is not None

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from .brokers import Brokers
-from .faults import BROKERS, FAULTS, names
+from .faults import BROKERS, FAULTS, SLOW_DISK, names
 from .run import run
 from .scenario import QUICK, alone
 from .stages import SPOOL, SYNC
@@ -19,6 +19,7 @@ CASES = [(SPOOL.name, fault, SHORT) for fault in names(spools=True)]
 # With a spool there is a repo that never uses it, too: what brokers take long to get over happens once.
 CASES += [(SYNC.name, fault, SHORT) for fault in names(spools=False) if BROKERS not in FAULTS[fault].groups]
 CASES += [(stage.name, fault, LONG) for stage in (SYNC, SPOOL) for fault in LASTING]
+CASES += [(SPOOL.name, SLOW_DISK, LONG)]
 
 
 @pytest.mark.parametrize(("stage", "fault", "seconds"), CASES, ids=["-".join(map(str, case)) for case in CASES])

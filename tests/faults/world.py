@@ -23,6 +23,7 @@ from .disks import small_disk
 from .gateway import Gateway
 from .oracle import Terms
 from .scenario import Scale
+from .slowness import Slowness
 from .spooled import lines_in, parked_in
 from .stages import Stage
 from .traffic import Target, Traffic
@@ -49,6 +50,8 @@ class World:
     traffic: Traffic | None = None
     clock: Clock | None = None
     """The gateway's, where a fault moves it."""
+    slowness: Slowness | None = None
+    """Of the gateway's disk, where a fault makes it slow."""
     ended: bool = False
     """Whether the gateway was ended, so that connections broke."""
     undelivered: int = 0
@@ -195,7 +198,15 @@ class World:
 
 @asynccontextmanager
 async def world(
-    stage: Stage, brokers: Brokers, scale: Scale, folder: Path, *, late_topic: bool, spool_bytes: str, moves_clock: bool
+    stage: Stage,
+    brokers: Brokers,
+    scale: Scale,
+    folder: Path,
+    *,
+    late_topic: bool,
+    spool_bytes: str,
+    moves_clock: bool,
+    slows_disk: bool,
 ) -> AsyncIterator[World]:
     """A gateway that serves, and topics; without the late one where a fault makes it."""
     grace = f"{scale.delivery_ms + GRACE_SECONDS * 1000:.0f}ms"
@@ -205,8 +216,12 @@ async def world(
     if stage.spools:
         flags += ["--spool", str(spool), "--spool-max-bytes", spool_bytes, "--spool-segment-bytes", "256Ki"]
     clock = Clock(folder / "clock") if moves_clock else None
-    gateway = Gateway(config, flags, clock.within if clock else ())
-    made = World(stage, brokers, gateway, scale, spool, new_name("faults"), new_name("late"), clock=clock)
+    slowness = Slowness(folder / "slowness", spool.parent) if slows_disk else None
+    within = [word for each in (clock, slowness) if each for word in each.within]
+    gateway = Gateway(config, flags, within)
+    made = World(
+        stage, brokers, gateway, scale, spool, new_name("faults"), new_name("late"), clock=clock, slowness=slowness
+    )
     await brokers.create_topic(made.topic)
     if late_topic:
         await made.create_late_topic()

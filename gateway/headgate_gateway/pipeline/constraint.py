@@ -23,7 +23,6 @@ Select = Callable[[list[Any]], list[bool] | None]
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?", re.ASCII)
 _EXACT_DIGITS = 18
-_HASHED = frozenset({str, int, float})
 _COMPARE = {
     ConstraintOperator.GT: gt,
     ConstraintOperator.GE: ge,
@@ -52,7 +51,10 @@ def _member(values: tuple[int | str, ...]) -> Mask:
     def other(value: Any) -> bool:
         return with_true if value is True else with_false if value is False else False
 
-    return lambda column: [value in members if value.__class__ in _HASHED else other(value) for value in column]
+    return lambda column: [
+        value in members if type(value) is str or type(value) is int or type(value) is float else other(value)
+        for value in column
+    ]
 
 
 def _negation(mask: Mask) -> Mask:
@@ -70,12 +72,11 @@ def _numeric(operator: ConstraintOperator, bound_text: int | str) -> Mask:
     compare = _COMPARE[operator]
 
     def other(value: Any) -> bool:
-        number = number_of(value) if value.__class__ is str else None
+        number = number_of(value) if type(value) is str else None
         return number is not None and compare(number, bound)
 
     return lambda column: [
-        compare(value, bound) if value.__class__ is int or value.__class__ is float else other(value)
-        for value in column
+        compare(value, bound) if type(value) is int or type(value) is float else other(value) for value in column
     ]
 
 
@@ -83,13 +84,13 @@ def _matches(patterns: tuple[int | str, ...]) -> Mask:
     searches = tuple(compile_linear_regex(str(pattern)).isinstance_python for pattern in patterns)
     if len(searches) == 1:
         search = searches[0]
-        return lambda column: [value.__class__ is str and search(value) for value in column]
-    return lambda column: [value.__class__ is str and any(search(value) for search in searches) for value in column]
+        return lambda column: [type(value) is str and search(value) for value in column]
+    return lambda column: [type(value) is str and any(search(value) for search in searches) for value in column]
 
 
 def _prefix(values: tuple[int | str, ...]) -> Mask:
     prefixes = tuple(str(value) for value in values)
-    return lambda column: [value.__class__ is str and value.startswith(prefixes) for value in column]
+    return lambda column: [type(value) is str and value.startswith(prefixes) for value in column]
 
 
 def compile_expression(expression: MatchExpression) -> Mask:

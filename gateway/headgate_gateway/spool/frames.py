@@ -26,7 +26,7 @@ _CRC = struct.Struct("<I")
 SEGMENT_HEAD: Final = _SEGMENT.size + _CRC.size
 FRAME_HEAD: Final = _FRAME.size + _CRC.size
 _BLOCK = 4 * 2**20
-"""Bytes read at a time."""
+"""Bytes read at a time, by who goes through all of a segment."""
 
 _encoder = msgspec.msgpack.Encoder()
 _entries = msgspec.msgpack.Decoder(list[Entry])
@@ -134,7 +134,9 @@ def _wanted(frame: Frame) -> bool:
 class Scanner:
     """Reads a segment front to back, past what is damaged."""
 
-    def __init__(self, read_at: ReadAt, size: int, marker: bytes) -> None:
+    def __init__(self, read_at: ReadAt, size: int, marker: bytes, block: int = _BLOCK) -> None:
+        """`block`: bytes read at a time, or a frame's where it has more."""
+        self._block_bytes = block
         self._read_at = read_at
         self._size = size
         self._marker = marker
@@ -157,7 +159,7 @@ class Scanner:
         at = offset - self._base
         if at < 0 or at + nbytes > len(self._block):
             self._base, at = offset, 0
-            self._block = memoryview(self._read_at(offset, min(max(nbytes, _BLOCK), self._size - offset)))
+            self._block = memoryview(self._read_at(offset, min(max(nbytes, self._block_bytes), self._size - offset)))
         return self._block[at : at + nbytes]
 
     def _frame(self, offset: int, wanted: Callable[[Frame], bool]) -> Frame | Bad | None:

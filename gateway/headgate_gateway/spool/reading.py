@@ -16,6 +16,9 @@ from headgate_gateway.spool.frames import Bad, Frame, Scanner, decode_entries
 from headgate_gateway.spool.ledger import Ledger
 from headgate_gateway.spool.segments import Segment, Segments
 
+_LEAST_BYTES = 64 * 2**10
+"""Read at a time: what lies before the first record that is looked for."""
+
 
 class Stored(NamedTuple):
     """An entry, and the number of its first record."""
@@ -78,7 +81,9 @@ class Reader:
         """Take a segment's entries, whole frames of them, until there is no room."""
         position, offset = segment.mark(one.number)
         end, size = segment.end, segment.size
-        scanner = Scanner(self._damage.reader_of(segment.path), size, segment.marker)
+        # Hardly more than there is room for: the next call reads anew.
+        block = max(one.room, _LEAST_BYTES)
+        scanner = Scanner(self._damage.reader_of(segment.path), size, segment.marker, block)
         lost: Bad | None = None
         for part in scanner.scan(offset, lambda frame: self._is_wanted(frame, one)):
             if isinstance(part, Bad):

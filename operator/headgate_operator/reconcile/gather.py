@@ -44,6 +44,11 @@ class Gateways:
         """Why some gateway does not run, if one says so."""
         return next((pod.trouble for pod in self.pods if pod.trouble), "")
 
+    @property
+    def too_old(self) -> str:
+        """The same, where it is that the image does not know what the fleet asks for: a word that goes before all others."""
+        return next((pod.trouble for pod in self.pods if pod.too_old), "")
+
 
 @dataclass(frozen=True, slots=True)
 class _LiveShard:

@@ -25,6 +25,7 @@ from headgate_operator.api.names import (
     TRACK_STABLE,
 )
 from headgate_operator.api.profile import KafkaProducerProfile
+from headgate_operator.api.reasons import GATEWAY_TOO_OLD
 from headgate_operator.api.repo import EventRepo
 from headgate_operator.api.resource import InvalidResourceError
 from headgate_operator.render.canonical import canonical_json
@@ -248,7 +249,8 @@ def build_pod_view(manifest: Mapping[str, Any]) -> PodView:
         ready=conditions.get("Ready") == "True",
         leaving=bool(metadata.get("deletionTimestamp")) or status.get("phase") in ("Succeeded", "Failed"),
         config_hash=(metadata.get("annotations") or {}).get(ANNOTATION_CONFIG_HASH, ""),
-        trouble=_trouble(status),
+        trouble=_TOO_OLD if (too_old := _is_too_old(status)) else _trouble(status),
+        too_old=too_old,
         repo=_repo_of(labels),
         revision=labels.get(LABEL_REVISION, ""),
         finished=status.get("phase") in ("Succeeded", "Failed"),
@@ -277,6 +279,24 @@ def _has_run(status: Mapping[str, Any]) -> bool:
 def _repo_of(labels: Mapping[str, str]) -> tuple[str, str] | None:
     namespace, name = labels.get(LABEL_REPO_NAMESPACE), labels.get(LABEL_REPO)
     return (namespace, name) if namespace and name else None
+
+
+_EXIT_USAGE = 2
+"""How a gateway ends that does not understand its command line, and never else (argparse's status)."""
+_TOO_OLD = (
+    f"{GATEWAY_TOO_OLD}: the gateway's image refuses its command line, so it is too old for what the fleet's spec asks for, "
+    "such as spec.spool: set spec.image to a gateway of the operator's release, or leave that out of the spec"
+)
+
+
+def _is_too_old(status: Mapping[str, Any]) -> bool:
+    """Whether its gateway ended that way, and is not ready: starting it again and again changes nothing."""
+    return any(
+        ((each.get(state) or {}).get("terminated") or {}).get("exitCode") == _EXIT_USAGE
+        for each in status.get("containerStatuses") or ()
+        if not each.get("ready")
+        for state in ("state", "lastState")
+    )
 
 
 def _trouble(status: Mapping[str, Any]) -> str:

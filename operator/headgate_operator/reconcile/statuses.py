@@ -145,7 +145,8 @@ def build_fleet_sight(
         repos=sum(verdict.entry is not None for verdict in plan.repos.values()),
         contract_version=plan.contract_version,
         failures=tuple(str(failure) for failure in failures),
-        pod_trouble=gateways.trouble,
+        pod_trouble=gateways.too_old or gateways.trouble,
+        too_old=bool(gateways.too_old),
         upgrade=upgrade,
         spool=spool,
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from headgate_operator.api.reasons import GATEWAY_TOO_OLD
 from headgate_operator.render.world import Verdict
 from headgate_operator.status import reasons
 from headgate_operator.status.conditions import Fact, build_conditions, find, ready_facts, truth
@@ -29,6 +30,8 @@ class FleetSight:
     failures: tuple[str, ...] = ()
     """Objects that could not be applied, with the reason."""
     pod_trouble: str = ""
+    too_old: bool = False
+    """Whether that is an image which does not know what the spec asks of its gateways."""
     upgrade: ShownUpgrade | None = None
     """None of a fleet that never had one."""
     spool: Mapping[str, Any] | None = None
@@ -62,7 +65,8 @@ def _programmed(sight: FleetSight) -> Fact:
     if sight.failures:
         return Fact(reasons.PROGRAMMED, "False", reasons.APPLY_FAILED, _failures(sight))
     if not sight.ready_gateways:
-        return Fact(reasons.PROGRAMMED, "False", reasons.NO_GATEWAYS, sight.pod_trouble or "no gateway is ready")
+        reason = GATEWAY_TOO_OLD if sight.too_old else reasons.NO_GATEWAYS
+        return Fact(reasons.PROGRAMMED, "False", reason, sight.pod_trouble or "no gateway is ready")
     if sight.current_gateways == sight.ready_gateways:
         return Fact(reasons.PROGRAMMED, "True", reasons.IS_PROGRAMMED, "every ready gateway reports the newest config")
     if sight.unreachable:
@@ -89,6 +93,10 @@ def _ready(sight: FleetSight, live: Mapping[str, Any], programmed: Fact) -> tupl
     upgrade = upgrade_facts(sight.upgrade.state) if sight.upgrade is not None else None
     if upgrade is not None and sight.ready_gateways and not (workload.stuck or sight.pod_trouble):
         return upgrade
+    if sight.too_old and not workload.complete:
+        # Kubernetes would go on trying until a deadline; waiting helps nobody here.
+        message = f"{workload.ready} of {workload.desired} gateways are ready: {sight.pod_trouble}"
+        return ready_facts("False", GATEWAY_TOO_OLD, message, stalled=True)
     if not workload.observed:
         return _unobserved(sight, earlier)
     if workload.desired == 0 and workload.total == 0:

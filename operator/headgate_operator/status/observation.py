@@ -108,6 +108,8 @@ class PodView:
     """Value of the config-hash annotation."""
     trouble: str = ""
     """Why a container does not run, from its waiting state: `ImagePullBackOff: …`."""
+    too_old: bool = False
+    """Whether that is its image, which does not know an argument that it is given."""
     repo: RepoKey | None = None
     """The repo whose canary it is; None: it serves all of them, with the stable image or a new one."""
     revision: str = ""

@@ -139,9 +139,9 @@ def _serving(sight: RepoSight, earlier: Any) -> Fact:
     before = find(earlier, reasons.SERVING)
     if tally.serving + tally.unknown + len(tally.unreachable) == tally.ready and before is not None:
         return Fact(reasons.SERVING, str(before["status"]), str(before["reason"]), str(before.get("message", "")))
-    return Fact(
-        reasons.SERVING, "False", reasons.NOT_SERVED, f"{tally.serving} of {tally.ready} ready gateways serve the repo"
-    )
+    why = f": {tally.refusals[0][0]}: {tally.refusals[0][1]}" if tally.refusals else ""
+    message = f"{tally.serving} of {tally.ready} ready gateways serve the repo{why}"
+    return Fact(reasons.SERVING, "False", reasons.NOT_SERVED, message)
 
 
 def _ready(sight: RepoSight, programmed: Fact) -> tuple[Fact, ...]:

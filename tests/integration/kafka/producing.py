@@ -53,6 +53,8 @@ _NOT_YET = {
     KafkaError.OFFSET_NOT_AVAILABLE,
     KafkaError._TIMED_OUT,
     KafkaError._TRANSPORT,
+    # Its own, of a partition that a listing has just named.
+    KafkaError._UNKNOWN_PARTITION,
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from aiokafka.record.memory_records import MemoryRecords
 
 from headgate_gateway.kafka.accumulator import Accumulator
+from headgate_gateway.kafka.batch import compress_batch
 from headgate_gateway.kafka.lanes import Batch, Topic
 from headgate_gateway.kafka.partition import KeyHasher
 from headgate_gateway.kafka.submission import Submission
@@ -57,4 +58,4 @@ def partition_for_key(key: bytes, partition_count: int) -> int:
 
 def values_of(batch: Batch) -> list[str]:
     assert batch.raw is not None
-    return [(value or b"").decode() for _, value, _, _ in decode(batch.raw)]
+    return [(value or b"").decode() for _, value, _, _ in decode(compress_batch(batch.raw, None))]
