@@ -111,7 +111,7 @@ async def test_repos_that_need_the_spool_of_a_fleet_that_gives_it_up_say_so_and_
     assert found["Accepted"] == found["Ready"] == ("False", "SpoolNotEnabled")
     assert found["Serving"] == ("True", "Serving"), "the former gateways are there still"
     told = message(bed, "EventRepo", "kept", "Ready")
-    assert "spec.spool.mode set to EmptyDir or VolumeClaim, or set spec.kafka.onFailure to Reject" in told
+    assert "spec.spool.mode set to EmptyDir, VolumeClaim or SharedClaim, or set spec.kafka.onFailure to Reject" in told
     for name in ("main-gateway-0", "main-gateway-1"):
         bed.remove("Pod", name)
     for name in ("main-gateway-x", "main-gateway-y"):
