@@ -58,6 +58,7 @@ BOMBS: dict[str, tuple[dict[str, Any], list[dict[str, Any]], str, str]] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("event", "executors", "step", "message"), BOMBS.values(), ids=BOMBS)
 @pytest.mark.parametrize("told", [True, False], ids=["size known", "size unknown"])
 def test_a_bomb_is_refused_before_it_is_large(
