@@ -47,6 +47,9 @@ PORT_ADMIN = 8081
 CONFIG_DIR = "/etc/headgate"
 """Where a gateway finds its shards and credentials, in one projected volume."""
 
+GATEWAY_CONTAINER = "gateway"
+"""The gateway's container in every pod; others may have been put beside it. Overrides of templates keep the name."""
+
 SPOOL_VOLUME = "spool"
 """The volume with a gateway's spool, and the template of its claim: Kubernetes names claims by it, so it never changes."""
 SPOOL_DIR = "/var/lib/headgate/spool"

@@ -15,6 +15,7 @@ from headgate_operator.api.names import (
     ANNOTATION_CONFIG_HASH,
     API_VERSION,
     FIELD_MANAGER,
+    GATEWAY_CONTAINER,
     LABEL_FLEET,
     LABEL_MANAGED_BY,
     LABEL_REPO,
@@ -285,7 +286,8 @@ _EXIT_USAGE = 2
 """How a gateway ends that does not understand its command line, and never else (argparse's status)."""
 _TOO_OLD = (
     f"{GATEWAY_TOO_OLD}: the gateway's image refuses its command line, so it is too old for what the fleet's spec asks for, "
-    "such as spec.spool: set spec.image to a gateway of the operator's release, or leave that out of the spec"
+    "such as spec.spool: set spec.image to a gateway of the operator's release, or leave that out of the spec (or an override "
+    "of a template passes what no gateway knows)"
 )
 
 
@@ -294,7 +296,7 @@ def _is_too_old(status: Mapping[str, Any]) -> bool:
     return any(
         ((each.get(state) or {}).get("terminated") or {}).get("exitCode") == _EXIT_USAGE
         for each in status.get("containerStatuses") or ()
-        if not each.get("ready")
+        if each.get("name") == GATEWAY_CONTAINER and not each.get("ready")
         for state in ("state", "lastState")
     )
 

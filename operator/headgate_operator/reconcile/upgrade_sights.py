@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from headgate_operator.api.names import LABEL_REVISION, upgrade_name
+from headgate_operator.api.names import GATEWAY_CONTAINER, LABEL_REVISION, upgrade_name
 from headgate_operator.reconcile.records import ChildRecord
 from headgate_operator.reconcile.sights import CANARY_KINDS, Eyes, gauges, read_preflight
 from headgate_operator.reconcile.store import FleetKey
@@ -121,7 +121,7 @@ def image_in(workload: ChildRecord | None, fleet: str) -> Image | None:
     if workload is None or workload.owner != fleet:
         return None
     containers = json.loads(workload.content)["spec"]["template"]["spec"].get("containers") or ()
-    named = (each for each in containers if each.get("name") == "gateway")
+    named = (each for each in containers if each.get("name") == GATEWAY_CONTAINER)
     # An override of the template may call it otherwise.
     gateway = next(named, containers[0] if containers else None)
     if gateway is None or not gateway.get("image"):

@@ -30,8 +30,17 @@ def container(state: dict[str, Any], last: dict[str, Any] | None = None, *, read
         (container(RUNNING, REFUSES, ready=True), False, ""),
         (container(BACK_OFF, CRASHED), False, "CrashLoopBackOff: back-off 10s"),
         (container({"waiting": {"reason": "ImagePullBackOff"}}), False, "ImagePullBackOff"),
+        ({**container(RUNNING, REFUSES), "name": "proxy"}, False, ""),
     ],
-    ids=["waits to start again", "has just ended", "starts again", "serves at last", "has crashed", "has no image"],
+    ids=[
+        "waits to start again",
+        "has just ended",
+        "starts again",
+        "serves at last",
+        "has crashed",
+        "has no image",
+        "another",
+    ],
 )
 def test_an_image_that_refuses_its_command_line_is_too_old(status: dict[str, Any], too_old: bool, trouble: str) -> None:
     metadata = {"name": "a", "namespace": "events", "uid": "a"}
