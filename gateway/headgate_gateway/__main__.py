@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import gc
 import logging
 import os
 import sys
@@ -14,7 +13,7 @@ import uvloop
 
 from headgate_gateway import __version__
 from headgate_gateway.admin.logs import configure_logs
-from headgate_gateway.allocator import keep_freed_memory
+from headgate_gateway.allocator import tune_memory
 from headgate_gateway.app import Gateway, Settings
 from headgate_gateway.config.units import parse_byte_size, parse_duration
 from headgate_gateway.descriptors import DEFAULT_CONNECTIONS
@@ -238,9 +237,7 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Entry point of the console script."""
     arguments = build_parser().parse_args(argv)
     configure_logs(arguments.log_level)
-    # Requests make and drop many small objects that refer to nothing: the default of 700 looks through them for naught.
-    gc.set_threshold(50_000, 20, 20)
-    keep_freed_memory()
+    tune_memory()
     code = _serve(read_settings(arguments))
     # Not by way of the event loop's and the interpreter's own ends: they wait for threads, and one that asks a DNS
     # server that is away for a broker's address comes back long after the grace period.

@@ -2,7 +2,8 @@
 
     python -m tests.bench.ceiling --lines 100 --seconds 5
 
-Prints lines a second. Uses the gateway's own pipeline and batches, filled to their cap as under the highest load.
+Prints lines a second. Uses the gateway's own pipeline, batches, filled to their cap as under the highest load, and
+settings of memory.
 """
 
 import argparse
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from tests.bench import events
 from tests.unit.gateway.builders import repo_config
 
+from headgate_gateway.allocator import tune_memory
 from headgate_gateway.config.producer import Compression
 from headgate_gateway.kafka.batch import BatchWriter, compress_batch
 from headgate_gateway.kafka.codec import build_compressor
@@ -70,6 +72,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=5)
     options = parser.parse_args()
+    tune_memory()
     print(f"{measure(options.lines, options.seconds):.0f}")
 
 

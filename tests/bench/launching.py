@@ -4,14 +4,13 @@ Without the program's own quick end, so that whoever watches can write down what
 """
 
 import asyncio
-import gc
 from collections.abc import Sequence
 
 import uvloop
 
 from headgate_gateway.__main__ import build_parser, read_settings
 from headgate_gateway.admin.logs import configure_logs
-from headgate_gateway.allocator import keep_freed_memory
+from headgate_gateway.allocator import tune_memory
 from headgate_gateway.app import Gateway
 
 
@@ -19,8 +18,7 @@ def launch(argv: Sequence[str]) -> None:
     """Serve until SIGTERM; `argv` are the gateway's own arguments."""
     arguments = build_parser().parse_args(argv)
     configure_logs(arguments.log_level)
-    gc.set_threshold(50_000, 20, 20)
-    keep_freed_memory()
+    tune_memory()
 
     async def run() -> None:
         await Gateway(read_settings(arguments), asyncio.get_running_loop()).run()
