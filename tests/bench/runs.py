@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from tests.bench import loading
 from tests.bench.contenders import Server
 from tests.bench.loading import Load, Report
-from tests.bench.machine import resident_mib
+from tests.bench.machine import cpu_seconds, resident_mib
 from tests.bench.topics import Offsets
 
 BUSY_ENOUGH = 0.95
@@ -55,6 +55,8 @@ class Run:
     """Records that answers promised."""
     report: Report
     resident_mib: float
+    cpu_seconds: float
+    """Of the server, from the first request until Kafka had all: what it does after its last answer counts, too."""
     late_seconds: float = 0.0
     """From the last answer until Kafka had all that answers promised, of a server that answers first."""
 
@@ -66,7 +68,12 @@ class Run:
     @property
     def micros(self) -> float:
         """CPU time of the server for a record."""
-        return self.report.cpu_seconds * 1e6 / max(self.records, 1)
+        return self.cpu_seconds * 1e6 / max(self.records, 1)
+
+    @property
+    def per_cpu_second(self) -> float:
+        """Records for a second of the server's CPU time."""
+        return self.records / max(self.cpu_seconds, 1e-9)
 
     @property
     def counts(self) -> bool:
@@ -84,14 +91,15 @@ def run(server: Server, load: Load, offsets: Offsets, warm_up_seconds: float) ->
         before = offsets.count(server.topic)
         warm = loading.send(server.port, replace(load, seconds=warm_up_seconds), server.process.pid)
         wait_for_rest(server, offsets, before + warm.accepted * load.events)
-    before = offsets.count(server.topic)
+    before, used = offsets.count(server.topic), cpu_seconds(server.process.pid)
     with server.contender.beside(server):
         report = loading.send(server.port, load, server.process.pid)
     promised = report.accepted * load.events
     late = wait_for_rest(server, offsets, before + promised)
+    used = cpu_seconds(server.process.pid) - used
     time.sleep(SETTLE_SECONDS)
     records = offsets.count(server.topic) - before
-    made = Run(server.name, records, promised, report, resident_mib(server.process.pid)[0], late)
+    made = Run(server.name, records, promised, report, resident_mib(server.process.pid)[0], used, late)
     print(f"  {describe(made)}", file=sys.stderr, flush=True)
     if made.records < made.acknowledged or not made.acknowledged:
         raise BenchError(f"{made.name}: {made.records} records in Kafka, {made.acknowledged} acknowledged")
@@ -118,13 +126,30 @@ def rounds(
     *,
     saturating: bool = True,
 ) -> list[Round]:
-    """Rounds until enough of them count, within bounds. Those in which a core was idle stay out if others do count."""
+    """The rounds that figures are taken from."""
+    return kept(all_rounds(servers, load_of, offsets, effort, saturating=saturating), saturating)
+
+
+def all_rounds(
+    servers: Sequence[Server],
+    load_of: LoadOf,
+    offsets: Offsets,
+    effort: Effort,
+    *,
+    saturating: bool = True,
+) -> list[Round]:
+    """Rounds until enough of them count, within bounds; also those that do not."""
     made: list[Round] = []
     limit = effort.rounds + (effort.extra_rounds if saturating else 0)
     while len(made) < limit and len(counting(made, saturating)) < effort.rounds:
         order = servers if len(made) % 2 == 0 else list(reversed(servers))
         made.append({each.name: run(each, load_of(each), offsets, effort.warm_up_seconds) for each in order})
-    return counting(made, saturating) or made
+    return made
+
+
+def kept(made: Sequence[Round], saturating: bool = True) -> list[Round]:
+    """Those that count: rounds in which a core was idle stay out. All, where none counts, which tables mark."""
+    return counting(made, saturating) or list(made)
 
 
 def counting(made: Sequence[Round], saturating: bool) -> list[Round]:
