@@ -12,6 +12,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from tests.bench import events, runs, session, shipped
 from tests.bench.contenders import Contender, Server, gateway, serving
@@ -20,15 +21,27 @@ from tests.bench.machine import SERVER_CORE, pinned
 from tests.bench.peers import collector, franz_lines
 from tests.bench.runs import Round
 from tests.bench.session import Session
-from tests.bench.tables import closed_loop_table
+from tests.bench.tables import bar, bars, closed_loop_table, idle_mark
 
 LINES = (100, 1_000)
 LINGERS = ("0s", "2ms", "10ms")
 CONNECTIONS = 64
+LEAST_FRANZ = "at least 1.8 × (aim: 3 ×)"
+LEAST_COLLECTOR = "at least 2.3 × (aim: 4 ×)"
+LEAST_OF_CEILING = "at least 50 %"
 
 
-def measure(bench: Session, servers: Sequence[Server], lines: int) -> tuple[list[Round], float]:
-    """Rounds, and the ceiling in lines a second, taken once a round."""
+@dataclass(frozen=True)
+class Measured:
+    """Of bodies of one size."""
+
+    rounds: list[Round]
+    ceilings: list[float]
+    """Lines a second, one for each round."""
+
+
+def measure(bench: Session, servers: Sequence[Server], lines: int) -> Measured:
+    """Rounds, and the ceiling, taken once in each."""
     ceilings: list[float] = []
 
     def load_of(server: Server) -> Load:
@@ -37,7 +50,9 @@ def measure(bench: Session, servers: Sequence[Server], lines: int) -> tuple[list
             print(f"  {'ceiling':22} {ceilings[-1]:9,.0f} lines/s", file=sys.stderr, flush=True)
         return Load(server.contender.requests(lines), lines, CONNECTIONS, bench.effort.seconds)
 
-    return runs.rounds(servers, load_of, bench.offsets, bench.effort), statistics.median(ceilings)
+    made = runs.all_rounds(servers, load_of, bench.offsets, bench.effort)
+    rounds = runs.kept(made)
+    return Measured(rounds, [top for each, top in zip(made, ceilings, strict=True) if each in rounds])
 
 
 def measure_ceiling(lines: int, seconds: float) -> float:
@@ -53,17 +68,32 @@ def best_of(made: Sequence[Round], names: Sequence[str]) -> str:
     return max(names, key=lambda name: runs.median(made, name, lambda run: run.rate))
 
 
-def report(series: dict[int, list[Round]], ceilings: dict[int, float], names: Sequence[str]) -> None:
-    """The section."""
-    print(closed_loop_table(series, "lines a body", "lines/s", names))
-    lingering = [name for name in names if name.startswith("franz")]
-    for lines, made in series.items():
-        ours = runs.median(made, names[0], lambda run: run.rate)
-        print(
-            f"- {lines:,} lines: {ours / ceilings[lines]:.0%} of the in-process ceiling of {ceilings[lines]:,.0f} lines/s"
-            + (f"; the best linger is that of `{best_of(made, lingering)}`" if lingering else "")
+def told_bars(lines: int, measured: Measured, names: Sequence[str]) -> list[str]:
+    """Rates by those of the best linger and of the Collector, and by the ceiling."""
+    made, (ours, *peers) = measured.rounds, names
+    lingering = [name for name in peers if name.startswith("franz")]
+    best = [(best_of(made, lingering), LEAST_FRANZ)] if lingering else []
+    others = [(name, LEAST_COLLECTOR) for name in peers if name not in lingering]
+    by_peer = [
+        bar(
+            f"{lines:,} lines a body, rate by that of {name}{' (the best linger)' if name in lingering else ''}",
+            least,
+            f"{runs.ratio(made, ours, name, lambda run: run.rate):.2f} ×{idle_mark(made, ours, name)}",
         )
-    print()
+        for name, least in (*best, *others)
+    ]
+    share = statistics.median(each[ours].rate / ceiling for each, ceiling in zip(made, measured.ceilings, strict=True))
+    ceiling = (
+        f"{lines:,} lines a body, rate by the in-process ceiling of {statistics.median(measured.ceilings):,.0f} lines/s"
+    )
+    return [*by_peer, bar(ceiling, LEAST_OF_CEILING, f"{share:.0%}{idle_mark(made, ours)}")]
+
+
+def report(measured: dict[int, Measured], names: Sequence[str]) -> None:
+    """The section."""
+    series = {lines: each.rounds for lines, each in measured.items()}
+    print(closed_loop_table(series, "lines a body", "lines/s", names))
+    print(bars([line for lines, each in measured.items() for line in told_bars(lines, each, names)]))
 
 
 def main() -> None:
@@ -76,8 +106,7 @@ def main() -> None:
     sizes = options.lines or (LINES[:1] if options.quick else LINES)
     with session.opened(options) as bench, serving(bench.kafka, contenders) as servers:
         measured = {lines: measure(bench, servers, lines) for lines in sizes}
-        series = {lines: made for lines, (made, _) in measured.items()}
-        report(series, {lines: top for lines, (_, top) in measured.items()}, [each.name for each in contenders])
+        report(measured, [each.name for each in contenders])
 
 
 if __name__ == "__main__":

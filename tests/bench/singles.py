@@ -8,7 +8,7 @@ Needs Go for the peer and the load generator (built once); starts the testbed's 
 stderr, with every run's rate, CPU time a record, p50, p99 and how busy the cores were; stdout is the Markdown section.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.bench import runs, session
 from tests.bench.closed_loop import closed_loop
@@ -17,11 +17,15 @@ from tests.bench.loading import Load
 from tests.bench.peers import sarama_single
 from tests.bench.runs import Round
 from tests.bench.session import Session
-from tests.bench.tables import closed_loop_table, open_loop_table
+from tests.bench.tables import bar, bars, closed_loop_table, idle_mark, open_loop_table
 
 CONNECTIONS = (16, 64, 256)
 OPEN_LOOP_CONNECTIONS = 256
 OPEN_LOOP_SHARE = 0.7
+LEAST = {16: "not below 1 ×", 64: "not below 1 ×", 256: "at least 1.5 × (aim: 2 ×)"}
+"""Rates by the peer's, by connections; its p99 is..."""
+P99 = "at most 1.15 ×"
+"""of the peer's."""
 
 
 def open_loop(bench: Session, servers: Sequence[Server], rate: float) -> list[Round]:
@@ -38,15 +42,38 @@ def slowest(made: Sequence[Round]) -> float:
     return min(runs.median(made, name, lambda run: run.rate) for name in made[0])
 
 
+def told_bars(series: Mapping[int, Sequence[Round]], ours: str, theirs: str) -> list[str]:
+    """Of closed loops: rates and p99 by the peer's."""
+    lines = []
+    for count, made in series.items():
+        mark = idle_mark(made, ours, theirs)
+        rate, p99 = (
+            f"{runs.ratio(made, ours, theirs, value):.2f} ×{mark}"
+            for value in (lambda run: run.rate, lambda run: run.report.p99_ms)
+        )
+        lines += [
+            bar(f"{count:,} connections, rate by {theirs}'s", LEAST.get(count, "none"), rate),
+            bar(f"{count:,} connections, p99 by {theirs}'s", P99, p99),
+        ]
+    return lines
+
+
 def compare(bench: Session, contenders: Sequence[Contender], connections: Sequence[int]) -> None:
     """The section."""
     with serving(bench.kafka, contenders) as servers:
         by_connections = {count: closed_loop(bench, servers, count) for count in connections}
-        print(closed_loop_table(by_connections, "connections", "requests/s", [each.name for each in contenders]))
+        ours, theirs = names = [each.name for each in contenders]
+        print(closed_loop_table(by_connections, "connections", "requests/s", names))
+        print(bars(told_bars(by_connections, ours, theirs)))
         rate = OPEN_LOOP_SHARE * slowest(by_connections[max(connections)])
         opened = open_loop(bench, servers, rate)
-        print(f"Open loop, {rate:,.0f} requests a second ({OPEN_LOOP_SHARE:.0%} of what the slower one can do):\n")
-        print(open_loop_table(opened, [each.name for each in contenders]))
+        print(
+            f"Open loop, {rate:,.0f} requests a second ({OPEN_LOOP_SHARE:.0%} of what the slower one can do) over "
+            f"{OPEN_LOOP_CONNECTIONS} connections; {len(opened)} rounds, all of which count, since no core need be busy:\n"
+        )
+        print(open_loop_table(opened, names))
+        p99 = runs.ratio(opened, ours, theirs, lambda run: run.report.p99_ms)
+        print(bars([bar(f"p99 by {theirs}'s", P99, f"{p99:.2f} ×")]))
 
 
 def main() -> None:

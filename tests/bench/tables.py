@@ -10,6 +10,10 @@ IDLE_NOTE = (
     f"\n{IDLE_MARK} Does not count: in no round were all measured cores {BUSY_ENOUGH:.0%} busy with their server's work, "
     "so it was not the server that set this figure.\n"
 )
+CPU_NOTE = (
+    "\nFor information only, and never what a bar is measured by: of pairs so marked, one server's records for a second of "
+    "its own CPU time by the other's.\n\n"
+)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], text_columns: int = 1) -> str:
@@ -22,8 +26,35 @@ def closed_loop_table(series: Mapping[int, list[Round]], what: str, unit: str, n
     """A row for each contender at each size; the first name is compared with each other."""
     rows = [_closed_row(size, made, name, names[0]) for size, made in series.items() for name in names]
     head = [what, "server", unit, "ratio", "p50", "p99", "p99 ratio", "µs CPU each", "core", "rounds", "MiB"]
-    text = table(head, rows, text_columns=2)
-    return text + (IDLE_NOTE if any(IDLE_MARK in cell for row in rows for cell in row) else "")
+    return table(head, rows, text_columns=2) + idle_note(series, what, names[0])
+
+
+def idle_mark(made: Sequence[Round], *names: str) -> str:
+    """Beside a figure of these contenders, where the core of one of them was not what set it."""
+    return f" {IDLE_MARK}" if any(not each[name].counts for each in made for name in names) else ""
+
+
+def idle_note(series: Mapping[int, list[Round]], what: str, ours: str) -> str:
+    """What the mark means, and what CPU time says of pairs that have it. Nothing where none has."""
+    if not any(idle_mark(made, *made[0]) for made in series.values()):
+        return ""
+    pairs = [
+        f"- {size:,} {what}, {ours} by {name}: {runs.ratio(made, ours, name, lambda run: run.per_cpu_second):.2f} ×"
+        for size, made in series.items()
+        for name in made[0]
+        if name != ours and idle_mark(made, ours, name)
+    ]
+    return IDLE_NOTE + CPU_NOTE + "\n".join(pairs) + "\n"
+
+
+def bar(what: str, wanted: str, measured: str) -> str:
+    """One thing that is asked of a section, and what it gave. Whoever reads compares."""
+    return f"- {what}: bar: {wanted}, measured: {measured}"
+
+
+def bars(lines: Sequence[str]) -> str:
+    """Below a table."""
+    return "What is asked, and what was measured:\n\n" + "\n".join(lines) + "\n"
 
 
 def _closed_row(size: int, made: list[Round], name: str, ours: str) -> list[str]:
@@ -37,7 +68,7 @@ def _closed_row(size: int, made: list[Round], name: str, ours: str) -> list[str]
     return [
         f"{size:,}",
         name,
-        f"{middle(lambda run: run.rate):,.0f}{'' if all(each[name].counts for each in made) else f' {IDLE_MARK}'}",
+        f"{middle(lambda run: run.rate):,.0f}{idle_mark(made, name)}",
         against(lambda run: run.rate),
         f"{middle(lambda run: run.report.p50_ms):.1f} ms",
         f"{middle(lambda run: run.report.p99_ms):.1f} ms",
