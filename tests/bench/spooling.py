@@ -18,6 +18,7 @@ from tests.integration.gateway.process import repo, write_config
 MAX_BYTES = "8Gi"
 IN_MEMORY = {"tmpfs", "ramfs", "overlay"}
 COMMITS = "headgate_spool_commit_seconds"
+RECORDS = "headgate_records_total"
 TIMEOUT = 30
 """Seconds for an answer of the admin port."""
 
@@ -82,15 +83,27 @@ class Commits:
 
     def quantile(self, share: float) -> float:
         """Seconds, between a bucket's bounds as Prometheus would say; the highest bound where it is above that."""
-        wanted, below, counted = share * self.total, 0.0, 0.0
+        below, bound = self.bounds(share)
+        if bound in {below, float("inf")}:
+            return below
+        counted = self.counts.get(below, 0.0)
+        return below + (bound - below) * (share * self.total - counted) / (self.counts[bound] - counted)
+
+    def bounds(self, share: float) -> tuple[float, float]:
+        """Seconds between which the quantile lies: all that a histogram tells for certain."""
+        below, counted = 0.0, 0.0
         for bound in sorted(self.counts):
-            count = self.counts[bound]
-            if count >= wanted and count > counted:
-                return (
-                    below if bound == float("inf") else below + (bound - below) * (wanted - counted) / (count - counted)
-                )
-            below, counted = bound, count
-        return below
+            if self.counts[bound] >= share * self.total and self.counts[bound] > counted:
+                return below, bound
+            below, counted = bound, self.counts[bound]
+        return below, below
+
+    def describe(self, share: float) -> str:
+        """A quantile in milliseconds, with its bounds beside it."""
+        below, bound = (each * 1e3 for each in self.bounds(share))
+        if bound == float("inf"):
+            return f"over {below:g} ms"
+        return f"{self.quantile(share) * 1e3:.1f} ms ({below:g} to {bound:g})"
 
 
 @dataclass(frozen=True)
@@ -102,6 +115,8 @@ class SpoolState:
     replayed: int
     """Records read back from disk and delivered."""
     commits: Commits
+    on_disk: Mapping[str, int]
+    """By repo: records whose answers told of the disk, not of Kafka."""
 
 
 def look(server: Server) -> SpoolState:
@@ -120,4 +135,9 @@ def read_state(text: str) -> SpoolState:
         backlog=int(values["headgate_spool_backlog_records"]),
         replayed=int(values["headgate_spool_records_replayed_total"]),
         commits=Commits(commits),
+        on_disk={
+            each.labels["repo"]: int(each.value)
+            for each in samples
+            if each.name == RECORDS and each.labels["fate"] == "spooled"
+        },
     )

@@ -13,12 +13,25 @@ headgate_spool_commit_seconds_bucket{track="stable",le="0.002"} 98.0
 headgate_spool_commit_seconds_bucket{track="stable",le="+Inf"} 100.0
 headgate_spool_commit_seconds_count{track="stable"} 100.0
 headgate_spool_commit_seconds_sum{track="stable"} 0.1
+# TYPE headgate_records_total counter
+headgate_records_total{repo="live",track="stable",fate="delivered"} 30.0
+headgate_records_total{repo="live",track="stable",fate="spooled"} 20.0
 """
 
 
 def test_backlog_replay_and_commits_are_read() -> None:
     state = read_state(EXPOSED)
     assert (state.backlog, state.replayed, state.commits.total) == (700, 40, 100)
+
+
+def test_records_whose_answers_told_of_the_disk_are_read_by_repo() -> None:
+    assert read_state(EXPOSED).on_disk == {"live": 20}
+
+
+def test_quantiles_are_told_with_the_bounds_that_they_were_taken_between() -> None:
+    commits = read_state(EXPOSED).commits
+    assert commits.describe(0.74) == "1.5 ms (1 to 2)"
+    assert commits.describe(0.99) == "over 2 ms"
 
 
 def test_quantiles_lie_between_bounds_in_proportion() -> None:
