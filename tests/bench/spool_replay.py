@@ -27,7 +27,7 @@ from tests.bench.loading import Load
 from tests.bench.runs import BenchError
 from tests.bench.session import Session
 from tests.bench.spooling import file_system, look, spool_of
-from tests.bench.tables import table
+from tests.bench.tables import bar, bars, table
 from tests.testbed import waiting
 from tests.testbed.kafka import Kafka
 
@@ -47,8 +47,8 @@ MODES = {
     "Async": {"delivery": "Async"},
     "Sync": {"delivery": "Sync", "onFailure": "Spool"},
 }
-AIM_P99 = 2.0
-AIM_RECOVERY = 5.0
+MOST_P99 = 2.0
+MOST_RECOVERY = 5.0
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,10 @@ class Window:
     replayed: float
     """Lines a second by which the backlog became smaller."""
     refused: int
+    answered: int
+    """Lines."""
+    on_disk: int
+    """Of them, those whose answers told of the disk."""
 
 
 @dataclass
@@ -143,11 +147,14 @@ def window(turn: Turn, server: Server) -> tuple[Window, int]:
         live=report.accepted * LINES / report.seconds,
         replayed=(before.backlog - after.backlog) / seconds,
         refused=sum(report.statuses.values()) - report.accepted + report.lost,
+        answered=report.accepted * LINES,
+        on_disk=after.on_disk.get(LIVE, 0) - before.on_disk.get(LIVE, 0),
     )
     print(
         f"    live {made.live:9,.0f} lines/s  p50 {made.p50_ms:6.2f} ms  p99 {made.p99_ms:7.2f} ms  "
         f"replayed {made.replayed:9,.0f} lines/s  left {after.backlog:9,}  core {report.busy:4.0%} (own {report.own:4.0%}), "
-        f"other {report.load_busy:4.0%}" + (f"  refused {made.refused}" if made.refused else ""),
+        f"other {report.load_busy:4.0%}  on disk {disk_share([made]):4.0%}"
+        + (f"  refused {made.refused}" if made.refused else ""),
         file=sys.stderr,
         flush=True,
     )
@@ -230,6 +237,11 @@ def replay(turn: Turn, server: Server) -> None:
     turn.replay_seconds = time.monotonic() - began
 
 
+def disk_share(windows: Sequence[Window]) -> float:
+    """Of live lines, those whose answers told of the disk: the others' clients waited for Kafka."""
+    return sum(each.on_disk for each in windows) / max(sum(each.answered for each in windows), 1)
+
+
 def p99(windows: Sequence[Window]) -> float:
     """The median of the windows'."""
     return statistics.median(each.p99_ms for each in windows)
@@ -264,34 +276,53 @@ def row(mode: str, turns: Sequence[Turn]) -> list[str]:
         f"{middle(lambda turn: p99(turn.beside)):.1f} ms",
         f"{middle(lambda turn: p99(turn.beside) / p99(turn.alone)):.2f} ×",
         f"{max(each.p99_ms for turn in turns for each in turn.beside):.1f} ms",
+        f"{disk_share([each for turn in turns for each in turn.beside]):.0%}",
         f"{sum(each.refused for turn in turns for each in turn.beside):,}",
         str(sum(len(turn.beside) for turn in turns)),
     ]
 
 
 HEAD = (
-    *("live repo", "it can take", "live", "replayed", "p99 alone", "p99 beside", "ratio", "worst window", "refused"),
-    "windows",
+    *("live repo", "it can take", "live", "replayed", "p99 alone", "p99 beside", "ratio", "worst window", "on disk"),
+    *("refused", "windows"),
 )
+
+
+def told_bars(turns: Sequence[Turn]) -> list[str]:
+    """Rates and p99 of one kind of live repo."""
+    replayed = statistics.median(
+        statistics.median(w.replayed / max(w.live, 1e-9) for w in turn.beside) for turn in turns
+    )
+    slower = statistics.median(p99(turn.beside) / p99(turn.alone) for turn in turns)
+    return [
+        bar("rate of the replay by that of live lines", "at least 1 ×", f"{replayed:.2f} ×"),
+        bar("p99 beside the replay by p99 alone", f"at most {MOST_P99:g} ×", f"{slower:.2f} ×"),
+    ]
 
 
 def report(series: dict[str, list[Turn]], kind: str) -> None:
     """The section."""
     turns = [turn for made in series.values() for turn in made]
+    rounds = ", ".join(sorted({f"{len(made)} rounds" for made in series.values()}))
     nbytes, records = (
         statistics.median(values) for values in zip(*((t.nbytes, t.records) for t in turns), strict=True)
     )
-    print(f"A backlog of {records:,.0f} lines, {nbytes / 1e9:.2f} GB on {kind}; {len(turns)} rounds.\n")
+    print(f"A backlog of {records:,.0f} lines, {nbytes / 1e9:.2f} GB on {kind}; {rounds} of each live repo.\n")
     print(table(HEAD, [row(mode, made) for mode, made in series.items()]))
     print(
-        f"Lines a second; bodies of {LINES}, {CONNECTIONS} connections, open loop, windows of {WINDOW_SECONDS:g} s. Aims: "
-        f"replayed at no less than the live rate, p99 at most {AIM_P99:g} times what it is alone.\n"
+        f"Lines a second; bodies of {LINES}, {CONNECTIONS} connections, open loop at {LIVE_SHARE:.0%} of what it can "
+        f"take, windows of {WINDOW_SECONDS:g} s; every round counts, since no core need be busy, and figures are medians of "
+        f"its windows' medians. On disk: of the live lines answered beside the replay, the share that was on the gateway's "
+        f"disk (`durability: disk`) rather than in Kafka. The p99 beside is of all live answers: near 100% on disk it is "
+        f"the disk's, near 0% Kafka's, between them a mixture's.\n"
     )
+    for mode, made in series.items():
+        print(f"Live repo {mode}. {bars(told_bars(made))}")
     warm, cold = [turn.warm for turn in turns], [turn.cold for turn in turns]
     print(
         f"Recovery, from opening the directory of the killed gateway to knowing all that is in it, by the log of the gateway "
         f"that starts: {statistics.median(warm):.2f} s from the page cache (slowest {max(warm):.2f} s), "
-        f"{statistics.median(cold):.2f} s from the disk (slowest {max(cold):.2f} s). Aim: under {AIM_RECOVERY:g} s.\n"
+        f"{statistics.median(cold):.2f} s from the disk (slowest {max(cold):.2f} s). Bar: under {MOST_RECOVERY:g} s.\n"
     )
 
 
