@@ -252,12 +252,18 @@ async def read_only_disk(world: World, step: Step, _: Random) -> None:
 
 
 async def slow_disk(world: World, step: Step, random: Random) -> None:
-    """Every write and every sync takes a while: now this long, now that."""
+    """Every write and every sync takes a while, now this long, now that; clients come who have not waited before."""
     assert world.slowness is not None
-    for milliseconds in random.sample(SLOW_MS, len(SLOW_MS)):
+    for milliseconds, seconds in slow_stages(step.seconds, world.scale.longest, random):
         world.slowness.set(milliseconds)
-        await asyncio.sleep(step.seconds / len(SLOW_MS))
+        await world.visited(seconds)
     world.slowness.set(0)
+
+
+def slow_stages(seconds: float, longest: float, random: Random) -> list[tuple[int, float]]:
+    """Milliseconds that a call takes, and for how many seconds: for one call at least, where outages last that long."""
+    share, calls = seconds / len(SLOW_MS), random.sample(SLOW_MS, len(SLOW_MS))
+    return [(call, share if call / 1000 > longest else max(share, call / 1000)) for call in calls]
 
 
 async def full_spool(world: World, step: Step, random: Random) -> None:

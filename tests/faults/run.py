@@ -64,7 +64,7 @@ async def run(scenario: Scenario, brokers: Brokers, folder: Path) -> Report:
         moves_clock=MOVED_CLOCK in faults,
         slows_disk=SLOW_DISK in faults,
     ) as made:
-        made.begin_traffic(Random(scenario.name).randrange(2**32))
+        made.begin_traffic(Random(scenario.name).randrange(2**32), scenario.longest)
         assert made.traffic is not None
         await _act(made, scenario.steps)
         await brokers.heal()

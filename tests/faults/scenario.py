@@ -71,6 +71,11 @@ class Scenario:
         """The names of its faults."""
         return frozenset(step.fault for step in self.steps)
 
+    @property
+    def longest(self) -> float:
+        """Seconds that the longest of its faults may last."""
+        return max([self.scale.longest, *(step.seconds for step in self.steps)])
+
     def __str__(self) -> str:
         return f"{self.name}, {self.stage}, {self.scale.name}: {', '.join(map(str, self.steps)) or 'no fault'}"
 

@@ -79,7 +79,12 @@ class Sender:
             except _NobodyThereError:
                 await asyncio.sleep(0.02)
 
-    async def _converse(self) -> None:
+    async def visit(self) -> None:
+        """One request, if somebody is there."""
+        with suppress(_NobodyThereError):
+            await self._converse(once=True)
+
+    async def _converse(self, *, once: bool = False) -> None:
         """Requests on one connection, until it ends."""
         try:
             client = Client(*await asyncio.open_connection("127.0.0.1", self._target.port()))
@@ -90,7 +95,7 @@ class Sender:
             while not self.stopping:
                 lines = self._make(process)
                 answer = await self._ask(client, lines)
-                if answer is None or answer.headers.get("connection") == "close":
+                if once or answer is None or answer.headers.get("connection") == "close":
                     return
                 await asyncio.sleep(self._random.uniform(0, 2 * self._target.pause))
         finally:
@@ -138,12 +143,21 @@ class Traffic:
 
     def __init__(self, targets: list[Target], seed: int) -> None:
         self.log = Log()
-        numbers = count()
-        self._senders = [
-            Sender(identity, target, self.log, numbers, Random(f"{seed}/{identity}"))
-            for identity, target in enumerate(targets)
-        ]
-        self._tasks = [asyncio.create_task(sender.run()) for sender in self._senders]
+        self._targets, self._seed, self._numbers = targets, seed, count()
+        self._senders: list[Sender] = []
+        self._tasks = [asyncio.create_task(self._sender(target).run()) for target in targets]
+        self.residents = range(len(targets))
+        """Who sends all the time."""
+
+    def visit(self) -> None:
+        """As many others come, each sends one request, and goes with its answer."""
+        self._tasks += [asyncio.create_task(self._sender(target).visit()) for target in self._targets]
+
+    def _sender(self, target: Target) -> Sender:
+        identity = len(self._senders)
+        made = Sender(identity, target, self.log, self._numbers, Random(f"{self._seed}/{identity}"))
+        self._senders.append(made)
+        return made
 
     async def stop(self) -> None:
         """No more requests; those under way get their answers. Raises what went wrong in a sender."""

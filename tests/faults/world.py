@@ -32,6 +32,7 @@ GRACE_SECONDS = 3.0
 """Of the gateway's grace period beyond its deliveryTimeout."""
 SLACK_SECONDS = 5.0
 """Beyond the deliveryTimeout, until a request counts as hanging: the machine is shared."""
+VISIT_SECONDS = 1.0
 WELL = frozenset({Fate.KAFKA, Fate.DISK})
 
 
@@ -113,9 +114,9 @@ class World:
             if code:
                 self.problems.append(f"a gateway that was told to stop ended with {code}")
 
-    def begin_traffic(self, seed: int) -> None:
-        """Let clients send."""
-        patience = 2 * self.scale.delivery_ms / 1000 + self.scale.longest + SLACK_SECONDS
+    def begin_traffic(self, seed: int, longest: float) -> None:
+        """Let clients send; no fault lasts longer than that."""
+        patience = 2 * self.scale.delivery_ms / 1000 + longest + SLACK_SECONDS
         targets = [
             Target(
                 port=lambda: self.gateway.port,
@@ -129,6 +130,14 @@ class World:
             for _ in range(each.senders)
         ]
         self.traffic = Traffic(targets, seed)
+
+    async def visited(self, seconds: float) -> None:
+        """So long, clients come that send one request each, to every repo: all others may be waiting for answers."""
+        assert self.traffic is not None
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.traffic.visit()
+            await asyncio.sleep(min(left, VISIT_SECONDS))
 
     async def recovered(self) -> None:
         """Wait until clients of every repo are served again, all faults being over."""
@@ -173,7 +182,7 @@ class World:
             for line in log.sent[-2_000:]
             if log.told.get(line.number) in WELL and log.told_at[line.number] > begun
         }
-        return len(served) == sum(each.senders for each in self.stage.repos)
+        return served.issuperset(self.traffic.residents)
 
     def terms(self) -> Terms:
         """What the faults of this run allow: copies are those that gateways counted, or could not tell us of."""
