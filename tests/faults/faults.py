@@ -4,12 +4,15 @@ Faults that share a group never overlap: a broker cannot be stopped while it is 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from . import disks
+from .gateway import SLOW_SECONDS
 from .scenario import Step
 from .spooled import lines_in
 from .world import World
@@ -17,6 +20,8 @@ from .world import World
 Act = Callable[[World, Step, Random], Awaitable[None]]
 SLOW_MS = (20, 100, 500, 12_000)
 """What a write or a sync takes; the last is more than a gateway gives a commit before it counts the disk as failed."""
+SIGN_SECONDS = 20.0
+"""Within which a gateway tells of a commit that has ended."""
 
 
 @dataclass(frozen=True)
@@ -254,16 +259,29 @@ async def read_only_disk(world: World, step: Step, _: Random) -> None:
 async def slow_disk(world: World, step: Step, random: Random) -> None:
     """Every write and every sync takes a while, now this long, now that; clients come who have not waited before."""
     assert world.slowness is not None
+    begun, before = time.monotonic(), world.gateway.slow_commits
     for milliseconds, seconds in slow_stages(step.seconds, world.scale.longest, random):
         world.slowness.set(milliseconds)
         await world.visited(seconds)
     world.slowness.set(0)
+    if not await _was_slow(world, begun, before):
+        world.problems.append(f"the disk was to be slow, and no commit took longer than {SLOW_SECONDS} s")
 
 
 def slow_stages(seconds: float, longest: float, random: Random) -> list[tuple[int, float]]:
     """Milliseconds that a call takes, and for how many seconds: for one call at least, where outages last that long."""
     share, calls = seconds / len(SLOW_MS), random.sample(SLOW_MS, len(SLOW_MS))
     return [(call, share if call / 1000 > longest else max(share, call / 1000)) for call in calls]
+
+
+async def _was_slow(world: World, begun: float, before: int) -> bool:
+    """Whether a commit was, as the gateway tells; one that was away, frozen or full meanwhile may have made none."""
+    gateway = world.gateway
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SIGN_SECONDS):
+            while gateway.could_commit_since(begun) and gateway.slow_commits == before:  # noqa: ASYNC110 - it is asked by another task
+                await asyncio.sleep(0.05)
+    return gateway.slow_commits > before or not gateway.could_commit_since(begun)
 
 
 async def full_spool(world: World, step: Step, random: Random) -> None:

@@ -4,6 +4,7 @@ Counts its processes, and keeps what each of them counted last: copies in Kafka 
 """
 
 import asyncio
+import math
 import re
 import signal
 import time
@@ -20,7 +21,11 @@ from tests.unit.gateway.builders import Client
 FIRST_PORT = 23_000
 POLL_SECONDS = 0.05
 START_SECONDS = 30
+SLOW_SECONDS = "0.25"
+"""A commit that takes longer is a slow one: a bound of the gateway's histogram. In memory, where its disk is, others never do."""
 _COUNTED = re.compile(r"^headgate_producer_(retried_records|unknown)_total\{[^}]*\} ([0-9.e+]+)$", re.MULTILINE)
+_COMMITS = re.compile(r'^headgate_spool_commit_seconds_bucket\{[^}]*le="([^"]+)"[^}]*\} ([0-9.e+]+)$', re.MULTILINE)
+_FULL = re.compile(r'^headgate_spool_state\{[^}]*state="Full"[^}]*\} 1\.0$', re.MULTILINE)
 
 
 @dataclass
@@ -30,10 +35,24 @@ class Process:
     counted: int = 0
     """Records that Kafka may have twice, as it said when it was asked last."""
     asked_at: float = 0.0
+    slow_commits: int = 0
+    """Groups of requests that its disk took long for."""
+    full_at: float = -math.inf
+    """When its spool was seen to be full last."""
     ended: bool = False
     defects: list[str] = field(default_factory=list)
     """What it logged about itself that no fault of the world explains."""
     _last: int = 0
+    _last_slow: int = 0
+
+    def note_spool(self, metrics: str, now: float) -> None:
+        """What it tells of its disk now; fewer commits than before: a log has gone, and its numbers with it."""
+        counts = {bound: int(float(count)) for bound, count in _COMMITS.findall(metrics)}
+        slow = counts.get("+Inf", 0) - counts.get(SLOW_SECONDS, 0)
+        self.slow_commits += max(0, slow - self._last_slow)
+        self._last_slow = slow
+        if _FULL.search(metrics):
+            self.full_at = now
 
     def note(self, value: int, now: float) -> None:
         """What it counts now; less than before: a producer has gone, and its numbers with it."""
@@ -54,6 +73,16 @@ class Gateway:
         self._stack = AsyncExitStack()
         self._running: GatewayProcess | None = None
         self._polling: asyncio.Task[None] | None = None
+        self._undisturbed_since = math.inf
+
+    @property
+    def slow_commits(self) -> int:
+        """Of all processes."""
+        return sum(process.slow_commits for process in self.processes)
+
+    def could_commit_since(self, begun: float) -> bool:
+        """Whether one process has run all the time, not frozen, and its spool was never seen to be full."""
+        return self._undisturbed_since <= begun and self.processes[-1].full_at < begun
 
     @property
     def number(self) -> int:
@@ -72,6 +101,7 @@ class Gateway:
             while not await self._start():  # noqa: ASYNC110 - nobody but a new process knows
                 await asyncio.sleep(0.3)
         self._polling = asyncio.create_task(self._poll(self.processes[-1]))
+        self._undisturbed_since = time.monotonic()
 
     async def _start(self) -> bool:
         self.processes.append(Process())
@@ -83,6 +113,7 @@ class Gateway:
 
     async def kill(self) -> None:
         """SIGKILL, at whatever it is doing."""
+        self._undisturbed_since = math.inf
         if self._running is not None and self._running.process.returncode is None:
             self._running.process.kill()
         await self._gone()
@@ -90,6 +121,7 @@ class Gateway:
     async def terminate(self, seconds: float) -> int:
         """SIGTERM; the exit code. Raises TimeoutError where it takes longer than that."""
         assert self._running is not None
+        self._undisturbed_since = math.inf
         self._running.process.send_signal(signal.SIGTERM)
         try:
             async with asyncio.timeout(seconds):
@@ -104,6 +136,7 @@ class Gateway:
 
     def freeze(self, *, frozen: bool) -> None:
         """SIGSTOP, SIGCONT."""
+        self._undisturbed_since = math.inf if frozen else time.monotonic()
         if self._running is not None and self._running.process.returncode is None:
             self._running.process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
 
@@ -141,6 +174,7 @@ class Gateway:
             now = time.monotonic()
             client.send(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
             text = (await client.answer()).body.decode()
+            process.note_spool(text, now)
             process.note(sum(int(float(value)) for _, value in _COUNTED.findall(text)), now)
             await asyncio.sleep(POLL_SECONDS)
 
