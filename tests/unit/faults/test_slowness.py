@@ -11,6 +11,9 @@ from tests.faults.slowness import Slowness
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
 
 MILLISECONDS = 100
+AN_HOUR = 3_600_000
+SECONDS = 60
+"""Within which calls that nobody slows have surely ended: far less than they take on the slow disk."""
 TIMES = """
 import os, sys, time
 for folder in sys.argv[1:]:
@@ -23,7 +26,8 @@ for folder in sys.argv[1:]:
 def measure(slowness: Slowness, *folders: Path, before: tuple[str, ...] = ()) -> list[int]:
     """Milliseconds that three calls took, in each folder."""
     command = [*before, *slowness.within, sys.executable, "-c", TIMES, *map(str, folders)]
-    return [int(line) for line in subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=SECONDS)
+    return [int(line) for line in done.stdout.split()]
 
 
 @pytest.mark.parametrize("before", [(), ("env", "LD_PRELOAD=libc.so.6")], ids=["alone", "beside another library"])
@@ -36,7 +40,7 @@ def test_each_call_on_the_slow_disk_takes_its_time(tmp_path: Path, before: tuple
 
 def test_other_disks_and_a_disk_that_is_well_again_are_left_alone(tmp_path: Path) -> None:
     slowness = Slowness(tmp_path / "of-the-fault", Path("/proc"))
-    slowness.set(60_000)
+    slowness.set(AN_HOUR)
     measure(slowness, tmp_path)
     slowness = Slowness(tmp_path / "of-the-fault", tmp_path)
     measure(slowness, tmp_path)
