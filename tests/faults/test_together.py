@@ -5,18 +5,16 @@ from pathlib import Path
 import pytest
 
 from .brokers import Brokers
-from .faults import drawn_from
+from .plan import SEEDS, together
 from .run import run
-from .scenario import QUICK, draw
-from .stages import SPOOL, SYNC, Stage
+from .scenario import QUICK
+from .stages import Stage
 
 pytestmark = pytest.mark.kafka
 
-CASES = [(stage, seed) for stage, runs in ((SYNC, 8), (SPOOL, 12)) for seed in range(1, runs + 1)]
 
-
-@pytest.mark.parametrize(("stage", "seed"), CASES, ids=[f"{stage.name}-{seed}" for stage, seed in CASES])
+@pytest.mark.parametrize(("stage", "seed"), SEEDS, ids=[f"{stage.name}-{seed}" for stage, seed in SEEDS])
 async def test_no_promise_is_broken_by_faults_together(kafka: Brokers, tmp_path: Path, stage: Stage, seed: int) -> None:
-    report = await run(draw(seed, drawn_from(spools=stage.spools), QUICK, stage.name), kafka, tmp_path)
+    report = await run(together(stage, seed, QUICK), kafka, tmp_path)
     print(report)
     assert not report.failed, str(report)
