@@ -39,7 +39,7 @@ check: setup ## Format, lint, types, layers, generated files, unit tests. Under 
 	@$(PYTHON) -m headgate_operator.api.crd --check
 	@$(PYTHON) -m pytest -q -n 2 -m "not thorough" tests/unit
 
-faults: setup ## 200 runs of faults by seed, with real durations: hours, for nights. Some: make faults ARGS="--runs 20 --scale quick".
+faults: setup ## Outages of all of Kafka, then 200 runs of faults by seed, with real durations: hours, for nights. Some: make faults ARGS="--runs 20 --scale quick".
 	@$(PYTHON) -m tests.faults $(ARGS)
 
 check-native: setup ## The gateway's unit tests against its compiled modules, as its image has them. Some minutes.
@@ -54,7 +54,7 @@ fuzz: setup ## Fuzz parser, requests and decoders with atheris, a minute each; l
 	@$(PYTHON) -m tests.fuzz $(ARGS)
 
 # Each line is one thing that takes long; all are run, whichever fails, and then the target fails.
-nightly: setup ## What is too long for make test: fuzzing, each fault by itself, 200 runs of faults, the compiled modules. Hours.
+nightly: setup ## What is too long for make test: fuzzing, each fault by itself, make faults, the compiled modules. Hours.
 	@failed=; \
 	$(MAKE) --no-print-directory fuzz ARGS="--seconds $(NIGHTLY_FUZZ_SECONDS)" || failed="$$failed fuzz"; \
 	$(PYTHON) -m pytest tests -m nightly || failed="$$failed pytest"; \

@@ -32,7 +32,7 @@ class Fault:
     groups: tuple[str, ...]
     """What it meddles with: of those that share a group, one waits for the other."""
     weight: int = 4
-    """How often it is drawn, beside others: those that take brokers a long time to get over are rarer."""
+    """How often it is drawn, beside others: those that take brokers a long time to get over are rarer. 0: only by itself."""
     of_spools: bool = False
     """Whether it is about the gateway's disk."""
 
@@ -126,6 +126,14 @@ async def killed_kafka(world: World, step: Step, _: Random) -> None:
     """All are killed, and come back."""
     everyone = range(world.brokers.count)
     await world.brokers.kill(*everyone)
+    await asyncio.sleep(step.seconds)
+    await world.brokers.start(*everyone)
+
+
+async def stopped_kafka(world: World, step: Step, _: Random) -> None:
+    """All shut down in good order, as far as those go who wait for a leader that is not there any more, and come back."""
+    everyone = range(world.brokers.count)
+    await world.brokers.stop(*everyone)
     await asyncio.sleep(step.seconds)
     await world.brokers.start(*everyone)
 
@@ -326,6 +334,7 @@ FAULTS = {
     "killed-broker": Fault(killed_broker, (BROKERS,), weight=1),
     "stopped-broker": Fault(stopped_broker, (BROKERS,), weight=1),
     "killed-kafka": Fault(killed_kafka, (BROKERS,), weight=1),
+    "stopped-kafka": Fault(stopped_kafka, (BROKERS,), weight=0),
     "moved-leaders": Fault(moved_leaders, (BROKERS,)),
     "few-replicas": Fault(few_replicas, (BROKERS,), weight=1),
     MISSING_TOPIC: Fault(missing_topic, (TOPIC,)),
