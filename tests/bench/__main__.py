@@ -16,25 +16,34 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.bench import machine, page, programs, shipped
+from tests.bench.events import LINE_BYTES
+from tests.bench.runs import BUSY_ENOUGH, FULL, OWN_ENOUGH
 from tests.testbed import kafka
 from tests.testbed.errors import TestbedError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "performance.md"
-HEAD = """\
+HEAD = f"""\
 # Performance
 
 Written by `make bench`, which builds the peers from their locked modules, starts Kafka, measures and writes this page;
 `python -m tests.bench --only singles bodies` measures some of it again. Each section says when and on what it was
-measured. Broker and load generator share a core, and the machine may be anybody's: compare figures within a section,
-and trust none of them as a promise.
+measured, and where it measures otherwise than is said here. The machine may be anybody's: compare figures within a
+section, and trust none of them as a promise.
 
 How servers are compared: each has one core for itself, load generator and Kafka have the other (as root, all of them go
-before what else runs there); all wait for acknowledgements of all replicas before they answer, compress with lz4 and are
-sent the same lines of 275 bytes; they are loaded in turn. What counts is records in Kafka, by offsets, never answers. Figures are medians of
-at least five rounds, ratios are taken within each round; a round counts only if the measured core was at least 95 % busy
-in each of its runs; what never did is marked. The peers' sources are in `tests/bench/peers`.
+before what else runs there). All ask for acknowledgements of all replicas, and wait for them before they answer unless
+a section is about earlier answers; all compress with lz4, and are sent the same events, lines of {LINE_BYTES} bytes (the
+Collector: the same as OTLP). What counts is records in Kafka, by offsets, never answers.
+
+A round is a run of each server, one after the other; figures are medians over rounds, ratios are taken within each round.
+In closed loop, rounds are run until {FULL.rounds} of them count, {FULL.rounds + FULL.extra_rounds} at most. A round counts if in each of its runs the measured
+core was at least {BUSY_ENOUGH:.0%} busy, and at least {OWN_ENOUGH:.0%} of its time went into the server and its connections. Each section says
+of how many rounds its figures are; where none counts, they are of all that were run, and marked. At a rate that is set
+no core need be busy, and every round counts. "µs CPU each" is CPU time of the server's process for a record. The peers'
+sources are in `tests/bench/peers`.
 """
+INTERPRETED = "the gateway interpreted, from the checkout"
 
 
 @dataclass(frozen=True)
@@ -48,6 +57,8 @@ class Bench:
     fenced: bool = False
     quick: bool = True
     """Whether it has short runs, and says so."""
+    program: str = ""
+    """What is measured, if not the gateway as it ships."""
 
 
 BENCHES = (
@@ -103,6 +114,7 @@ BENCHES = (
         "confluent-kafka in aiokafka's place",
         "alternatives",
         "The same gateway with librdkafka behind the same port: a measured alternative, which no release has.",
+        program=INTERPRETED,
     ),
     Bench(
         "Thousands of repos",
@@ -110,38 +122,45 @@ BENCHES = (
         "Seconds from the first `apply` (20 requests in flight) until every repo has its route, its entry in a config "
         "shard and its status, on the two-node kind cluster with the chart's operator; and the leading operator's "
         "resident memory, as its kernel counts it. Stopped means that the ingress controller, which writes each "
-        "route's status on the same cores, was scaled to zero.",
+        "route's status on the same cores, was scaled to zero. One run of each.",
         quick=False,
+        program="the chart's images",
     ),
     Bench(
         "A request through the gateway",
         "gateway_http",
-        "One gateway process, a real broker, acks all. Every line answered 200 is counted in Kafka.",
+        "One gateway process, a real broker, acks all; these and the client share the cores. One run of each. Every line "
+        "answered 200 is counted in Kafka.",
         fenced=True,
         quick=False,
+        program=INTERPRETED,
     ),
     Bench(
         "The pipeline alone",
         "pipeline_lines",
-        "Splitting, decoding, constraint, key: what each line costs before Kafka, without HTTP.",
+        "Splitting, decoding, constraint, key: what each line costs before Kafka, without HTTP: the best of five.",
         fenced=True,
         quick=False,
+        program=INTERPRETED,
     ),
     Bench(
         "The producer alone",
         "producer_throughput",
-        "Submissions straight into the producer: lz4, acks all unless said otherwise. Records are counted in Kafka.",
+        "Submissions straight into the producer, by the same process: lz4, acks all unless said otherwise. One run of each. "
+        "Records are counted in Kafka.",
         arguments=("{kafka}",),
         fenced=True,
         quick=False,
+        program=INTERPRETED,
     ),
     Bench(
         "The spool's log, and SQLite in its place",
         "spool_store",
         "Durable commits of entries of 100 lines, and a gigabyte of them found again, read and deleted. SQLite with "
-        "WAL and synchronous=FULL.",
+        "WAL and synchronous=FULL. One run of each, on whatever core.",
         fenced=True,
         quick=False,
+        program=INTERPRETED,
     ),
 )
 
@@ -162,9 +181,10 @@ def run(bench: Bench, servers: str, quick: bool) -> str:
     command = " ".join(("python -m", f"tests.bench.{bench.module}", *(["SERVERS"] if bench.arguments else [])))
     figures = f"```\n{done.stdout.rstrip()}\n```" if bench.fenced else done.stdout.rstrip()
     today = datetime.datetime.now(datetime.UTC).date()
+    program = bench.program or f"the gateway: {shipped.describe()}"
     return (
-        f"## {bench.title}\n\n{bench.prose}\n\nMeasured on {today}; {machine.describe()}; the gateway: {shipped.describe()}. Alone: `{command}`.\n\n"
-        f"{figures}\n"
+        f"## {bench.title}\n\n{bench.prose}\n\n"
+        f"Measured on {today}; {machine.describe()}; {program}. Alone: `{command}`.\n\n{figures}\n"
     )
 
 

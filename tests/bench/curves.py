@@ -123,13 +123,17 @@ CURVES = {
 }
 
 
+def rounds_of(bench: Session) -> int:
+    """Runs of each point."""
+    return min(BODY_ROUNDS, bench.effort.rounds)
+
+
 def measure(bench: Session, point: Point) -> Run:
     """The median run of a point, by CPU time."""
     load = Load(point.requests, point.events, point.connections, bench.effort.seconds)
     with serving(bench.kafka, [point.contender]) as servers:
         made = [
-            runs.run(servers[0], load, bench.offsets, bench.effort.warm_up_seconds)
-            for _ in range(min(BODY_ROUNDS, bench.effort.rounds))
+            runs.run(servers[0], load, bench.offsets, bench.effort.warm_up_seconds) for _ in range(rounds_of(bench))
         ]
     return sorted(made, key=lambda run: run.micros)[len(made) // 2]
 
@@ -160,6 +164,10 @@ def main() -> None:
     options = parser.parse_args()
     told = {}
     with session.opened(options) as bench:
+        print(
+            f"One server after the other, in closed loop. A point is the run with the median CPU time, of "
+            f"{rounds_of(bench)}, however busy the core was; all figures of a row are of that run.\n"
+        )
         for name in options.only:
             drawn = CURVES[name]
             measured = [(point, measure(bench, point)) for point in drawn.points()]

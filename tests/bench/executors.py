@@ -76,7 +76,8 @@ def main() -> None:
     with session.opened(options) as bench:
         print(compare_bodies(bench, contenders))
         print(
-            f"Where the time goes with five executors and bodies of 100 lines (samples of CPU time):\n\n{profile(bench)}"
+            f"Where the time goes with five executors and bodies of 100 lines (samples of CPU time in one run; interpreted, since "
+            f"compiled functions cannot be sampled):\n\n{profile(bench)}"
         )
 
 
