@@ -192,6 +192,7 @@ def build_all() -> None:
     """Everything that has to be built, so that no build falls into a measurement."""
     for program in (programs.LOAD, programs.SARAMA_SINGLE, programs.FRANZ_LINES, programs.COLLECTOR):
         programs.ensure(program)
+    shipped.interpreter()
 
 
 def write(target: Path, bench: Bench, section: str) -> None:
