@@ -33,6 +33,7 @@ GRACE_SECONDS = 3.0
 SLACK_SECONDS = 5.0
 """Beyond the deliveryTimeout, until a request counts as hanging: the machine is shared."""
 VISIT_SECONDS = 1.0
+"""Between two visits."""
 WELL = frozenset({Fate.KAFKA, Fate.DISK})
 
 
