@@ -22,13 +22,15 @@ END: Final = End()
 class RequestReader:
     """Bytes in, events out."""
 
-    __slots__ = ("_chunks", "_data", "_in_body", "_left", "_position")
+    __slots__ = ("_chunks", "_data", "_in_body", "_left", "_passed_over", "_position")
 
     def __init__(self) -> None:
         self._data = b""
         self._position = 0
         self._in_body = False
         self._left = 0
+        self._passed_over = False
+        """Whether an empty line came before the next head: one may."""
         self._chunks: ChunkedBody | None = None
 
     @property
@@ -74,14 +76,16 @@ class RequestReader:
         data = self._data
         if self._position == len(data):
             return None
-        if data.startswith(b"\r\n", self._position):
+        if data.startswith(b"\r\n", self._position) and not self._passed_over:
             self._position += 2  # one empty line before a request is to be passed over (RFC 9112, section 2.2)
+            self._passed_over = True
         start = self._position
         end = data.find(b"\r\n\r\n", start, start + MAX_HEAD_BYTES)
         if end < 0:
             self._check_partial_head(data[start:])
             return None
         self._position = end + 4
+        self._passed_over = False
         head = read_head(data[start : end + 4])
         self._in_body, self._left = True, head.content_length
         self._chunks = ChunkedBody() if head.chunked else None

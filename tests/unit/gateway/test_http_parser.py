@@ -104,6 +104,8 @@ REFUSED: dict[str, tuple[bytes, int]] = {
     "chunk longer than its size": (CHUNKED + b"3\r\nabcd\r\n0\r\n\r\n", 400),
     "chunk ended by bare LF": (CHUNKED + b"3\r\nabc\n0\r\n\r\n", 400),
     "chunk extension with bare LF": (CHUNKED + b"3;a\nb\r\nabc\r\n0\r\n\r\n", 400),
+    "nothing but empty lines": (b"\r\n\r\n\r\n", 400),
+    "two empty lines before the request": (b"\r\n\r\n" + LINE + HOST + b"\r\n", 400),
     "endless chunk extension": (CHUNKED + b"3;" + b"x" * 300, 400),
     "endless trailers": (CHUNKED + b"0\r\n" + b"A: b\r\n" * 1_000, 400),
     "a trailer that is no header": (CHUNKED + b"0\r\nGET / HTTP/1.1\r\n\r\n", 400),
