@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 import aiokafka.conn
 import aiokafka.protocol.admin
 from confluent_kafka import ElectionType, KafkaError, KafkaException, TopicCollection, TopicPartition
-from tests.testbed.errors import CommandError
 from tests.testbed.kafka import Kafka
 
 from .oracle import Found
@@ -29,7 +28,6 @@ PARTITIONS = 3
 _ADMIN_SECONDS = 10
 T = TypeVar("T")
 _PATIENCE = 60.0
-_PAUSE_ATTEMPTS = 5
 
 
 class Brokers:
@@ -52,17 +50,7 @@ class Brokers:
 
     async def pause(self, *brokers: int) -> None:
         """Freeze brokers."""
-        await _at_once(self._pause, brokers)
-
-    def _pause(self, broker: int) -> None:
-        for attempt in range(1, _PAUSE_ATTEMPTS + 1):
-            try:
-                self.kafka.pause(broker)
-                break
-            except CommandError:  # on a busy machine, Linux may not get hold of all threads at once
-                if attempt == _PAUSE_ATTEMPTS:
-                    raise
-                time.sleep(0.5)
+        await _at_once(self.kafka.pause, brokers)
 
     async def unpause(self, *brokers: int) -> None:
         """Let frozen ones go on."""

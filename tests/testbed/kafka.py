@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from typing import Any, Literal
 from . import ports, tls, waiting
 from .artifacts import key_of
 from .engine.docker import Docker
-from .errors import TestbedError
+from .errors import CommandError, TestbedError
 from .kafka_config import CONFIG_FOLDER, START, build_properties
 from .kafka_listeners import PLAIN_PASSWORD, PLAIN_USER, PORTS_OF_A_BROKER, BrokerPorts, build_broker
 from .progress import Progress
@@ -26,6 +27,7 @@ from .tls import Certificates
 
 READY_SECONDS = 90
 ADMIN_SECONDS = 30
+PAUSE_ATTEMPTS = 10
 FIRST_PORT = {1: 21_100, 3: 21_300}
 Mechanism = Literal["SCRAM-SHA-256", "SCRAM-SHA-512"]
 
@@ -98,7 +100,14 @@ class Kafka:
 
     def pause(self, broker: int = 0) -> None:
         """Freeze a broker: connections stay open, nothing answers."""
-        self.docker.call("pause", self.container(broker))
+        for attempt in range(1, PAUSE_ATTEMPTS + 1):
+            try:
+                self.docker.call("pause", self.container(broker))
+                break
+            except CommandError:  # on a busy machine, Linux may not get hold of all threads at once
+                if attempt == PAUSE_ATTEMPTS:
+                    raise
+                time.sleep(0.5)
 
     def unpause(self, broker: int = 0) -> None:
         """Let a frozen broker go on."""
