@@ -1,5 +1,6 @@
 """A new gateway image reaches the repos one by one; one that crashes, fails or dawdles goes back with all that had moved."""
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.e2e.api import Manifest, wait_for
 from tests.e2e.conftest import PROFILE
-from tests.e2e.gateway_images import build_variant
+from tests.e2e.gateway_images import MARK, build_variant
+from tests.e2e.records import read
 from tests.e2e.release import FLEET_PATH, NAMESPACE, Release
 from tests.e2e.repos import repo, wait_ready
 from tests.e2e.rollouts import Watched, quick_rollout, watching
@@ -26,7 +28,6 @@ SETTLED = ("Stable", "RolledBack")
 RATE = 130
 """Requests a second to each repo, where the share that a bad image touches is judged."""
 MAX_TRIES = 8
-LATE_SECONDS = 0.4
 
 
 @pytest.fixture
@@ -77,10 +78,12 @@ def wait_settled(release: Release, timeout: float = 240) -> Manifest:
 
 @dataclass(frozen=True)
 class Flow:
-    """A repo under steady traffic, and what its route and status went through."""
+    """A repo under steady traffic, what its route and status went through, and where its records are."""
 
     traffic: Traffic
     watched: Watched
+    bootstrap: str
+    topic: str
 
 
 @pytest.fixture
@@ -97,14 +100,14 @@ def repos(release: Release, namespace: str, topic: str, judged: None) -> tuple[s
 
 
 @contextmanager
-def flowing(release: Release, cluster: Cluster, namespace: str, *rates: float) -> Iterator[list[Flow]]:
+def flowing(release: Release, cluster: Cluster, namespace: str, topic: str, *rates: float) -> Iterator[list[Flow]]:
     """Requests to the repos at these rates, for as long as the block runs."""
     with ExitStack() as stack:
         urls = [f"{cluster.edge_url}/log/repo/{name}" for name in REPOS]
         sent = [stack.enter_context(steady_traffic(url, url, rate)) for url, rate in zip(urls, rates, strict=True)]
         seen = [stack.enter_context(watching(release, namespace, name)) for name in REPOS]
         wait_requests(sent[0], 40)
-        yield [Flow(*pair) for pair in zip(sent, seen, strict=True)]
+        yield [Flow(*pair, cluster.kafka_bootstrap, topic) for pair in zip(sent, seen, strict=True)]
 
 
 def again(release: Release, revision: str) -> None:
@@ -117,10 +120,10 @@ def again(release: Release, revision: str) -> None:
 @pytest.mark.timeout(480)
 @pytest.mark.usefixtures("repos")
 def test_a_good_image_moves_repo_by_repo_and_costs_no_request(
-    release: Release, cluster: Cluster, namespace: str, tmp_path: Path, say: Callable[[str], None]
+    release: Release, cluster: Cluster, namespace: str, topic: str, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     image = build_variant(release, tmp_path, "same")
-    with flowing(release, cluster, namespace, 40, 30) as flows:
+    with flowing(release, cluster, namespace, topic, 40, 30) as flows:
         begin(release, image)
         assert image_of(release, STABLE) == release.images.gateway
         ended = wait_settled(release)
@@ -136,10 +139,10 @@ def test_a_good_image_moves_repo_by_repo_and_costs_no_request(
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("repos")
 def test_an_image_that_crashes_at_start_meets_no_request(
-    release: Release, cluster: Cluster, namespace: str, tmp_path: Path, say: Callable[[str], None]
+    release: Release, cluster: Cluster, namespace: str, topic: str, tmp_path: Path, say: Callable[[str], None]
 ) -> None:
     image = build_variant(release, tmp_path, "crashing")
-    with flowing(release, cluster, namespace, 40, 30) as flows:
+    with flowing(release, cluster, namespace, topic, 40, 30) as flows:
         begin(release, image)
         ended = wait_settled(release)
 
@@ -154,10 +157,16 @@ def test_an_image_that_crashes_at_start_meets_no_request(
 @pytest.mark.usefixtures("repos")
 @pytest.mark.parametrize("variant", ["failing", "slow"])
 def test_an_image_that_fails_or_dawdles_goes_back_and_touches_a_tenth_at_most(
-    release: Release, cluster: Cluster, namespace: str, tmp_path: Path, say: Callable[[str], None], variant: str
+    release: Release,
+    cluster: Cluster,
+    namespace: str,
+    topic: str,
+    tmp_path: Path,
+    say: Callable[[str], None],
+    variant: str,
 ) -> None:
     image = build_variant(release, tmp_path, variant)
-    with flowing(release, cluster, namespace, RATE, RATE) as flows:
+    with flowing(release, cluster, namespace, topic, RATE, RATE) as flows:
         begin(release, image)
         ended = wait_settled(release)
         tries = 1
@@ -181,12 +190,14 @@ def test_an_image_that_fails_or_dawdles_goes_back_and_touches_a_tenth_at_most(
 
 
 def judge(flow: Flow, variant: str) -> Touched:
-    """What the image did to one repo: it answered with an error, or late."""
+    """What the image did to one repo: it answered with an error, or marked the records of what it answered late."""
     traffic = flow.traffic
     if variant == "failing":
         return measure(traffic, flow.watched, set(traffic.answered) - traffic.acknowledged)
-    late = {number for number, took in list(traffic.seconds.items()) if took > LATE_SECONDS}
-    return measure_briefly(traffic, flow.watched, late)
+    marked = (
+        json.loads(each.value) for each in read(flow.bootstrap, flow.topic) if dict(each.headers).keys() == {MARK}
+    )
+    return measure_briefly(traffic, flow.watched, {each["n"] for each in marked if each["run"] == traffic.name})
 
 
 def judged_requests(flows: list[Flow], variant: str) -> list[int]:
