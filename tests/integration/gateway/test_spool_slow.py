@@ -1,9 +1,9 @@
 """A real gateway process on a disk that is really slow, or hangs: what clients are told meanwhile, and what is kept."""
 
 import asyncio
-import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.integration.gateway.process import GatewayProcess, patient, repo, running, until, write_config
-from tests.integration.gateway.slowness import THROTTLE, SlowDisk, slow_disk
+from tests.integration.gateway.slowness import SlowDisk, kernel_can, throttled_device, waiting_calls
 from tests.integration.gateway.test_spool import (
     ASYNC,
     PATIENCE,
@@ -31,24 +31,26 @@ from tests.testbed.kafka import Kafka
 from tests.unit.gateway.builders import post
 
 __all__ = ["config", "way"]
-pytestmark = [
-    pytest.mark.kafka,
-    pytest.mark.skipif(os.geteuid() != 0 or not THROTTLE.exists(), reason="slowing a disk needs root, and cgroup v1"),
-]
+pytestmark = pytest.mark.kafka
 
-SLOW = 400_000
-HANGING = 1_000
-"""Bytes a second that the disk writes: a commit of any size takes longer than one may."""
+by_kernel = pytest.mark.skipif(not kernel_can(), reason="slowing a device needs root, and cgroup v1")
 BUFFER = 2**20
 """Bytes that requests on the profile may hold: what waits for the disk is that at most, hence a few seconds' writing."""
 CLIENTS, REQUESTS = 24, 6
 LINES, PAD = 20, b"x" * 4_000
 
 
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[SlowDisk]:
-    with slow_disk(tmp_path) as made:
+@pytest.fixture(params=[waiting_calls, pytest.param(throttled_device, marks=by_kernel)])
+def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SlowDisk]:
+    kind: Callable[[Path], AbstractContextManager[SlowDisk]] = request.param
+    with kind(tmp_path) as made:
         yield made
+
+
+def on(disk: SlowDisk, config: Path) -> AbstractAsyncContextManager[GatewayProcess]:
+    """A gateway whose spool is there."""
+    flags = ("--spool", str(disk.folder / "spool"), "--spool-max-bytes", "32Mi")
+    return running(config, *flags, within=disk.within)
 
 
 @dataclass
@@ -94,9 +96,9 @@ async def test_a_slow_disk_keeps_what_it_was_given_and_what_would_wait_too_long_
     bounded = {"maxBufferBytes": BUFFER}
     write_config(config, repo("logs", way.address, topic, timeout="1s", kafka=ASYNC, producer=bounded))
     told, numbers = Told(), count()
-    async with running(config, "--spool", str(disk.folder / "spool"), "--spool-max-bytes", "32Mi") as gateway:
+    async with on(disk, config) as gateway:
         await gateway.port()
-        disk.limit(SLOW)
+        disk.slow()
         watching = asyncio.create_task(watch(gateway, told))
         async with asyncio.TaskGroup() as group:
             for _ in range(CLIENTS):
@@ -122,9 +124,9 @@ async def test_a_disk_that_hangs_is_a_503_for_who_needs_it_and_ends_without_a_re
     fine["producers"] = {"fine": {**fine["producers"]["main"], "name": "fine"}}
     write_config(config, repo("logs", way.address, topic, timeout="1s", kafka=ASYNC), fine)
     values = [b'{"n":%d,"pad":"%b"}' % (n, PAD) for n in range(20)]
-    async with running(config, "--spool", str(disk.folder / "spool"), "--spool-max-bytes", "32Mi") as gateway:
+    async with on(disk, config) as gateway:
         await gateway.port()
-        disk.limit(HANGING)
+        disk.hang()
         waiting = asyncio.create_task(send(gateway, values))
         await until(partial(is_failed, gateway), PATIENCE)
         refused = await send(gateway, lines(1))
@@ -139,7 +141,7 @@ async def test_a_disk_that_hangs_is_a_503_for_who_needs_it_and_ends_without_a_re
         assert (await gateway.admin("/livez")).status == 200
         ready = await gateway.admin("/readyz")
         assert (ready.status, b"503 for logs" in ready.body, waiting.done()) == (200, True, False)
-        disk.limit(0)
+        disk.recover()
         told_on_disk(await waiting, 20)
         await way.open()
         await until(partial(is_empty, gateway), PATIENCE)
