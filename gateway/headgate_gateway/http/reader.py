@@ -76,7 +76,9 @@ class RequestReader:
         data = self._data
         if self._position == len(data):
             return None
-        if data.startswith(b"\r\n", self._position) and not self._passed_over:
+        while data.startswith(b"\r\n", self._position):
+            if self._passed_over:
+                refuse("more than one empty line stands before the request")
             self._position += 2  # one empty line before a request is to be passed over (RFC 9112, section 2.2)
             self._passed_over = True
         start = self._position
