@@ -49,7 +49,7 @@ class Traffic:
     @property
     def acknowledged(self) -> set[int]:
         """Events answered 200."""
-        return {number for number, status in self.answered.items() if status == HTTPStatus.OK}
+        return {number for number, status in list(self.answered.items()) if status == HTTPStatus.OK}
 
     @property
     def latency(self) -> str:
