@@ -30,7 +30,7 @@ demo-down: setup ## Take the demo and its cluster down; keep what was built.
 test: setup ## Every test: unit, integration (API server, Kafka), end to end (two nodes, Envoy, the chart).
 	@$(PYTHON) -m pytest tests -n 2 --dist loadscope -m "not nightly"
 
-check: setup ## Format, lint, types, layers, generated files, unit tests. Under a minute.
+check: setup ## Format, lint, types, layers, generated files, unit tests. About two minutes on two cores.
 	@! git grep -nE '^(<<<<<<<|>>>>>>>) ' -- . || { echo "settle the conflicts above"; exit 1; }
 	@$(BIN)/ruff format --quiet --check . || { echo "run 'make format'"; exit 1; }
 	@$(BIN)/ruff check --quiet .

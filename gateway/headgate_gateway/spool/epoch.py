@@ -1,8 +1,9 @@
 """Who has a directory that several processes can reach: the one whose epoch is in it.
 
-A process writes an epoch of its own before it reads anything. It makes nothing known as durable, hands over nothing that it has read, and deletes no segment,
-without having found it there again; so what a process has told to be durable was on the disk before another's
-epoch was, and that one reads it. An epoch that is not there says nothing: servers of files fail over. Locks are not relied on: on network file systems they may be lost, or stay for long.
+A process writes an epoch of its own before it reads anything. It makes nothing known as durable, hands over nothing that
+it has read, and deletes no segment, without having found it there again; so what a process has told to be durable was on
+the disk before another's epoch was, and that one reads it. An epoch that is not there says nothing: servers of files fail
+over. Locks are not relied on: on network file systems they may be lost, or stay for long.
 """
 
 import errno

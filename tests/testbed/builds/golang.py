@@ -13,7 +13,7 @@ from tests.testbed.artifacts import SOURCES, Artifact, key_of, sources
 from tests.testbed.commands import require, run
 from tests.testbed.settings import Settings
 
-REMEDY = "install Go 1.26 or newer (https://go.dev/dl)"
+REMEDY = "install Go 1.26 or newer"
 
 
 @dataclass(frozen=True)

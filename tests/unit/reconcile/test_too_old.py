@@ -61,6 +61,16 @@ def crash(bed: SpoolBed, name: str) -> None:
     bed.fall_silent(name)
 
 
+async def crash_all(bed: SpoolBed) -> None:
+    """None of the StatefulSet's gateways knows it."""
+    for name in ("main-gateway-0", "main-gateway-1"):
+        bed.pod(name)
+        crash(bed, name)
+    counts = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 0, "observedGeneration": 99}
+    bed.put({"kind": "StatefulSet", "metadata": {"namespace": "events", "name": "main-gateway"}, "status": counts})
+    await bed.reconcile()
+
+
 def message(bed: SpoolBed, kind: str, name: str, condition: str) -> str:
     found = bed.cluster.objects[kind, "events", name]["status"]["conditions"]
     return next(str(each["message"]) for each in found if each["type"] == condition)
@@ -70,12 +80,7 @@ async def test_a_new_fleet_whose_image_knows_no_spool_says_so_and_what_to_do() -
     bed = SpoolBed()
     bed.put(fleet(spool=CLAIMED), profile(), repo("access", kafka=SPOOLING))
     await bed.reconcile()
-    for name in ("main-gateway-0", "main-gateway-1"):
-        bed.pod(name)
-        crash(bed, name)
-    counts = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 0, "observedGeneration": 99}
-    bed.put({"kind": "StatefulSet", "metadata": {"namespace": "events", "name": "main-gateway"}, "status": counts})
-    await bed.reconcile()
+    await crash_all(bed)
     found = bed.conditions("GatewayFleet", "main")
     assert found["Ready"] == found["Programmed"] == ("False", "GatewayTooOld")
     assert found["Stalled"] == ("True", "GatewayTooOld")
@@ -95,12 +100,7 @@ async def test_a_spool_that_the_image_of_a_serving_fleet_does_not_know_is_told_a
     assert bed.conditions("GatewayFleet", "main")["Ready"] == ("True", "Ready")
     bed.put(fleet(spool=CLAIMED))
     await bed.reconcile()
-    for name in ("main-gateway-0", "main-gateway-1"):
-        bed.pod(name)
-        crash(bed, name)
-    counts = {"replicas": 2, "updatedReplicas": 2, "readyReplicas": 0, "observedGeneration": 99}
-    bed.put({"kind": "StatefulSet", "metadata": {"namespace": "events", "name": "main-gateway"}, "status": counts})
-    await bed.reconcile()
+    await crash_all(bed)
     assert bed.conditions("GatewayFleet", "main")["Ready"] == ("False", "GatewayTooOld")
     assert bed.has(DEPLOYMENT, STATEFUL_SET)
     assert bed.conditions("EventRepo", "access")["Serving"] == ("True", "Serving")

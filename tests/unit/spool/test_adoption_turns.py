@@ -117,14 +117,21 @@ async def test_while_nothing_can_be_looked_at_what_was_seen_is_gone_on_with() ->
     await pod.end()
 
 
-async def test_one_that_a_slow_disk_has_removed_is_told_of_no_more() -> None:
-    kafka, disk = Kafka(Random(1)), PowerLossDisk()
+async def one_that_has_delivered(disk: PowerLossDisk) -> Pod:
+    """A gateway with a spool that it has taken over, and delivered, and not removed yet."""
+    kafka = Kafka(Random(1))
     out_for_good(kafka)
     await left_by("a", "a", kafka, disk)
     pod = await the_pod(kafka, disk, "a")
     kafka.heal()
     await pod.adoptions.look()
     await until(lambda: not pod.adoptions._open["z.adopted.a"].backlog)
+    return pod
+
+
+async def test_one_that_a_slow_disk_has_removed_is_told_of_no_more() -> None:
+    disk = PowerLossDisk()
+    pod = await one_that_has_delivered(disk)
 
     def slow(operation: str, path: str) -> None:
         if operation == "rmdir" and path.endswith("adopted.a"):
@@ -141,13 +148,8 @@ async def test_one_that_a_slow_disk_has_removed_is_told_of_no_more() -> None:
 
 
 async def test_one_that_could_not_be_removed_is_removed_later() -> None:
-    kafka, disk = Kafka(Random(1)), PowerLossDisk()
-    out_for_good(kafka)
-    await left_by("a", "a", kafka, disk)
-    pod = await the_pod(kafka, disk, "a")
-    kafka.heal()
-    await pod.adoptions.look()
-    await until(lambda: not pod.adoptions._open["z.adopted.a"].backlog)
+    disk = PowerLossDisk()
+    pod = await one_that_has_delivered(disk)
     busy = OSError(errno.EBUSY, "Device or resource busy")
     disk.trouble = lambda operation, path: busy if operation == "rmdir" else None
     await pod.adoptions.look()
