@@ -32,6 +32,9 @@ START_SECONDS = 60
 # linux/un.h allows 108 bytes with the final zero; containerd puts sockets below the exec root too.
 LONGEST_SOCKET_PATH = 107
 
+_started: list[subprocess.Popen[bytes]] = []
+"""Engines that this process has started. They outlive it: an object that goes while its process runs is a warning."""
+
 
 def socket_url(settings: Settings) -> str:
     """DOCKER_HOST of our engine."""
@@ -106,6 +109,7 @@ def _launch(settings: Settings, state: State) -> None:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
         )
+    _started.append(process)
     state.put("engine", {"pid": process.pid, "network_before": before, "socket": str(_socket(settings))})
 
 
