@@ -23,7 +23,13 @@ def compile_into(target: Path, scratch: Path, python: str | None, optimization: 
     options = ["--config-file", str(ROOT.parent / "pyproject.toml")]
     if python is not None:
         options += ["--python-executable", python]
-    extensions = mypycify([*options, *sources], opt_level=optimization, debug_level="0", target_dir=str(scratch / "c"))
+    extensions = mypycify(
+        [*options, *sources],
+        opt_level=optimization,
+        debug_level="0",
+        target_dir=str(scratch / "c"),
+        multi_file=True,  # a third of the time: the compiler takes more than twice as long for twice as much
+    )
     distribution = Distribution({"name": "headgate", "ext_modules": extensions})
     command = distribution.get_command_obj("build_ext")
     command.build_lib, command.build_temp = str(target), str(scratch / "o")

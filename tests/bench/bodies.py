@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.bench import events, runs, session, shipped
+from tests.bench.closed_loop import CONNECTIONS
 from tests.bench.contenders import Contender, Server, gateway, serving
 from tests.bench.loading import Load
 from tests.bench.machine import SERVER_CORE, pinned
@@ -25,7 +26,6 @@ from tests.bench.tables import bar, bars, closed_loop_table, idle_mark
 
 LINES = (100, 1_000)
 LINGERS = ("0s", "2ms", "10ms")
-CONNECTIONS = 64
 LEAST_FRANZ = "at least 1.8 × (aim: 3 ×)"
 LEAST_COLLECTOR = "at least 2.3 × (aim: 4 ×)"
 LEAST_OF_CEILING = "at least 50 %"
@@ -48,7 +48,7 @@ def measure(bench: Session, servers: Sequence[Server], lines: int) -> Measured:
         if server is servers[0]:
             ceilings.append(measure_ceiling(lines, bench.effort.warm_up_seconds))
             print(f"  {'ceiling':22} {ceilings[-1]:9,.0f} lines/s", file=sys.stderr, flush=True)
-        return Load(server.contender.requests(lines), lines, CONNECTIONS, bench.effort.seconds)
+        return Load(server.contender.requests(lines), lines, CONNECTIONS[lines], bench.effort.seconds)
 
     made = runs.all_rounds(servers, load_of, bench.offsets, bench.effort)
     rounds = runs.kept(made)
@@ -98,13 +98,15 @@ def report(measured: dict[int, Measured], names: Sequence[str]) -> None:
 
 def main() -> None:
     parser = session.parser(__doc__)
-    parser.add_argument("--lines", type=int, nargs="+", help="default: 100 1000; 100 alone with --quick")
+    parser.add_argument("--lines", type=int, nargs="+", choices=LINES, help="default: 100 1000; 100 alone with --quick")
     parser.add_argument("--alone", action="store_true", help="leave the peers out")
     options = parser.parse_args()
     peers: list[Contender] = [] if options.alone else [*(franz_lines(linger) for linger in LINGERS), collector()]
     contenders = [gateway(constraint=events.TWO_FIELDS), *peers]
     sizes = options.lines or (LINES[:1] if options.quick else LINES)
     with session.opened(options) as bench, serving(bench.kafka, contenders) as servers:
+        told = " and ".join(f"{CONNECTIONS[lines]} connections with bodies of {lines:,} lines" for lines in sizes)
+        print(f"All have {told}.\n")
         measured = {lines: measure(bench, servers, lines) for lines in sizes}
         report(measured, [each.name for each in contenders])
 

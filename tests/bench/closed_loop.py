@@ -9,8 +9,10 @@ from tests.bench.runs import Round
 from tests.bench.session import Session
 from tests.bench.tables import bar, bars, closed_loop_table, idle_mark
 
-BODIES = {1: 256, 100: 64}
-"""Events a body -> connections."""
+CONNECTIONS = {1: 256, 100: 256, 1_000: 64}
+"""By events a body, for all servers: enough that none waits for Kafka with nothing else to do."""
+BODIES = (1, 100)
+"""Events a body, where features are compared."""
 
 
 def closed_loop(bench: Session, servers: Sequence[Server], connections: int, events_a_body: int = 1) -> list[Round]:
@@ -28,7 +30,7 @@ def compare_bodies(bench: Session, contenders: Sequence[Contender], least: str =
     `least`: what is asked of its rate by each other's, if anything is.
     """
     with serving(bench.kafka, contenders) as servers:
-        series = {count: closed_loop(bench, servers, connections, count) for count, connections in BODIES.items()}
+        series = {count: closed_loop(bench, servers, CONNECTIONS[count], count) for count in BODIES}
     ours, *others = (each.name for each in contenders)
     text = closed_loop_table(series, "events a body", "records/s", [ours, *others])
     if not least:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import events, runs, session
-from tests.bench.closed_loop import BODIES, compare_bodies
+from tests.bench.closed_loop import CONNECTIONS, compare_bodies
 from tests.bench.contenders import Contender, Place, gateway, serving
 from tests.bench.loading import Load
 from tests.bench.tables import table
@@ -51,7 +51,7 @@ def profile(bench: session.Session) -> str:
     with tempfile.TemporaryDirectory() as directory:
         target = Path(directory) / "profile.json"
         with serving(bench.kafka, [sampled(target)]) as servers:
-            load = Load(servers[0].contender.requests(100), 100, BODIES[100], bench.effort.seconds)
+            load = Load(servers[0].contender.requests(100), 100, CONNECTIONS[100], bench.effort.seconds)
             runs.run(servers[0], load, bench.offsets, bench.effort.warm_up_seconds)
         return profile_table(json.loads(target.read_text()))
 

@@ -37,9 +37,11 @@ class Report:
     lost: int
     """Requests whose connection ended, or that had no answer."""
     busy: float
-    """Share of the sending time in which the server's core was not idle."""
+    """Share of the sending time, without what the host gave to others, in which the server's core was not idle."""
     network: float
     """Share of it that went into interrupts: the kernel's work for connections, which no process is charged with."""
+    stolen: float
+    """Share of the sending time that the host gave to others, of the server's core."""
     load_busy: float
     cpu_seconds: float
     """CPU time of the server while requests were sent."""
@@ -59,7 +61,7 @@ class Report:
     @property
     def own(self) -> float:
         """Share of its core that went into the server and its connections; the rest of what was busy was others' work."""
-        return self.cpu_seconds / self.sending_seconds + self.network
+        return self.cpu_seconds / (self.sending_seconds * (1 - self.stolen)) + self.network
 
 
 def send(port: int, load: Load, pid: int) -> Report:
@@ -106,6 +108,7 @@ def read_report(line: str) -> Report:
         lost=told["lost"] + told["unanswered"],
         busy=told["busy"][SERVER_CORE],
         network=told["network"][SERVER_CORE],
+        stolen=told["stolen"][SERVER_CORE],
         load_busy=told["busy"][LOAD_CORE],
         cpu_seconds=told["processSeconds"],
         load_cpu_seconds=told["loadSeconds"],

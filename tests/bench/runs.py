@@ -4,6 +4,7 @@
 
 A round is one run of each contender, one after the other. What counts is records in Kafka, never answers; and a run
 shows what a core can do only if that core was busy for at least 95 % of it, nearly all of that with the server's work.
+What the host of a virtual machine gives to others in the meantime is no part of that time.
 """
 
 import statistics
@@ -173,8 +174,8 @@ def describe(made: Run) -> str:
     others = {status: count for status, count in report.statuses.items() if status != 200}
     return (
         f"{made.name:22} {made.rate:9,.0f} records/s  {made.micros:6.2f} µs CPU each  p50 {report.p50_ms:7.2f} ms  "
-        f"p99 {report.p99_ms:7.2f} ms  core {report.busy:4.0%} (own {report.own:4.0%}), other {report.load_busy:4.0%} "
-        f"(load {report.load_cpu_seconds / report.sending_seconds:4.0%})  "
+        f"p99 {report.p99_ms:7.2f} ms  core {report.busy:4.0%} (own {report.own:4.0%}, stolen {report.stolen:3.0%}), "
+        f"other {report.load_busy:4.0%} (load {report.load_cpu_seconds / report.sending_seconds:4.0%})  "
         f"{made.resident_mib:4.0f} MiB{'' if made.counts else '  (does not count)'}"
         + (f"  other answers {others}" if others else "")
         + (f"  unanswered {report.lost}" if report.lost else "")

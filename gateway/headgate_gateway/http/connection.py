@@ -62,8 +62,8 @@ def patience_of(timeouts: "Timeouts") -> tuple[float, ...]:
     return tuple(seconds)
 
 
-class Connection(asyncio.Protocol):
-    """One connection of a server."""
+class Connection:
+    """One connection of a server: an `asyncio.Protocol` by shape, since a class that is compiled inherits from no other."""
 
     def __init__(self, server: "Server") -> None:
         self._server = server

@@ -58,14 +58,23 @@ class Head:
         return self.chunked or self.content_length > 0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Response:
     """An answer, before it knows its request id and what becomes of the connection."""
 
     status: int
-    body: bytes = b""
-    content_type: bytes = JSON
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    body: bytes
+    content_type: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+
+    # Written out, here and where every request makes one: what a dataclass makes itself is not compiled.
+    def __init__(
+        self, status: int, body: bytes = b"", content_type: bytes = JSON, headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
+        self.status = status
+        self.body = body
+        self.content_type = content_type
+        self.headers = headers
 
 
 class HttpError(Exception):

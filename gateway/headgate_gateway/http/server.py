@@ -5,6 +5,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from email.utils import formatdate
+from typing import cast
 
 from headgate_gateway.http.application import Application
 from headgate_gateway.http.connection import Connection, Phase, patience_of
@@ -75,7 +76,9 @@ class Server:
     async def start(self, host: str, port: int) -> int:
         """Listen; returns the port, which the system chose when 0 was asked for. Raises OSError when it is taken."""
         self._socket = _bind(host, port)
-        self._listener = await self.loop.create_server(lambda: Connection(self), sock=self._socket, backlog=BACKLOG)
+        self._listener = await self.loop.create_server(
+            lambda: cast("asyncio.Protocol", Connection(self)), sock=self._socket, backlog=BACKLOG
+        )
         self._sweep()
         bound: int = self._socket.getsockname()[1]
         return bound

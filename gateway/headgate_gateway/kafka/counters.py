@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
+from math import inf
 
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Upper bounds in seconds; a last bucket takes what is above."""
@@ -14,14 +15,26 @@ class Histogram:
     bounds: tuple[float, ...] = LATENCY_BUCKETS
     counts: list[int] = field(default_factory=list)
     total: float = 0.0
+    _bucket: int = field(default=0, compare=False, repr=False)
+    """The bucket of the last observation, and what it takes: the next one mostly belongs there, too."""
+    _above: float = field(default=inf, compare=False, repr=False)
+    _up_to: float = field(default=-inf, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         self.counts = self.counts or [0] * (len(self.bounds) + 1)
 
     def observe(self, value: float) -> None:
         """Count one observation."""
-        self.counts[bisect_left(self.bounds, value)] += 1
+        if not self._above < value <= self._up_to:
+            self._find(value)
+        self.counts[self._bucket] += 1
         self.total += value
+
+    def _find(self, value: float) -> None:
+        bounds = self.bounds
+        self._bucket = bucket = bisect_left(bounds, value)
+        self._above = bounds[bucket - 1] if bucket else -inf
+        self._up_to = bounds[bucket] if bucket < len(bounds) else inf
 
     def copy(self) -> "Histogram":
         """A copy that later observations leave alone."""

@@ -1,6 +1,6 @@
 """What became of a request's records. Pure data, shared by the producer and the HTTP side."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -28,11 +28,11 @@ REFUSALS = frozenset({FailureReason.REFUSED, FailureReason.RECORD_TOO_LARGE, Fai
 """Reasons that are Kafka's own word about these records, and not the lack of one."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class PartitionAck:
     """A run of a request's records that lies contiguously in one partition.
 
-    Not frozen: a frozen one takes three times as long to make, and each request makes one.
+    Not frozen, and its `__init__` written out: each request makes one, and what a dataclass makes itself is not compiled.
     """
 
     topic: str
@@ -41,31 +41,63 @@ class PartitionAck:
     """Offset of the first record; -1 with acks none."""
     count: int
 
+    def __init__(self, topic: str, partition: int, base_offset: int, count: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.base_offset = base_offset
+        self.count = count
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, init=False)
 class Outcome:
     """The fate of every record of one submission: each line number is in exactly one of the four lists."""
 
-    acked: list[int] = field(default_factory=list)
-    failed: list[int] = field(default_factory=list)
+    acked: list[int]
+    failed: list[int]
     """Surely not written."""
-    unknown: list[int] = field(default_factory=list)
+    unknown: list[int]
     """Sent, and no answer: may be written."""
-    acks: list[PartitionAck] = field(default_factory=list)
-    reason: FailureReason | None = None
+    acks: list[PartitionAck]
+    reason: FailureReason | None
     """Why the first line that did not arrive did not."""
-    reasons: set[FailureReason] = field(default_factory=set)
+    reasons: set[FailureReason]
     """Why any line did not arrive."""
-    halved: int = 0
+    halved: int
     """How many of `unknown` are lines of several records, of which some are surely written and the others surely not."""
-    message: str = ""
+    message: str
     """What Kafka or the connection said, for people."""
-    refused: dict[int, tuple[FailureReason, str]] | None = None
+    refused: dict[int, tuple[FailureReason, str]] | None
     """By line, of those in `failed` and `unknown` that Kafka itself refuses: why. None: it refuses none."""
-    spooled: list[int] = field(default_factory=list)
+    spooled: list[int]
     """Durably on this gateway's disk, and from there to Kafka."""
-    retry_after: int = 0
+    retry_after: int
     """Seconds until the spool, which had no room, is expected to have some; 0: nobody said."""
+
+    def __init__(
+        self,
+        acked: list[int] | None = None,
+        failed: list[int] | None = None,
+        unknown: list[int] | None = None,
+        acks: list[PartitionAck] | None = None,
+        reason: FailureReason | None = None,
+        reasons: set[FailureReason] | None = None,
+        halved: int = 0,
+        message: str = "",
+        refused: dict[int, tuple[FailureReason, str]] | None = None,
+        spooled: list[int] | None = None,
+        retry_after: int = 0,
+    ) -> None:
+        self.acked = [] if acked is None else acked
+        self.failed = [] if failed is None else failed
+        self.unknown = [] if unknown is None else unknown
+        self.acks = [] if acks is None else acks
+        self.reason = reason
+        self.reasons = set() if reasons is None else reasons
+        self.halved = halved
+        self.message = message
+        self.refused = refused
+        self.spooled = [] if spooled is None else spooled
+        self.retry_after = retry_after
 
     @property
     def complete(self) -> bool:

@@ -13,7 +13,7 @@ HEADER_OVERHEAD = 128
 """What a header takes beside its value, where events bring their own."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, init=False)
 class Records:
     """Records of one request for one topic of one producer, in the order of their lines.
 
@@ -26,16 +26,39 @@ class Records:
     values: list[bytes]
     lines: list[int]
     """1-based numbers of the lines that the records were made from."""
-    keys: list[bytes | None] | None = None
+    keys: list[bytes | None] | None
     """None: the whole request is keyless."""
-    timestamps: list[int] | None = None
+    timestamps: list[int] | None
     """Milliseconds since the epoch; None: the time of acceptance for all."""
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes], ...]
     """Headers that all records share."""
-    row_headers: list[tuple[tuple[str, bytes], ...]] | None = None
+    row_headers: list[tuple[tuple[str, bytes], ...]] | None
     """Headers of each record, in addition to the shared ones."""
-    dead_letter: bool = False
+    dead_letter: bool
     """Whether these are lines that could not be processed."""
+
+    # Written out, since each request makes one: what a dataclass makes itself is not compiled.
+    def __init__(
+        self,
+        profile: str,
+        topic: str,
+        values: list[bytes],
+        lines: list[int],
+        keys: list[bytes | None] | None = None,
+        timestamps: list[int] | None = None,
+        headers: tuple[tuple[str, bytes], ...] = (),
+        row_headers: list[tuple[tuple[str, bytes], ...]] | None = None,
+        dead_letter: bool = False,
+    ) -> None:
+        self.profile = profile
+        self.topic = topic
+        self.values = values
+        self.lines = lines
+        self.keys = keys
+        self.timestamps = timestamps
+        self.headers = headers
+        self.row_headers = row_headers
+        self.dead_letter = dead_letter
 
     @property
     def nbytes(self) -> int:

@@ -91,11 +91,11 @@ def build_origin(config: RepoConfig, content: str, track: str) -> Origin:
 class SpoolingProducer:
     """The http port `Producer`. One for each real producer that a lease gives, so that bytes go back where they came from."""
 
-    __slots__ = ("_binding", "_real")
+    __slots__ = ("_binding", "_kafka")
 
     def __init__(self, binding: Binding, real: KafkaProducer) -> None:
         self._binding = binding
-        self._real = real
+        self._kafka = real
 
     @property
     def down(self) -> str | None:
@@ -103,26 +103,26 @@ class SpoolingProducer:
         refusal = self._binding.refusal()
         if refusal is None:
             return None
-        return refusal.message if self._binding.is_async else self._real.down
+        return refusal.message if self._binding.is_async else self._kafka.down
 
     def refusal(self, name: str) -> str | None:
         """Why neither Kafka nor the disk takes records for a topic; None: let them come."""
         refusal = self._binding.refusal()
         if refusal is None:
             return None
-        return refusal.message if self._binding.is_async else self._real.refusal(name)
+        return refusal.message if self._binding.is_async else self._kafka.refusal(name)
 
     def reserve(self, nbytes: int) -> bool:
         """Take bytes of the profile's `maxBufferBytes`."""
-        return self._real.reserve(nbytes)
+        return self._kafka.reserve(nbytes)
 
     def release(self, nbytes: int) -> None:
         """Give them back."""
-        self._real.release(nbytes)
+        self._kafka.release(nbytes)
 
     def watch(self, topics: Iterable[str]) -> None:
         """Learn about topics before their first record comes."""
-        self._real.watch(topics)
+        self._kafka.watch(topics)
 
     def submit(self, records: Records, now_ms: int, on_done: OnDone) -> SpoolSubmission:
         """Hand in records; `on_done` is called once, later, within the profile's deliveryTimeout and a commit.
@@ -278,21 +278,21 @@ def _reason(error: SpoolError) -> FailureReason:
 class SpoolingLease:
     """The http port `Lease`."""
 
-    __slots__ = ("_binding", "_lease", "_producer", "_real", "_released")
+    __slots__ = ("_binding", "_lease", "_producer", "_kafka", "_released")
 
     def __init__(self, binding: Binding, lease: ProducerLease) -> None:
         self._binding = binding
         self._lease = lease
-        self._real = lease.producer
-        self._producer = SpoolingProducer(binding, self._real)
+        self._kafka = lease.producer
+        self._producer = SpoolingProducer(binding, self._kafka)
         self._released = False
 
     @property
     def producer(self) -> SpoolingProducer:
         """The producer that serves now, with the disk behind it: take it once a request, and stay with it."""
         real = self._lease.producer
-        if real is not self._real:
-            self._real, self._producer = real, SpoolingProducer(self._binding, real)
+        if real is not self._kafka:
+            self._kafka, self._producer = real, SpoolingProducer(self._binding, real)
         return self._producer
 
     def release(self) -> None:

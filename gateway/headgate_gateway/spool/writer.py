@@ -138,11 +138,11 @@ class Writer:
         self._busy_since: float | None = None
         self._is_written = False
         """Whether the frame of this commit may be on the disk whole."""
-        self._thread = threading.Thread(target=self._run, name=f"spool {directory}", daemon=True)
+        self._worker = threading.Thread(target=self._run, name=f"spool {directory}", daemon=True)
 
     def start(self) -> None:
         """Begin to take what is put."""
-        self._thread.start()
+        self._worker.start()
 
     def put(self, waiting: Waiting) -> None:
         """Make it durable, after what was put before. Raises SpoolClosedError once `stop` is over."""
@@ -164,7 +164,7 @@ class Writer:
     def stop(self) -> None:
         """Make durable what was put, and end. Blocks."""
         self._queue.put(self._end)
-        self._thread.join()
+        self._worker.join()
 
     # -- the thread -------------------------------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ type machine struct {
 	busy    []float64
 	network []float64
 	total   []float64
+	stolen  []float64
 	process float64
 	load    float64
 }
@@ -28,11 +29,15 @@ func readMachine(pid int) machine {
 		if len(words) < 9 || !strings.HasPrefix(words[0], "cpu") || words[0] == "cpu" {
 			continue
 		}
-		var total, idle, network float64
+		var total, idle, network, stolen float64
 		for index, word := range words[1:9] { // guest time is part of user time already
 			ticks, _ := strconv.ParseFloat(word, 64)
+			if index == 7 { // the host gave it to others: what the core would have done in it nobody knows
+				stolen += ticks
+				continue
+			}
 			total += ticks
-			if index == 3 || index == 4 || index == 7 { // idle, waiting for disks, stolen by the host
+			if index == 3 || index == 4 { // idle, waiting for disks
 				idle += ticks
 			}
 			if index == 5 || index == 6 { // interrupts: on loopback, what the kernel does for connections
@@ -42,6 +47,7 @@ func readMachine(pid int) machine {
 		read.busy = append(read.busy, total-idle)
 		read.network = append(read.network, network)
 		read.total = append(read.total, total)
+		read.stolen = append(read.stolen, stolen)
 	}
 	read.process = processSeconds(pid)
 	read.load = processSeconds(os.Getpid())
@@ -68,6 +74,7 @@ type report struct {
 	BehindSeconds  float64   `json:"behindSeconds"`
 	Busy           []float64 `json:"busy"`
 	Network        []float64 `json:"network"`
+	Stolen         []float64 `json:"stolen"`
 	ProcessSeconds float64   `json:"processSeconds"`
 	LoadSeconds    float64   `json:"loadSeconds"`
 	MeanMicros     float64   `json:"meanMicros"`
@@ -99,8 +106,10 @@ func (l *load) report(before, after machine) report {
 	}
 	for core := range after.busy {
 		total := max(after.total[core]-before.total[core], 1)
+		stolen := after.stolen[core] - before.stolen[core]
 		made.Busy = append(made.Busy, (after.busy[core]-before.busy[core])/total)
 		made.Network = append(made.Network, (after.network[core]-before.network[core])/total)
+		made.Stolen = append(made.Stolen, stolen/(total+stolen))
 	}
 	return made
 }

@@ -152,7 +152,7 @@ def test_what_comes_while_a_log_is_closed_is_told_so() -> None:
     gate.set()
     told.wait(2)
     assert told.errors == [SpoolClosedError, SpoolClosedError]
-    writer._thread.join()
+    writer._worker.join()
     with pytest.raises(SpoolClosedError):
         log.append(entry(3), told)
     assert space.used == 0

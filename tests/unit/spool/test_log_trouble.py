@@ -127,7 +127,7 @@ def test_a_disk_that_hangs_is_a_failure_that_ends_with_the_commit_it_hangs_in() 
     disk, told, gate = PowerLossDisk(), Told(), threading.Event()
 
     def hangs(operation: str, path: str) -> None:
-        if operation == "sync" and threading.current_thread() is log._writer._thread:
+        if operation == "sync" and threading.current_thread() is log._writer._worker:
             gate.wait()
 
     log = opened(disk, settings=LogSettings(stuck_seconds=0.01))
