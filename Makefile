@@ -47,7 +47,7 @@ check-native: setup ## The gateway's unit tests against its compiled modules, as
 	@rm -rf .native && mkdir .native && cp -r gateway/headgate_gateway .native/
 	@$(PYTHON) gateway/build_native.py .native >.native/build.log 2>&1 || { tail -n 40 .native/build.log; exit 1; }
 	@PYTHONPATH=.native $(PYTHON) -c 'import headgate_gateway.http.express as m; assert m.__file__.endswith(".so")'
-	@PYTHONPATH=.native $(PYTHON) -m pytest -q -n 2 tests/unit/gateway tests/unit/pipeline tests/unit/kafka
+	@PYTHONPATH=.native $(PYTHON) -m pytest -q -n 2 tests/unit/gateway tests/unit/pipeline tests/unit/kafka tests/unit/spool
 
 fuzz: setup ## Fuzz parser, requests and decoders with atheris, a minute each; longer: make fuzz ARGS="--seconds 600 parser".
 	@$(BIN)/uv pip install --quiet --python $(PYTHON) --require-hashes -r requirements/fuzz.txt

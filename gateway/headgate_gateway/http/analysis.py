@@ -4,10 +4,10 @@ Counts by (namespace, name, revision), judges nothing. Counters belong to the re
 of the revision before stay until the next one goes, so that what it wrote can still be read after a rollback.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 
 from headgate_gateway.config.analysis import LATENCY_BOUNDS, LineSums, RecordSums, RepoSample, WrittenRange
+from headgate_gateway.kafka.counters import Histogram
 from headgate_gateway.kafka.outcome import PartitionAck
 from headgate_gateway.pipeline.result import Processed
 
@@ -65,7 +65,7 @@ class RevisionCounters:
         self.dead_lettered = LineTally()
         self.records: dict[str, list[int]] = {}
         """By topic: the sum of records of a request, and of its square."""
-        self.latency = [0] * (len(LATENCY_BOUNDS) + 1)
+        self.latency = Histogram(LATENCY_BOUNDS)
         self.written: dict[tuple[str, int], list[int]] = {}
         """By topic and partition: lowest offset, highest, number of records."""
 
@@ -86,7 +86,7 @@ class RevisionCounters:
         if status >= 500:
             self.server_errors += 1
         if seconds is not None:
-            self.latency[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+            self.latency.observe(seconds)
         if processed is None:
             return
         x = processed.received
@@ -102,7 +102,7 @@ class RevisionCounters:
     def count_delivered(self, seconds: float, topic: str) -> None:
         """One request of one line was answered with 200, and its record is in the topic: as `count` has it, cut short."""
         self.requests += 1
-        self.latency[bisect_left(LATENCY_BOUNDS, seconds)] += 1
+        self.latency.observe(seconds)
         self.received += 1
         self.received_squares += 1
         self._count_records(topic, 1)
@@ -170,7 +170,7 @@ class RevisionCounters:
             dropped=self.dropped.sums(),
             dead_lettered=self.dead_lettered.sums(),
             records={topic: RecordSums(total=r, squares=rr) for topic, (r, rr) in self.records.items()},
-            latency=tuple(self.latency),
+            latency=tuple(self.latency.counts),
             written=tuple(
                 WrittenRange(topic=topic, partition=partition, first=first, last=last, records=count)
                 for (topic, partition), (first, last, count) in sorted(self.written.items())

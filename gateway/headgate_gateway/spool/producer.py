@@ -278,7 +278,7 @@ def _reason(error: SpoolError) -> FailureReason:
 class SpoolingLease:
     """The http port `Lease`."""
 
-    __slots__ = ("_binding", "_lease", "_producer", "_kafka", "_released")
+    __slots__ = ("_binding", "_kafka", "_lease", "_producer", "_released")
 
     def __init__(self, binding: Binding, lease: ProducerLease) -> None:
         self._binding = binding

@@ -62,6 +62,10 @@ class LogSettings:
     """Between two attempts to find out whether a full or failed disk writes again."""
     stuck_seconds: float = 10.0
     """A commit that takes longer than this lets nothing wait behind it."""
+    crowd: int = 8
+    """A group of so many entries says that more are on their way..."""
+    gather_seconds: float = 0.004
+    """...and the next one waits for them so long: a commit costs the processor, too, and the interpreter's lock thrice."""
     unreadable: Patience = PATIENT
     """With what the disk does not read."""
 
@@ -136,6 +140,8 @@ class Writer:
         self._ended = False
         self._put_lock = threading.Lock()
         self._busy_since: float | None = None
+        self._crowded = False
+        """Whether the last group was a crowd."""
         self._is_written = False
         """Whether the frame of this commit may be on the disk whole."""
         self._worker = threading.Thread(target=self._run, name=f"spool {directory}", daemon=True)
@@ -172,6 +178,7 @@ class Writer:
         while not self._ending:
             group, task = self._take()
             if group:
+                self._crowded = len(group) >= self._settings.crowd
                 self._tell(self._commit_safely(group))
             if task is not None:
                 task()
@@ -206,6 +213,8 @@ class Writer:
         wait = None if self.state is LogState.READY or self._is_fenced else self._settings.probe_seconds
         with suppress(Empty):
             item = self._queue.get(timeout=wait)
+            if self._crowded:
+                time.sleep(self._settings.gather_seconds)
             while isinstance(item, Waiting):
                 group.append(item)
                 room -= item.cost

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import threading
+import time
 from random import Random
 
 import pytest
@@ -28,6 +29,32 @@ def test_all_that_waits_is_one_commit_and_is_told_in_order() -> None:
     assert told.news == [(number, None) for number in range(50)]
     report = log.report()
     assert (report.commits, report.appended, sum(report.commit_seconds)) == (1, 50, 1)
+    log.close()
+
+
+def test_the_next_commit_after_a_crowd_waits_a_moment_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    gathers, over, slept = threading.Event(), threading.Event(), list[float]()
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        gathers.set()
+        over.wait(30)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    log, told, gate = opened(PowerLossDisk(), settings=LogSettings(crowd=3)), Told(), threading.Event()
+    log._writer._queue.put(lambda: (gate.wait(), None)[1])
+    for serial in range(3):
+        log.append(entry(serial), told)
+    gate.set()
+    told.wait(3)
+    log.append(entry(3), told)
+    assert gathers.wait(30)
+    log.append(entry(4), told)
+    over.set()
+    told.wait(2)
+    log.append(entry(5), told)
+    told.wait(1)
+    assert (log.report().commits, slept) == (3, [LogSettings().gather_seconds])
     log.close()
 
 
