@@ -2,9 +2,11 @@
 
 import asyncio
 import socket
+from typing import cast
 
 from tests.unit.gateway.builders import FakeProducer, Gateway, gateway, post
 
+from headgate_gateway.http.connection import Connection, Phase
 from headgate_gateway.http.server import Timeouts
 
 NOTHING = b"GET /nothing HTTP/1.1\r\nHost: gw\r\n\r\n"
@@ -120,21 +122,26 @@ async def test_an_announced_body_is_to_be_whole_in_a_time_that_follows_from_its_
         assert g.budget.reserved == 0
 
 
+class Broken:
+    """A connection that raises once its deadline is over."""
+
+    phase = Phase.IDLE
+    deadline = 0.0
+
+    def on_deadline(self) -> None:
+        self.deadline = float("inf")
+        raise RuntimeError
+
+
 async def test_deadlines_outlive_a_connection_that_raises() -> None:
     async with gateway(timeouts=Timeouts(head=0.1, sweep=0.02)) as g:
-        broken = await g.connect()
-        broken.send(b"POST")
-        await asyncio.sleep(0.05)
-        (connection,) = g.server.connections
-
-        def raises() -> None:
-            connection.deadline = float("inf")
-            raise RuntimeError
-
-        connection.on_deadline = raises  # type: ignore[method-assign]
+        broken = Broken()
+        g.server.connections.add(cast("Connection", broken))
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda *_: None)
         await asyncio.sleep(0.2)
+        assert broken.deadline == float("inf")
+        g.server.connections.discard(cast("Connection", broken))
         other = await g.connect()
         other.send(b"POST")
         assert (await other.answer()).status == 408
