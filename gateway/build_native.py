@@ -28,7 +28,7 @@ def compile_into(target: Path, scratch: Path, python: str | None, optimization: 
         opt_level=optimization,
         debug_level="0",
         target_dir=str(scratch / "c"),
-        multi_file=True,  # a third of the time: the compiler takes more than twice as long for twice as much
+        multi_file=True,  # the compiler takes more than twice as long for twice as much
     )
     distribution = Distribution({"name": "headgate", "ext_modules": extensions})
     command = distribution.get_command_obj("build_ext")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.bench import machine, page, programs, shipped
 from tests.bench.events import LINE_BYTES
-from tests.bench.runs import BUSY_ENOUGH, FULL, OWN_ENOUGH
+from tests.bench.runs import BUSY_ENOUGH, FULL, OWN_ENOUGH, STOLEN_AT_MOST
 from tests.testbed import kafka
 from tests.testbed.errors import TestbedError
 
@@ -38,9 +38,9 @@ Collector: the same as OTLP). What counts is records in Kafka, by offsets, never
 
 A round is a run of each server, one after the other; figures are medians over rounds, ratios are taken within each round.
 In closed loop, rounds are run until {FULL.rounds} of them count, {FULL.rounds + FULL.extra_rounds} at most. A round counts if in each of its runs the measured
-core was at least {BUSY_ENOUGH:.0%} busy, and at least {OWN_ENOUGH:.0%} of its time went into the server and its connections. Each section says
-of how many rounds its figures are; where none counts, they are of all that were run, and marked. At a rate that is set
-no core need be busy, and every round counts. "µs CPU each" is CPU time of the server's process for a record. The peers'
+core was at least {BUSY_ENOUGH:.0%} busy, and at least {OWN_ENOUGH:.0%} of its time went into the server and its connections. What the host
+of a virtual machine gives to others is no part of that time, and may be {STOLEN_AT_MOST:.0%} at most, of either core. Each section says of how many rounds its
+figures are; where none counts, they are of all that were run, and marked. At a rate that is set no core need be busy, and every round counts. "µs CPU each" is CPU time of the server's process for a record. The peers'
 sources are in `tests/bench/peers`.
 """
 INTERPRETED = "the gateway interpreted, from the checkout"

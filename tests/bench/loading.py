@@ -42,6 +42,8 @@ class Report:
     """Share of it that went into interrupts: the kernel's work for connections, which no process is charged with."""
     stolen: float
     """Share of the sending time that the host gave to others, of the server's core."""
+    load_stolen: float
+    """Of the other core."""
     load_busy: float
     cpu_seconds: float
     """CPU time of the server while requests were sent."""
@@ -109,6 +111,7 @@ def read_report(line: str) -> Report:
         busy=told["busy"][SERVER_CORE],
         network=told["network"][SERVER_CORE],
         stolen=told["stolen"][SERVER_CORE],
+        load_stolen=told["stolen"][LOAD_CORE],
         load_busy=told["busy"][LOAD_CORE],
         cpu_seconds=told["processSeconds"],
         load_cpu_seconds=told["loadSeconds"],

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.bench import events, loading, session
+from tests.bench.closed_loop import CONNECTIONS
 from tests.bench.contenders import Server, gateway, serving
 from tests.bench.loading import Load
 from tests.bench.machine import resident_mib
@@ -26,7 +27,7 @@ from tests.bench.tables import bar, bars, table
 from tests.bench.throttle import Throttle, throttled
 
 LINES = 100
-FULL_CONNECTIONS = 64
+FULL_CONNECTIONS = CONNECTIONS[100]
 SLOW_CONNECTIONS = 4_000
 SHARE = 10
 MINUTES = 10.0

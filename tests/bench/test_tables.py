@@ -15,6 +15,7 @@ def run_of(name: str, records: int, *, busy: float = 1.0, cpu_seconds: float = 8
         busy=busy,
         network=0,
         stolen=0,
+        load_stolen=0,
         load_busy=0.5,
         cpu_seconds=8 * busy,
         load_cpu_seconds=2,

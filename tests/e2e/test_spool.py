@@ -19,13 +19,13 @@ from tests.e2e.volumes import local_volumes
 pytestmark = pytest.mark.cluster
 
 REPO = "kept"
-QUICK = {"terminationGracePeriod": "20s", "drainDelay": "3s"}
 
 
 @contextmanager
-def fleet_with(release: Release, storage: str = "", **spool: Any) -> Iterator[SideFleet]:
+def fleet_with(release: Release, storage: str = "", grace: str = "20s", **spool: Any) -> Iterator[SideFleet]:
     """A fleet of two gateways, serving one repo that keeps on disk what Kafka does not take."""
-    with own_fleet(release, replicas=2, spool={"size": "1Gi", **spool}, **QUICK) as side:
+    leaving = {"terminationGracePeriod": grace, "drainDelay": "3s"}
+    with own_fleet(release, replicas=2, spool={"size": "1Gi", **spool}, **leaving) as side:
         create_topic(release.cluster.kafka_bootstrap, side.namespace)
         if "claimName" in spool:
             release.api.apply(_claim(side, spool["claimName"], storage))
@@ -76,6 +76,13 @@ def side(release: Release) -> Iterator[SideFleet]:
 def on_nodes(release: Release) -> Iterator[SideFleet]:
     """One whose gateways have their spools on their nodes."""
     with lasting_kafka(release), fleet_with(release, mode="EmptyDir") as side:
+        yield side
+
+
+@pytest.fixture
+def patient_on_nodes(release: Release) -> Iterator[SideFleet]:
+    """The same; those that go may take their time."""
+    with lasting_kafka(release), fleet_with(release, mode="EmptyDir", grace="4m") as side:
         yield side
 
 
@@ -212,8 +219,7 @@ def test_gateways_on_a_shared_claim_come_and_go_while_kafka_is_away_and_others_t
 ) -> None:
     side = sharing
     with traffic_without_kafka(release, side) as traffic:
-        wait_for(lambda: all(held_by(side, pod) > 0 for pod in ready_pods(side)), "both have events on disk", 60)
-        first = {pod["metadata"]["uid"] for pod in ready_pods(side)}
+        first = {pod["metadata"]["uid"] for pod in wait_for_both(side)}
         replace_one(side)
         wait_for(lambda: adopted(side) & first, "a spool of a pod that is gone is taken over", 120)
         say("one gateway deleted, and its spool taken over")
@@ -272,8 +278,7 @@ def test_a_spool_on_the_node_outlives_the_gateways_process_and_goes_with_its_pod
 ) -> None:
     side = on_nodes
     with traffic_without_kafka(release, side) as traffic:
-        wait_for(lambda: all(held_by(side, pod) > 20 for pod in ready_pods(side)), "both have events on disk", 60)
-        for pod in ready_pods(side):
+        for pod in wait_for_both(side):
             kill_process(side, pod)
         wait_for_gateways(side, 2, lambda pod: restarts(pod) > 0)
     gone, kept = ready_pods(side)
@@ -287,3 +292,42 @@ def test_a_spool_on_the_node_outlives_the_gateways_process_and_goes_with_its_pod
     wait_until_empty(side)
     # Records whose fate was unknown when Kafka went may be there all the same.
     assert 0 < len(traffic.acknowledged - found_in_kafka(side).keys()) <= held[0]
+
+
+def test_gateways_with_their_spools_on_nodes_that_are_replaced_wait_for_kafka_and_lose_nothing(
+    release: Release, patient_on_nodes: SideFleet, say: Callable[[str], None]
+) -> None:
+    side = patient_on_nodes
+    with traffic_without_kafka(release, side) as traffic:
+        old = wait_for_both(side)
+        change(side, podMetadata={"labels": {"generation": "second"}})
+        wait_for(lambda: all(is_leaving(side, pod) and held_by(side, pod) > 0 for pod in old), "both are to go", 120)
+        held = [held_by(side, pod) for pod in old]
+        say(f"both gateways are replaced, and stay with {held} records on disk")
+        assert min(held) > 0
+        start_kafka(release)
+        wait_for(lambda: not any(found(side, pod) for pod in old), "they are gone", 150)
+        wait_until_empty(side)
+    assert len(traffic.acknowledged) > 100
+    assert_nothing_is_lost(side, traffic)
+
+
+def wait_for_both(side: SideFleet) -> list[Manifest]:
+    """Both gateways, once they have events on disk."""
+
+    def there() -> list[Manifest] | None:
+        pods = ready_pods(side)
+        return pods if len(pods) == 2 and all(held_by(side, pod) > 20 for pod in pods) else None
+
+    return wait_for(there, "both have events on disk", 60)
+
+
+def found(side: SideFleet, pod: Manifest) -> Manifest | None:
+    """A gateway as it is now; None: it is gone."""
+    return side.release.api.get(f"api/v1/namespaces/{side.namespace}/pods/{pod['metadata']['name']}")
+
+
+def is_leaving(side: SideFleet, pod: Manifest) -> bool:
+    """Whether it has been told to stop, and has not yet."""
+    live = found(side, pod)
+    return live is not None and "deletionTimestamp" in live["metadata"]

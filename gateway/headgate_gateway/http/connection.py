@@ -63,7 +63,9 @@ def patience_of(timeouts: "Timeouts") -> tuple[float, ...]:
 
 
 class Connection:
-    """One connection of a server: an `asyncio.Protocol` by shape, since a class that is compiled inherits from no other."""
+    """One connection of a server: an `asyncio.Protocol` by shape only, since inheriting from a class that is not compiled
+    would keep its attributes in a dictionary.
+    """
 
     def __init__(self, server: "Server") -> None:
         self._server = server

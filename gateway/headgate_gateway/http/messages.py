@@ -67,7 +67,7 @@ class Response:
     content_type: bytes
     headers: tuple[tuple[bytes, bytes], ...]
 
-    # Written out, here and where every request makes one: what a dataclass makes itself is not compiled.
+    # Written out, since each request makes one: what a dataclass makes itself is not compiled.
     def __init__(
         self, status: int, body: bytes = b"", content_type: bytes = JSON, headers: tuple[tuple[bytes, bytes], ...] = ()
     ) -> None:

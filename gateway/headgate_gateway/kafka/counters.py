@@ -15,10 +15,12 @@ class Histogram:
     bounds: tuple[float, ...] = LATENCY_BUCKETS
     counts: list[int] = field(default_factory=list)
     total: float = 0.0
-    _bucket: int = field(default=0, compare=False, repr=False)
-    """The bucket of the last observation, and what it takes: the next one mostly belongs there, too."""
-    _above: float = field(default=inf, compare=False, repr=False)
-    _up_to: float = field(default=-inf, compare=False, repr=False)
+    _bucket: int = field(default=0, init=False, compare=False, repr=False)
+    """The bucket of the last observation: the next one mostly belongs there, too."""
+    _above: float = field(default=inf, init=False, compare=False, repr=False)
+    """That bucket takes what is above this..."""
+    _up_to: float = field(default=-inf, init=False, compare=False, repr=False)
+    """...and no more than this."""
 
     def __post_init__(self) -> None:
         self.counts = self.counts or [0] * (len(self.bounds) + 1)

@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 
 COMMIT_BUCKETS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """Upper bounds of the histogram of commits, in seconds."""
+GROUPS_ALONE: Final = 64
+"""Groups without a wait after one that was waited for in vain."""
 _CLOSED = "the spool is closed"
 _SMALLEST_BUFFER = 64 * 2**10
 
@@ -65,7 +67,7 @@ class LogSettings:
     crowd: int = 8
     """A group of so many entries says that more are on their way..."""
     gather_seconds: float = 0.004
-    """...and the next one waits for them so long: a commit costs the processor, too, and the interpreter's lock thrice."""
+    """...and the next one waits for them at most so long: a commit costs the processor, too, and the interpreter's lock thrice."""
     unreadable: Patience = PATIENT
     """With what the disk does not read."""
 
@@ -142,6 +144,9 @@ class Writer:
         self._busy_since: float | None = None
         self._crowded = False
         """Whether the last group was a crowd."""
+        self._alone = 0
+        """Groups that go at once, crowd or not: all who write wait for their answer, it seems."""
+        self.sleep: Callable[[float], object] = time.sleep
         self._is_written = False
         """Whether the frame of this commit may be on the disk whole."""
         self._worker = threading.Thread(target=self._run, name=f"spool {directory}", daemon=True)
@@ -178,7 +183,6 @@ class Writer:
         while not self._ending:
             group, task = self._take()
             if group:
-                self._crowded = len(group) >= self._settings.crowd
                 self._tell(self._commit_safely(group))
             if task is not None:
                 task()
@@ -209,20 +213,35 @@ class Writer:
         Neither: the state is not Ready, and it is time to find out whether it could be.
         """
         group: list[Waiting] = []
+        task: Callable[[], None] | None = None
         room = self._settings.frame_bytes
         wait = None if self.state is LogState.READY or self._is_fenced else self._settings.probe_seconds
         with suppress(Empty):
             item = self._queue.get(timeout=wait)
-            if self._crowded:
-                time.sleep(self._settings.gather_seconds)
+            if isinstance(item, Waiting):
+                self._gather()
             while isinstance(item, Waiting):
                 group.append(item)
                 room -= item.cost
                 if room <= 0:
-                    return group, None
+                    break  # what is left is the next group, and there already
                 item = self._queue.get_nowait()
-            return group, item
-        return group, None
+            else:
+                task = item
+        self._crowded = room > 0 and len(group) >= self._settings.crowd
+        return group, task
+
+    def _gather(self) -> None:
+        """After a crowd, wait a moment for those that follow; for a while not, where nobody came."""
+        if not self._crowded:
+            return
+        if self._alone:
+            self._alone -= 1
+            return
+        before = self._queue.qsize()
+        self.sleep(self._settings.gather_seconds)
+        if self._queue.qsize() == before:
+            self._alone = GROUPS_ALONE
 
     def _tell(self, told: list[Told]) -> None:
         if told:

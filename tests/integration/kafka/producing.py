@@ -45,6 +45,14 @@ def read_all(bootstrap: str, topic: str) -> list[Read]:
     return sorted(found)
 
 
+def read_once_there(bootstrap: str, topic: str, count: int) -> list[Read]:
+    """The same, once there are so many, or will be no more: with acks none nobody says when they are."""
+    until = time.monotonic() + 30
+    while len(found := read_all(bootstrap, topic)) < count and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
+
+
 def _count(consumer: Consumer, partitions: Sequence[TopicPartition]) -> int:
     marks = [_watermarks(consumer, each) for each in partitions]
     return sum(high - low for low, high in marks)

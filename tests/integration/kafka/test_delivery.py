@@ -12,7 +12,7 @@ from tests.unit.kafka.builders import partition_for_key
 from headgate_gateway.config.producer import Acks, Compression, CompressionType, Flush
 from headgate_gateway.kafka.outcome import FailureReason
 
-from .producing import make_config, make_records, new_name, now_ms, producing, read_all, settled, until
+from .producing import make_config, make_records, new_name, now_ms, producing, read_all, read_once_there, settled, until
 
 pytestmark = pytest.mark.kafka
 
@@ -51,7 +51,7 @@ async def test_every_acks_delivers(kafka: Kafka, acks: Acks) -> None:
         assert all(outcome.complete for outcome in outcomes)
         offsets = [ack.base_offset for outcome in outcomes for ack in outcome.acks]
         assert (set(offsets) == {-1}) == (acks is Acks.NONE)
-        await until(lambda: len(read_all(kafka.bootstrap, topic)) == 10)
+        assert len(await asyncio.to_thread(read_once_there, kafka.bootstrap, topic, 10)) == 10
 
 
 async def test_key_timestamp_and_headers_arrive_and_offsets_are_told(kafka: Kafka) -> None:

@@ -150,7 +150,7 @@ def test_a_new_log_shares_no_numbers_with_one_of_the_same_name_that_was_deleted(
         log = filled(PowerLossDisk(), "owner", range(serial, serial + 1))
         starts.add(first(log)[0])
         log.close()
-    assert len(starts) >= 18  # of a million: two may be alike by chance, as they were once
+    assert len(starts) >= 18  # two of a million may be alike by chance
     assert all(start % 2**32 == 0 < start <= 2**52 for start in starts)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import threading
-import time
 from random import Random
 
 import pytest
@@ -16,6 +15,7 @@ from headgate_gateway.spool.entry import entry_of
 from headgate_gateway.spool.errors import LogState, SpoolClosedError, SpoolError, SpoolFailedError
 from headgate_gateway.spool.log import Log, LogSettings
 from headgate_gateway.spool.space import Space
+from headgate_gateway.spool.writer import GROUPS_ALONE
 
 
 def test_all_that_waits_is_one_commit_and_is_told_in_order() -> None:
@@ -32,29 +32,74 @@ def test_all_that_waits_is_one_commit_and_is_told_in_order() -> None:
     log.close()
 
 
-def test_the_next_commit_after_a_crowd_waits_a_moment_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    gathers, over, slept = threading.Event(), threading.Event(), list[float]()
+class Moment:
+    """What a writer's moment of gathering is in tests: as long as the test wants it, and counted."""
 
-    def sleep(seconds: float) -> None:
-        slept.append(seconds)
-        gathers.set()
-        over.wait(30)
+    def __init__(self, log: Log) -> None:
+        self.seconds: list[float] = []
+        self._begun, self._over = threading.Semaphore(0), threading.Semaphore(0)
+        log._writer.sleep = self._sleep
 
-    monkeypatch.setattr(time, "sleep", sleep)
-    log, told, gate = opened(PowerLossDisk(), settings=LogSettings(crowd=3)), Told(), threading.Event()
+    def _sleep(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        self._begun.release()
+        assert self._over.acquire(timeout=30)
+
+    def wait(self) -> None:
+        """Until one has begun."""
+        assert self._begun.acquire(timeout=30)
+
+    def end(self) -> None:
+        """Let it be over; also one that is yet to begin."""
+        self._over.release()
+
+
+def append_together(log: Log, told: Told, count: int, nbytes: int = 100) -> None:
+    """As one group."""
+    gate = threading.Event()
     log._writer._queue.put(lambda: (gate.wait(), None)[1])
-    for serial in range(3):
-        log.append(entry(serial), told)
+    for serial in range(count):
+        log.append(entry(serial, nbytes), told)
     gate.set()
+
+
+def test_the_commit_after_a_crowd_waits_a_moment_for_those_that_follow() -> None:
+    log, told = opened(PowerLossDisk(), settings=LogSettings(crowd=3)), Told()
+    moment = Moment(log)
+    append_together(log, told, 3)
     told.wait(3)
     log.append(entry(3), told)
-    assert gathers.wait(30)
+    moment.wait()
     log.append(entry(4), told)
-    over.set()
+    moment.end()
     told.wait(2)
     log.append(entry(5), told)
     told.wait(1)
-    assert (log.report().commits, slept) == (3, [LogSettings().gather_seconds])
+    assert (log.report().commits, moment.seconds) == (3, [LogSettings().gather_seconds])
+    log.close()
+
+
+def test_after_a_moment_in_which_nobody_came_crowds_go_at_once_for_a_while() -> None:
+    log, told = opened(PowerLossDisk(), settings=LogSettings(crowd=1)), Told()
+    moment = Moment(log)
+    for _ in range(2 + GROUPS_ALONE):
+        log.append(entry(0), told)
+        moment.end()
+        told.wait()
+    assert len(moment.seconds) == 1
+    log.append(entry(1), told)
+    moment.end()
+    told.wait()
+    assert len(moment.seconds) == 2
+    log.close()
+
+
+def test_what_a_full_frame_has_left_over_waits_for_nobody() -> None:
+    log, told = opened(PowerLossDisk(), settings=LogSettings(crowd=2, frame_bytes=3 * KIB)), Told()
+    moment = Moment(log)
+    append_together(log, told, 5, KIB)
+    told.wait(5)
+    assert (log.report().commits, moment.seconds) == (2, [])
     log.close()
 
 
