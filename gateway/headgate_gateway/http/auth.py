@@ -102,6 +102,11 @@ class Authenticator:
         sample = next(iter(users.values()), None)
         self._nobody = sample.model_copy(update={"user": ""}) if sample is not None else None
 
+    @property
+    def has_keys_only(self) -> bool:
+        """Whether no verdict depends on a password, whose check counts for a while only."""
+        return self._nobody is None
+
     def judge(self, headers: Presented) -> Verdict:
         """By the head alone, if it can be; what is encoded needs `claim`."""
         key, authorization = headers.get("x-api-key"), headers.get("authorization")

@@ -7,6 +7,7 @@ reservations and answers are the same; `ingest` asks it after admission.
       +----True----> DELIVERING --on_done--> DONE
 """
 
+from collections.abc import Callable
 from itertools import count
 from time import monotonic
 
@@ -42,11 +43,13 @@ class Express:
 
     __slots__ = (
         "analysis",
+        "auth",
         "budget",
+        "chooses_topics",
         "counters",
         "delivery_seconds",
         "form",
-        "judges_heads_anew",
+        "guard",
         "most",
         "name",
         "now_ms",
@@ -75,22 +78,32 @@ class Express:
         self.rejects = config.partial is PartialPolicy.REJECT
         self.form = route.endpoint.response
         self.number = next(_numbers)
-        self.judges_heads_anew = repo.guard is not None or route.endpoint.topic_header is not None
+        self.guard = repo.guard
+        self.auth = repo.guard.auth if repo.guard is not None else None
+        """The one that heads which are remembered were judged by."""
+        self.chooses_topics = route.endpoint.topic_header is not None
         self.topic = config.kafka.topic
         self.topics: dict[str, bytes] = {}
         """Of receipts, by topic: the part of the text that they share."""
 
     def remember(self, head: Head) -> None:
         """Admission has taken a request with this head."""
-        if not self.judges_heads_anew:
+        if not self.chooses_topics and (self.guard is None or self.guard.is_consistent):
             head.taken_by = self.number
 
-    def takes(self, head: Head) -> bool:
-        """Whether admission would take it again: nothing that it looks at can have changed but what Kafka says."""
+    def takes(self, head: Head, clock: Callable[[], float]) -> bool:
+        """Whether admission takes it again, charged to the repo's limits: of what it looks at only those, the keys, and what
+        Kafka says can have changed.
+        """
+        guard = self.guard
+        if guard is not None and guard.auth is not self.auth:
+            self.auth, self.number = guard.auth, next(_numbers)
         if head.taken_by != self.number:
             return False
         producer = self.repo.lease.producer
-        return producer.down is None and producer.refusal(self.topic) is None
+        if producer.down is not None or producer.refusal(self.topic) is not None:
+            return False
+        return guard is None or guard.rates is None or guard.rates.begin(head.content_length, clock()) is None
 
     def begin(self, head: Head, body: bytes, request_id: str, reply: Reply) -> bool:
         """Whether the request is on its way, so that `reply` will be called; else nothing has been done."""

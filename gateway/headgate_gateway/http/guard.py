@@ -37,6 +37,11 @@ class Guard:
         """Why some who should be let in cannot be; empty when all can."""
         return self.auth.problem if self.auth is not None else ""
 
+    @property
+    def is_consistent(self) -> bool:
+        """Whether it lets a head in again that it has let in, for as long as `auth` is the same; limits aside."""
+        return (self.auth is None or self.auth.has_keys_only) and not log.isEnabledFor(logging.DEBUG)
+
     def identify(self, head: Head, request_id: str, passwords: Passwords) -> Response | Check | None:
         """None: come in; a check: perhaps."""
         auth = self.auth

@@ -95,7 +95,7 @@ class Ingest:
     def take(self, head: Head, body: bytes, request_id: str, reply: Reply) -> Response | BodyUpload | None:
         """As `admit`, for a request whose body is there: None where that was enough to send it on its way."""
         express = self._express.get(head.path)
-        if express is not None and express.takes(head):
+        if express is not None and express.takes(head, self._clock):
             found: Response | Route | Doubtful = express.route
         else:
             found = self._find(head, request_id)

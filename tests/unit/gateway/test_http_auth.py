@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.unit.gateway.hashes import API_KEYS, BASIC, basic, credentials
 from tests.unit.gateway.test_admin import NO_GAUGES
 
 from headgate_gateway.admin.metrics import snapshot_metrics
-from headgate_gateway.http.auth import PasswordClaim
+from headgate_gateway.http.auth import PasswordClaim, compile_auth
 from headgate_gateway.http.passwords import WAITING_OF_REPO, Passwords
 
 BOTH = {**API_KEYS, **BASIC}
@@ -285,3 +286,39 @@ async def test_without_a_thread_a_check_ends_and_the_next_has_its_turn(monkeypat
 
 def no_thread(*_: Any, **__: Any) -> Any:
     raise RuntimeError("can't start new thread")
+
+
+async def test_a_request_that_was_let_in_before_is_judged_anew_once_keys_change() -> None:
+    config, same = repo_config(auth=API_KEYS), post(b"{}", "X-API-Key: k-1")
+    async with gateway(config, credentials=credentials(keys={"old": "k-1"})) as g:
+        guard = g.ingest.router["/log/repo/logs"].repo.guard
+        assert guard is not None
+        old, new = guard.auth, compile_auth(config, credentials(keys={"new": "k-2"}))
+        statuses = []
+        for guard.auth in (old, old, new, new, old, None, new):
+            statuses.append((await g.ask(same)).status)
+        assert statuses == [200, 200, 401, 401, 200, 200, 401]
+        assert (g.counters().requests, g.counters().unauthenticated) == ({200: 4, 401: 3}, 3)
+
+
+async def test_a_password_is_judged_each_time() -> None:
+    async with gateway(GUARDED, credentials=FILES) as g:
+        judged = []
+
+        class Counting(Passwords):
+            def judge(self, *what: Any) -> Any:
+                judged.append(what)
+                return super().judge(*what)
+
+        g.ingest.passwords = Counting(time.monotonic)
+        for _ in range(3):
+            assert (await g.ask(post(b"{}", basic("ann", "s3cret")))).status == 200
+        assert len(judged) == 3
+
+
+async def test_a_request_that_was_let_in_before_is_charged_each_time() -> None:
+    config = repo_config(auth=API_KEYS, limits={"perGateway": {"requestsPerSecond": 3}})
+    async with gateway(config, credentials=FILES, clock=lambda: 5_000.0) as g:
+        answers = [await g.ask(post(b"{}", "X-API-Key: k-1")) for _ in range(5)]
+        assert [answer.status for answer in answers] == [200, 200, 200, 503, 503]
+        assert (g.counters().over_limit, g.budget.reserved, g.producer.reserved) == (2, 0, 0)
