@@ -1,4 +1,4 @@
-"""What all tests share: their order, and the testbed coming up beside the first of them.
+"""What all tests share: their order, and the testbed and our images coming up beside the first of them.
 
 With pytest-xdist (`make test`) what needs the cluster runs in one process, in order, and beside it all else in another:
 `-n 2 --dist loadscope`. Owns no fixture that makes something; those of `tests/integration` and `tests/e2e` wait for what
@@ -86,7 +86,7 @@ def _bring_up(config: pytest.Config) -> None:
         return
     with (ROOT / ".testbed-up.log").open("wb") as log:
         config.stash[_TESTBED] = subprocess.Popen(
-            [sys.executable, "-m", "tests.testbed", "up"],
+            [sys.executable, "-m", "tests.e2e.images"],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -1,11 +1,16 @@
-"""Our two images, tagged after what they are made of, so that a changed source is another image and rolls its pods."""
+"""Our two images, tagged after what they are made of, so that a changed source is another image and rolls its pods.
+
+    python -m tests.e2e.images      # the cluster, and both images on its nodes: what end-to-end tests begin with
+"""
 
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.testbed import cluster as testbed_cluster
 from tests.testbed.cluster import Cluster
+from tests.testbed.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = (
@@ -57,3 +62,7 @@ def _source_files(names: Iterable[str]) -> Iterator[Path]:
         path = ROOT / name
         found = sorted(path.rglob("*")) if path.is_dir() else [path]
         yield from (file for file in found if file.is_file() and "__pycache__" not in file.parts)
+
+
+if __name__ == "__main__":
+    ensure_images(testbed_cluster.ensure(Progress()))
