@@ -64,7 +64,7 @@ class LogSettings:
     """Between two attempts to find out whether a full or failed disk writes again."""
     stuck_seconds: float = 10.0
     """A commit that takes longer than this lets nothing wait behind it."""
-    crowd: int = 4
+    crowd: int = 8
     """A group of so many entries says that more are on their way..."""
     gather_seconds: float = 0.004
     """...and the next one waits for them at most so long: a commit costs the processor, too, and the interpreter's lock thrice."""
