@@ -16,13 +16,15 @@ from headgate_gateway.http.messages import Head
 Key = TypeVar("Key", bytes, int)
 Value = TypeVar("Value")
 
-MOST_HEADS: Final = 512
+MOST_HEADS: Final = 2_048
+MOST_REQUEST_LINES: Final = 8_192
+"""A fleet's repos, however many: of 1,000 that were asked in turn, 512 knew none."""
 LARGEST_HEAD: Final = 2 * 2**10
 MOST_LINES: Final = 4_096
 LARGEST_LINE: Final = 256
 MOST_NAMES: Final = 1_024
 MOST_MARKS: Final = 4_096
-"""About 3 MB when everything is full of the largest."""
+"""About 13 MB when everything is full of the largest, most of it heads."""
 
 _TOKEN = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LEFT_TO_THE_PARSER = frozenset({"transfer-encoding", "upgrade", "expect"})
@@ -129,7 +131,7 @@ def _learn_name(raw_name: bytes) -> str:
 def _learn_request_line(raw: bytes, head: Head) -> None:
     line = raw[: raw.index(b"\r\n")]
     if len(line) <= LARGEST_LINE and head.method in _LEARNT_METHODS and not head.is_http10:
-        _remember(_request_lines, MOST_HEADS, line, (head.method, head.path, head.query))
+        _remember(_request_lines, MOST_REQUEST_LINES, line, (head.method, head.path, head.query))
 
 
 def _remember(known: dict[Key, Value], most: int, key: Key, value: Value) -> None:
