@@ -1,6 +1,6 @@
 """Our two images, tagged after what they are made of, so that a changed source is another image and rolls its pods.
 
-    python -m tests.e2e.images      # the cluster, and both images on its nodes: what end-to-end tests begin with
+python -m tests.e2e.images      # the cluster, and both images on its nodes: what end-to-end tests begin with
 """
 
 import hashlib
