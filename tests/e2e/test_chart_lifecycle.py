@@ -24,8 +24,9 @@ def crd(release: Release, name: str) -> Manifest:
 
 
 def gateways(release: Release) -> dict[str, Manifest]:
-    """By UID, with what tells whose each is."""
-    return {pod["metadata"]["uid"]: pod["metadata"]["labels"] for pod in release.gateway_pods()}
+    """Those that serve everybody, by UID. A fleet's limits are its repos', too: where there is a repo, a canary tries them."""
+    found = {pod["metadata"]["uid"]: pod["metadata"]["labels"] for pod in release.gateway_pods()}
+    return {uid: labels for uid, labels in found.items() if labels["headgate.dev/track"] == "stable"}
 
 
 def test_helm_lint_is_clean(cluster: Cluster) -> None:
