@@ -43,7 +43,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Bring the testbed up in the background while tests that do not need it run."""
     is_worker = hasattr(session.config, "workerinput")
     if not is_worker and not session.config.option.collectonly and _need_cluster(session.items):
-        _bring_up(session.config)
+        _bring_up(session.config, [item.nodeid for item in session.items])
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
     """As `pytest_collection_finish`; with pytest-xdist the process that outlives the others collects nothing."""
     if any(each.startswith(OF_THE_CLUSTER) for each in ids):
-        _bring_up(node.config)
+        _bring_up(node.config, ids)
 
 
 def _need_cluster(items: Iterable[pytest.Item]) -> bool:
@@ -81,12 +81,14 @@ def _need_cluster(items: Iterable[pytest.Item]) -> bool:
     return any(item.get_closest_marker("cluster") for item in items)
 
 
-def _bring_up(config: pytest.Config) -> None:
+def _bring_up(config: pytest.Config, ids: Sequence[str]) -> None:
     if _TESTBED in config.stash:
         return
+    needs_images = any(each.startswith("tests/e2e/") for each in ids)
+    words = ["tests.e2e.images"] if needs_images else ["tests.testbed", "up"]
     with (ROOT / ".testbed-up.log").open("wb") as log:
         config.stash[_TESTBED] = subprocess.Popen(
-            [sys.executable, "-m", "tests.e2e.images"],
+            [sys.executable, "-m", *words],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=log,
